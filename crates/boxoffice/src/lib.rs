@@ -1,0 +1,1 @@
+//! Events, orders, tickets, codes, admission.

@@ -1,0 +1,1 @@
+//! Procedural palms, hands and hand videos from seeds.

@@ -1,0 +1,1 @@
+//! Palm engine: picture -> hand -> ROI -> template; comparison.

@@ -1,0 +1,1 @@
+//! One capture session as a state machine.

@@ -1,0 +1,1 @@
+//! Connections, migrations, named transactions on SQLite and PostgreSQL.

@@ -1,0 +1,1 @@
+//! Wallets, charges, credits, the double-entry ledger.

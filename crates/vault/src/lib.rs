@@ -1,0 +1,1 @@
+//! Galleries, enrol, identify, verify, delete.
