@@ -1,0 +1,42 @@
+# The two commands are `make demo` and `make test`; the rest are their parts.
+# Every target installs what it needs (scripts/ensure.sh) and says so.
+
+CARGO_FLAGS ?= --locked
+HANDFAST := target/release/handfast
+
+.PHONY: help demo test bench pages binary test-pages test-rust test-browser lint openapi
+
+help: ## What there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## Build everything and open the evening on this machine
+	@scripts/ensure.sh demo
+	@$(MAKE) --no-print-directory pages binary
+	@$(HANDFAST) demo $(DEMO_FLAGS)
+
+test: ## Every test, the browser ones included
+	@scripts/test.sh
+
+bench: binary ## The benches, with their parts
+	@$(HANDFAST) bench hover
+
+lint: ## What CI checks besides the tests
+	@scripts/lint.sh
+
+pages: web/dist/.built ## The pages, built
+web/dist/.built: web/node_modules/.installed $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+	@echo "==> building the pages"
+	@cd web && npm run --silent build
+	@touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	@echo "==> installing the pages' packages"
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+binary: pages ## The release binary, pages inside
+	@echo "==> building the binary (first time: several minutes; later: seconds)"
+	@cargo build $(CARGO_FLAGS) --release --bin handfast
+
+openapi: pages ## Write docs/openapi.json again
+	@cargo run $(CARGO_FLAGS) --quiet --bin handfast -- openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
