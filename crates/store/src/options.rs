@@ -1,0 +1,208 @@
+//! Where a store is and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::StoreError;
+
+/// How long SQLite waits for a lock that another process holds before it reports "busy". Longer
+/// than any transaction of ours, shorter than a person's patience at a gate.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read beside SQLite's single writer: more than the cores of a small machine
+/// gain nothing.
+const SQLITE_READERS: u32 = 4;
+/// Connections to PostgreSQL from one process: below its default limit of 100 even when three
+/// services of three processes share a server.
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long a caller waits for a free connection: a burst at the doors drains in less.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Prepared statements kept on a connection: more than all services of the hub have together.
+const STATEMENT_CACHE: usize = 512;
+
+/// Where a store is and how it is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    target: Target,
+    secure_delete: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    SqliteFile(PathBuf),
+    SqliteMemory,
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// The opened pools of one engine.
+#[derive(Clone, Debug)]
+pub(crate) enum Pools {
+    /// One connection writes; the others read the last committed state beside it. In memory both
+    /// are the same single connection, for each would otherwise see a database of its own.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl FromStr for StoreOptions {
+    type Err = StoreError;
+
+    /// Reads `sqlite:PATH`, `sqlite::memory:` or `postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE`
+    /// (a directory of unix sockets as `?host=DIR`).
+    fn from_str(address: &str) -> Result<Self, StoreError> {
+        let unreadable = || StoreError::Address { address: without_password(address) };
+        let target = if address == "sqlite::memory:" {
+            Target::SqliteMemory
+        } else if let Some(path) = address.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.starts_with(':') {
+                return Err(unreadable());
+            }
+            Target::SqliteFile(path.into())
+        } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            Target::Postgres(Box::new(address.parse().map_err(|_| unreadable())?))
+        } else {
+            return Err(unreadable());
+        };
+        Ok(Self { target, secure_delete: false })
+    }
+}
+
+impl StoreOptions {
+    /// An SQLite database in the file `path`, made where it is missing, readable by its owner only.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self { target: Target::SqliteFile(path.into()), secure_delete: false }
+    }
+
+    /// Overwrites deleted rows with zeros in the file (SQLite's `secure_delete`), for rows whose
+    /// deletion must be final. Call [`crate::Store::truncate_wal`] after such a deletion, for the
+    /// write-ahead log still holds the old pages until then. No effect on PostgreSQL.
+    #[must_use]
+    pub fn secure_delete(mut self) -> Self {
+        self.secure_delete = true;
+        self
+    }
+
+    /// What is opened, for messages: never a password.
+    pub(crate) fn describe(&self) -> String {
+        match &self.target {
+            Target::SqliteFile(path) => format!("sqlite:{}", path.display()),
+            Target::SqliteMemory => "sqlite::memory:".to_owned(),
+            Target::Postgres(options) => format!(
+                "postgres://{}:{}/{}",
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or_default(),
+            ),
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Result<Pools, StoreError> {
+        match &self.target {
+            Target::SqliteFile(path) => {
+                create_private_file(path)?;
+                self.open_sqlite_file(path).await
+            }
+            Target::SqliteMemory => self.open_sqlite_memory().await,
+            Target::Postgres(options) => self.open_postgres(options).await,
+        }
+        .map_err(|source| StoreError::Connect { target: self.describe(), source })
+    }
+
+    fn sqlite_options(&self) -> SqliteConnectOptions {
+        let options = SqliteConnectOptions::new()
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENT_CACHE)
+            // FULL: a committed admission survives a power cut, not only a crash of the program.
+            .synchronous(SqliteSynchronous::Full);
+        if self.secure_delete { options.pragma("secure_delete", "ON") } else { options }
+    }
+
+    async fn open_sqlite_file(&self, path: &Path) -> Result<Pools, sqlx::Error> {
+        let options = self.sqlite_options().filename(path).journal_mode(SqliteJournalMode::Wal);
+        // The writer goes first: it turns the file to WAL, which readers cannot.
+        let writer = sqlite_pool(1).connect_with(options.clone()).await?;
+        let reading = options.pragma("query_only", "ON");
+        let readers = sqlite_pool(SQLITE_READERS).connect_with(reading).await?;
+        Ok(Pools::Sqlite { writer, readers })
+    }
+
+    async fn open_sqlite_memory(&self) -> Result<Pools, sqlx::Error> {
+        let options = self.sqlite_options().in_memory(true);
+        let writer = sqlite_pool(1).connect_with(options).await?;
+        Ok(Pools::Sqlite { readers: writer.clone(), writer })
+    }
+
+    async fn open_postgres(&self, options: &PgConnectOptions) -> Result<Pools, sqlx::Error> {
+        let options = options.clone().statement_cache_capacity(STATEMENT_CACHE);
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Pools::Postgres(pool))
+    }
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Connections to a local file do not go stale; an in-memory one must never be closed.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// SQLite gives its write-ahead log the permissions of the database file, so making that file
+/// private first makes all of them private.
+fn create_private_file(path: &Path) -> Result<(), StoreError> {
+    let refused = |source| StoreError::File { path: path.display().to_string(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(refused)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(refused)
+}
+
+/// `postgres://user:secret@host/db` as `postgres://user@host/db`.
+fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((user, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+    let user = user.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_by_kind() {
+        let described = |address: &str| address.parse::<StoreOptions>().unwrap().describe();
+        assert_eq!(described("sqlite::memory:"), "sqlite::memory:");
+        assert_eq!(described("sqlite:data/hub.db"), "sqlite:data/hub.db");
+        assert_eq!(described("sqlite:///tmp/hub.db"), "sqlite:/tmp/hub.db");
+        assert_eq!(described("postgres://u:pw@db:5433/hub"), "postgres://db:5433/hub");
+    }
+
+    #[test]
+    fn other_addresses_are_refused_without_showing_a_password() {
+        for address in ["", "hub.db", "sqlite:", "mysql://u:pw@h/d"] {
+            let error = address.parse::<StoreOptions>().unwrap_err().to_string();
+            assert!(error.contains("sqlite:PATH") && !error.contains("pw"), "{error}");
+        }
+    }
+}
