@@ -19,6 +19,14 @@ const DIRECTIONS: usize = 6;
 /// Half the filter's width: 9 x 9 here is 17 x 17 at full resolution.
 const FILTER_REACH: usize = 4;
 const FILTER_PX: usize = 2 * FILTER_REACH + 1;
+/// The filter's Gaussian across the line and along it, in field pixels.
+const ACROSS_SIGMA: f64 = 2.0;
+const ALONG_SIGMA: f64 = 3.0;
+/// The filter's wave in radians a field pixel: lines about a tenth of a palm's side apart.
+const FREQUENCY: f64 = 1.2;
+/// The smoothing's Gaussian: narrower keeps more of the palm, wider forgives more misalignment;
+/// with poses tried in steps of five sample pixels this is where neither is lost.
+const SMOOTH_SIGMA: f64 = 1.25;
 
 /// How a probe's palm may lie with respect to the reference's: a point p of the reference, from the
 /// core's centre in sample pixels, is found in the probe at `scale * rotate(p) + shift`.
@@ -135,7 +143,6 @@ fn halve(pixels: &[u8]) -> Zeroizing<Vec<f32>> {
 /// The line filters: a cosine wave across the line under a Gaussian longer along it, zero mean so
 /// that brightness does not count, unit norm so that all directions count alike.
 fn filters() -> [[f32; FILTER_PX * FILTER_PX]; DIRECTIONS] {
-    let (across_sigma, along_sigma, frequency) = (env("AC", 2.0), env("AL", 4.0), env("FR", 1.0));
     let mut filters = [[0.0; FILTER_PX * FILTER_PX]; DIRECTIONS];
     for (direction, filter) in filters.iter_mut().enumerate() {
         let (sine, cosine) = sin_cos(angle(direction));
@@ -146,10 +153,10 @@ fn filters() -> [[f32; FILTER_PX * FILTER_PX]; DIRECTIONS] {
             let along = x * cosine + y * sine;
             let across = y * cosine - x * sine;
             let envelope = exp_minus(
-                across * across / (2.0 * across_sigma * across_sigma)
-                    + along * along / (2.0 * along_sigma * along_sigma),
+                across * across / (2.0 * ACROSS_SIGMA * ACROSS_SIGMA)
+                    + along * along / (2.0 * ALONG_SIGMA * ALONG_SIGMA),
             );
-            *value = envelope * sin_cos(frequency * across).1;
+            *value = envelope * sin_cos(FREQUENCY * across).1;
         }
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let norm = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>().sqrt();
@@ -163,9 +170,6 @@ fn filters() -> [[f32; FILTER_PX * FILTER_PX]; DIRECTIONS] {
 /// The angle of a direction, clockwise from the x axis.
 fn angle(direction: usize) -> f64 {
     std::f64::consts::PI * direction as f64 / DIRECTIONS as f64
-}
-pub fn env(k: &str, d: f64) -> f64 {
-    std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
 }
 
 /// For every pixel the unit vector at the doubled angle of the dark line through it.
@@ -188,9 +192,8 @@ fn line_vectors(grey: &[f32]) -> Zeroizing<Vec<[f32; 2]>> {
             }
         }
     }
-    let floor = env("FLOOR", 0.0) as f32;
     for vector in vectors.iter_mut() {
-        let length = (vector[0] * vector[0] + vector[1] * vector[1]).sqrt() + floor;
+        let length = (vector[0] * vector[0] + vector[1] * vector[1]).sqrt();
         if length > 0.0 {
             vector[0] /= length;
             vector[1] /= length;
@@ -245,12 +248,11 @@ fn clear_margin(vectors: &mut [[f32; 2]]) {
 
 /// Gaussian smoothing, zero outside.
 fn smooth(vectors: &mut Zeroizing<Vec<[f32; 2]>>) {
-    let sigma = env("SIGMA", 1.5);
-    let reach = (3.0 * sigma).ceil() as usize;
+    let reach = (3.0 * SMOOTH_SIGMA).ceil() as usize;
     let mut weights: Vec<f64> = (0..=2 * reach)
         .map(|i| {
             let d = i as f64 - reach as f64;
-            exp_minus(d * d / (2.0 * sigma * sigma))
+            exp_minus(d * d / (2.0 * SMOOTH_SIGMA * SMOOTH_SIGMA))
         })
         .collect();
     let total: f64 = weights.iter().sum();

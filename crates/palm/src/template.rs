@@ -11,11 +11,19 @@ use crate::field::{Field, Pose};
 /// Version of the byte format and of what the numbers mean: it changes with either.
 pub const FORMAT_VERSION: u8 = 1;
 /// Points of the lattice on a side.
-const LATTICE: usize = 32;
+const LATTICE: usize = 16;
 /// Numbers in a vector: two for every point of the lattice.
 pub const LENGTH: usize = 2 * LATTICE * LATTICE;
 /// Vectors in a probe, one for every pose that is tried.
-pub const PROBE_VECTORS: usize = 49;
+pub const PROBE_VECTORS: usize = SHIFTS * SHIFTS * TURNS_AND_SCALES.len();
+/// Shifts tried either way along each axis, and the step between them in sample pixels.
+const SHIFT_STEPS: i8 = 2;
+const SHIFT_STEP_PX: f32 = 5.0;
+const SHIFTS: usize = 2 * SHIFT_STEPS as usize + 1;
+/// Rotations in degrees and scales that are tried, one at a time: a palm held a little turned is
+/// rarely also held at the wrong distance.
+const TURNS_AND_SCALES: [(f64, f32); 5] =
+    [(0.0, 1.0), (-4.0, 1.0), (4.0, 1.0), (0.0, 0.94), (0.0, 1.06)];
 /// Most samples that are fused into a reference: beyond eight nothing more is gained.
 pub const SAMPLES_MAX: usize = 8;
 /// Length of every vector. Two to the seventh: the inner product of two is at most 2 to the 14th.
@@ -275,12 +283,16 @@ pub fn probe(sample: &Sample) -> Probe {
     Probe { vectors }
 }
 
-/// The poses that a probe covers.
+/// The poses that a probe covers: shifts, each also turned either way, larger and smaller.
 fn poses() -> Vec<Pose> {
-    let mut poses = Vec::new();
-    for row in -3_i8..=3 {
-        for column in -3_i8..=3 {
-            poses.push(Pose::new(2.0 * f32::from(column), 2.0 * f32::from(row), 0.0, 1.0));
+    let shifts = -SHIFT_STEPS..=SHIFT_STEPS;
+    let mut poses = Vec::with_capacity(PROBE_VECTORS);
+    for (degrees, scale) in TURNS_AND_SCALES {
+        for row in shifts.clone() {
+            for column in shifts.clone() {
+                let (x, y) = (SHIFT_STEP_PX * f32::from(column), SHIFT_STEP_PX * f32::from(row));
+                poses.push(Pose::new(x, y, degrees, scale));
+            }
         }
     }
     poses
