@@ -1,0 +1,44 @@
+//! Measures sets without building the whole binary:
+//! `cargo run --release -p handfast-palm-eval --example measure -- [--roi] [--json] DIR...`
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use handfast_palm_eval::{Input, Options, SampleSet, Stopwatch, evaluate};
+
+struct SystemStopwatch(Instant);
+
+impl Stopwatch for SystemStopwatch {
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (flags, dirs): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let has = |flag: &str| flags.iter().any(|f| f == flag);
+    #[expect(clippy::disallowed_methods, reason = "a measuring tool reads the clock at its edge")]
+    let stopwatch = SystemStopwatch(Instant::now());
+    for dir in dirs {
+        let set = SampleSet::read(Path::new(&dir), None)?;
+        let options = Options {
+            input: if has("--roi") { Input::Crops } else { Input::Hands },
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            seed: 1,
+            stopwatch: &stopwatch,
+            progress: &|_| {},
+        };
+        let report = evaluate(&set, &options)?;
+        if has("--json") {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            println!("{}", report.text());
+        }
+        eprintln!("[{:.1} s]", stopwatch.0.elapsed().as_secs_f64());
+    }
+    Ok(())
+}

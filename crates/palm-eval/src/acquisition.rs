@@ -1,0 +1,258 @@
+//! From files to templates: every sample of a set is decoded, acquired and encoded.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use handfast_palm::{
+    ENCODED_BYTES_MAX, Picture, Probe, Reference, Sample, Side, acquire, decode, probe, reference,
+};
+use rayon::prelude::*;
+
+use crate::evaluation::{Input, Options, Progress, Step};
+use crate::score::Encoded;
+use crate::set::{Pairing, SampleFile, SampleSet, Session};
+use crate::timing::{Laps, StageTimings};
+
+/// Samples that are timed, one at a time before the threads start: spread over the set, enough for
+/// a steady 95th percentile.
+const TIMED_SAMPLES_MAX: usize = 100;
+/// Probes whose comparisons are timed ...
+const TIMED_PROBES_MAX: usize = 50;
+/// ... each with so many references at once, since one comparison is too short for a watch.
+const TIMED_REFERENCES_MAX: usize = 200;
+
+/// A sample that gave no template.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Failure {
+    /// The palm's folder.
+    pub palm: String,
+    /// The sample's file.
+    pub sample: String,
+    /// Why, and what would have helped.
+    pub reason: String,
+}
+
+/// The samples of one palm, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Samples that there are.
+    pub samples: u64,
+    /// Those that gave no template.
+    pub failures: u64,
+}
+
+/// A whole set, encoded.
+pub struct Acquired {
+    /// References, by palm.
+    pub references: Vec<Encoded<Reference>>,
+    /// Probes, by palm.
+    pub probes: Vec<Encoded<Probe>>,
+    /// Attempts, by palm.
+    pub attempts: Vec<Attempts>,
+    /// What failed, by palm and sample.
+    pub failures: Vec<Failure>,
+    /// Samples that were taken for the other hand than most of their palm's.
+    pub side_disagreements: usize,
+    /// What the stages took.
+    pub timings: StageTimings,
+}
+
+/// One sample's way to its templates.
+struct Job<'a> {
+    palm: u16,
+    sample: u32,
+    file: &'a SampleFile,
+    crop_side: Side,
+}
+
+/// What came of a job.
+struct Templates {
+    side: Side,
+    reference: Option<Reference>,
+    probe: Option<Probe>,
+}
+
+#[derive(Default)]
+struct StageLaps {
+    decode: Laps,
+    hand: Laps,
+    roi: Laps,
+    template: Laps,
+}
+
+impl Acquired {
+    /// Encodes every sample of `set`, on the rayon pool that this is called in.
+    #[must_use]
+    pub fn from_set(set: &SampleSet, options: &Options<'_>) -> Self {
+        let jobs = jobs(set);
+        let done = AtomicUsize::new(0);
+        let mut laps = StageLaps::default();
+        let mut outcomes: Vec<Option<Result<Templates, String>>> = Vec::new();
+        outcomes.resize_with(jobs.len(), || None);
+        let encode = |job: &Job<'_>, laps: &mut StageLaps| {
+            let outcome = job.encode(set.pairing, options, laps);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            (options.progress)(Progress { step: Step::Encoding, done, total: jobs.len() });
+            Some(outcome)
+        };
+        let stride = jobs.len().div_ceil(TIMED_SAMPLES_MAX).max(1);
+        for (job, outcome) in jobs.iter().zip(&mut outcomes).step_by(stride) {
+            *outcome = encode(job, &mut laps);
+        }
+        jobs.par_iter()
+            .zip(&mut outcomes)
+            .filter(|(_, outcome)| outcome.is_none())
+            .for_each(|(job, outcome)| *outcome = encode(job, &mut StageLaps::default()));
+        let outcomes = outcomes.into_iter().flatten();
+        let mut acquired = collect(set, jobs.iter().zip(outcomes));
+        acquired.timings = StageTimings {
+            decode: laps.decode.timing(),
+            hand: laps.hand.timing(),
+            roi: laps.roi.timing(),
+            template: laps.template.timing(),
+            compare: acquired.time_comparisons(options).timing(),
+        };
+        acquired
+    }
+
+    fn time_comparisons(&self, options: &Options<'_>) -> Laps {
+        let references: Vec<&Reference> = self
+            .references
+            .iter()
+            .filter_map(|r| r.template.as_ref())
+            .take(TIMED_REFERENCES_MAX)
+            .collect();
+        let mut laps = Laps::default();
+        if references.is_empty() {
+            return laps;
+        }
+        let probes = self.probes.iter().filter_map(|p| p.template.as_ref());
+        for probe in probes.take(TIMED_PROBES_MAX) {
+            let scores: i64 = laps.time_each(options.stopwatch, references.len(), || {
+                references.iter().map(|r| i64::from(handfast_palm::score(r, probe))).sum()
+            });
+            std::hint::black_box(scores);
+        }
+        laps
+    }
+}
+
+impl Job<'_> {
+    fn encode(
+        &self,
+        pairing: Pairing,
+        options: &Options<'_>,
+        laps: &mut StageLaps,
+    ) -> Result<Templates, String> {
+        let watch = options.stopwatch;
+        let bytes = read_picture_file(&self.file.path)?;
+        let picture = laps.decode.time(watch, || decode(&bytes)).map_err(|e| e.to_string())?;
+        let sample = self.sample(&picture, options, laps)?;
+        let is = |session| self.file.session == session;
+        let within = pairing == Pairing::WithinSession;
+        let probe =
+            (within || is(Session::Second)).then(|| laps.template.time(watch, || probe(&sample)));
+        let reference = if within || is(Session::First) {
+            Some(reference(std::slice::from_ref(&sample)).map_err(|e| e.to_string())?)
+        } else {
+            None
+        };
+        Ok(Templates { side: sample.side(), reference, probe })
+    }
+
+    fn sample(
+        &self,
+        picture: &Picture,
+        options: &Options<'_>,
+        laps: &mut StageLaps,
+    ) -> Result<Sample, String> {
+        let watch = options.stopwatch;
+        match options.input {
+            Input::Crops => {
+                Ok(laps.roi.time(watch, || Sample::from_roi_picture(picture, self.crop_side)))
+            }
+            Input::Hands => laps
+                .hand
+                .time(watch, || acquire(picture))
+                .map(|capture| capture.sample)
+                .map_err(|refused| refused.to_string()),
+        }
+    }
+}
+
+/// Reads a picture's file, its length checked before.
+///
+/// # Errors
+/// Says why the file could not be read, or that it is too long.
+pub fn read_picture_file(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |e| format!("the file cannot be read ({e}): check that it may be read");
+    let length = fs::metadata(path).map_err(unreadable)?.len();
+    if length > ENCODED_BYTES_MAX as u64 {
+        return Err(format!(
+            "the file is {length} bytes long; at most {ENCODED_BYTES_MAX} are read: save it smaller"
+        ));
+    }
+    fs::read(path).map_err(unreadable)
+}
+
+fn jobs(set: &SampleSet) -> Vec<Job<'_>> {
+    let mut jobs = Vec::with_capacity(set.samples());
+    for (palm, folder) in (0..).zip(&set.palms) {
+        for file in &folder.samples {
+            let sample = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            jobs.push(Job { palm, sample, file, crop_side: folder.crop_side() });
+        }
+    }
+    jobs
+}
+
+fn collect<'a>(
+    set: &SampleSet,
+    outcomes: impl Iterator<Item = (&'a Job<'a>, Result<Templates, String>)>,
+) -> Acquired {
+    let mut acquired = Acquired {
+        references: Vec::new(),
+        probes: Vec::new(),
+        attempts: vec![Attempts::default(); set.palms.len()],
+        failures: Vec::new(),
+        side_disagreements: 0,
+        timings: StageTimings::default(),
+    };
+    let mut left_hands = vec![0; set.palms.len()];
+    for (job, outcome) in outcomes {
+        let attempts = &mut acquired.attempts[usize::from(job.palm)];
+        attempts.samples += 1;
+        let (reference, probe) = match outcome {
+            Ok(templates) => {
+                left_hands[usize::from(job.palm)] += u64::from(templates.side == Side::Left);
+                (templates.reference, templates.probe)
+            }
+            Err(reason) => {
+                attempts.failures += 1;
+                let palm = set.palms[usize::from(job.palm)].name.clone();
+                acquired.failures.push(Failure { palm, sample: job.file.name.clone(), reason });
+                (None, None)
+            }
+        };
+        let (palm, sample) = (job.palm, job.sample);
+        let (is_reference, is_probe) = match set.pairing {
+            Pairing::WithinSession => (true, true),
+            Pairing::AcrossSessions => {
+                (job.file.session == Session::First, job.file.session == Session::Second)
+            }
+        };
+        if is_reference {
+            acquired.references.push(Encoded { palm, sample, template: reference });
+        }
+        if is_probe {
+            acquired.probes.push(Encoded { palm, sample, template: probe });
+        }
+    }
+    let minorities = acquired.attempts.iter().zip(left_hands).map(|(attempts, left)| {
+        let right = attempts.samples - attempts.failures - left;
+        usize::try_from(left.min(right)).unwrap_or(usize::MAX)
+    });
+    acquired.side_disagreements = minorities.sum();
+    acquired
+}
