@@ -1,1 +1,47 @@
-//! One capture session as a state machine.
+//! One capture session as a state machine: guidance, consent, capture, sealing, outcome.
+//!
+//! ```text
+//! FrameSource ─ frames ─▶ Session ─ Errand ─▶ hub (box office, vault, till)
+//!        page ─ Touch ──▶    │   ◀─ Answer ──
+//!        page ◀─ Snapshot ───┘
+//! ```
+//!
+//! A [`Session`] is synchronous, reads no clock and does no I/O. Frames reach the palm engine only
+//! with a [`Clearance`], which only an accepted consent, an event that allows biometrics, or an open
+//! charge can give; a hand must be seen to arrive after the question is on the screen. Deliberately
+//! absent: any way to keep, write or print a frame, a sample or a template.
+
+mod clearance;
+mod counter;
+mod cue;
+mod engine;
+mod enrol;
+mod guidance;
+mod hub;
+mod lane;
+mod palm_watch;
+mod rfc3339;
+mod session;
+mod standing;
+mod ticket_code;
+mod touch;
+mod turn;
+mod view;
+
+pub use clearance::Clearance;
+pub use cue::Cue;
+pub use engine::{Engine, Observation, Placement, SeenPalm, Side, Unfit};
+pub use guidance::{Guidance, GuidanceState, Ring};
+pub use hub::{
+    Answer, ConsentOffer, Errand, GivenConsent, IDENTIFIED_KEPT, OpenCharge, Request, RequestId,
+    Situation,
+};
+pub use lane::{ENTER_AT_ONCE_MAX, IDENTIFY_ATTEMPTS};
+pub use session::{Attention, Input, Session, Snapshot};
+pub use ticket_code::{TICKET_CODE_CHARS_MAX, TicketCode};
+pub use touch::{HandsChoice, Touch};
+pub use view::{
+    Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EventBrief, Language, Mode,
+    Purpose, Reason, ReceiptUrl, Scope, ScopeOffer, TicketBrief, TicketProblem, View, WantedSide,
+    WayOn,
+};

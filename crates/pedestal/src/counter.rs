@@ -1,0 +1,267 @@
+//! The flow of a counter: a charge is shown, a hand arrives, exactly that charge is paid.
+
+use handfast_model::{ChargeId, Duration};
+
+use crate::clearance::Clearance;
+use crate::cue::Cue;
+use crate::engine::Engine;
+use crate::guidance::Guidance;
+use crate::hub::{Answer, OpenCharge, Request, RequestId, Situation};
+use crate::lane::IDENTIFY_ATTEMPTS;
+use crate::palm_watch::{Hover, Pace, PalmWatch};
+use crate::session::{Attention, Input};
+use crate::touch::Touch;
+use crate::turn::{Outcome, Pending, Turn};
+use crate::view::{Biometrics, Purpose, Reason, View, WantedSide};
+
+/// Searches for one charge, over all hovers; then it is paid in another way.
+const MISSES_PER_CHARGE_MAX: u32 = 5;
+/// How long a payment may take before it is called unknown: a gateway's slow answers included.
+const PAY_ANSWER_MAX: Duration = Duration::from_secs(20);
+/// How long "paid" is shown.
+const PAID_SHOWN: Duration = Duration::from_secs(5);
+
+/// The flow.
+pub(crate) struct Counter<E: Engine> {
+    /// The charge that is over for this pedestal, whatever an older snapshot says.
+    finished: Option<ChargeId>,
+    /// How often palms were not recognised for the charge that was last shown.
+    misses: Option<(ChargeId, u32)>,
+    step: Step<E>,
+}
+
+enum Step<E: Engine> {
+    Idle,
+    Prompt { charge: OpenCharge, watch: PalmWatch<E::Sample>, attempt: u32 },
+    Paying { charge: OpenCharge, watch: PalmWatch<E::Sample>, pending: Pending, attempt: u32 },
+    Outcome(Outcome),
+}
+
+impl<E: Engine> Counter<E> {
+    pub(crate) const fn new() -> Self {
+        Self { finished: None, misses: None, step: Step::Idle }
+    }
+
+    /// Handles one input.
+    pub(crate) fn on(mut self, input: Input<E::Frame>, turn: &mut Turn<'_, E>) -> Self {
+        self.step = self.heed_time(turn);
+        self.step = self.heed_situation(turn);
+        self.step = match input {
+            Input::Frame(frame) => self.frame(&frame, turn),
+            Input::Touch(Touch::Cancel) => self.cancel(),
+            Input::Answer(id, answer) => self.answer(id, answer, turn),
+            Input::Touch(_) | Input::Changed | Input::Tick => self.step,
+        };
+        self
+    }
+
+    /// The screen.
+    pub(crate) fn view(&self, situation: Option<&Situation>) -> View {
+        match (&self.step, situation) {
+            (Step::Idle, None) | (Step::Paying { .. }, _) => View::Working {},
+            (Step::Idle, Some(now)) => View::WaitingForCharge { shop_name: now.shop_name.clone() },
+            (Step::Prompt { charge, watch, .. }, _) => View::Palm {
+                purpose: Purpose::Pay,
+                side: watch.wanted(),
+                palm: 1,
+                palms: 1,
+                taken: watch.taken(),
+                wanted: watch.frames_wanted(),
+                charge: Some(charge.brief.clone()),
+            },
+            (Step::Outcome(outcome), _) => outcome.view.clone(),
+        }
+    }
+
+    /// The advice, while a palm is waited for.
+    pub(crate) fn guidance(&self) -> Option<Guidance> {
+        match &self.step {
+            Step::Prompt { watch, .. } => Some(watch.guidance()),
+            Step::Idle | Step::Paying { .. } | Step::Outcome(_) => None,
+        }
+    }
+
+    /// What a simulated person should do.
+    pub(crate) const fn cue(&self) -> Cue {
+        match &self.step {
+            Step::Prompt { watch, .. } => watch.cue(),
+            Step::Paying { .. } => Cue::Hand { side: WantedSide::Either },
+            Step::Idle | Step::Outcome(_) => Cue::Nothing,
+        }
+    }
+
+    /// What frames are wanted for.
+    pub(crate) const fn attention(&self) -> Attention {
+        match self.step {
+            Step::Prompt { .. } => Attention::Palm,
+            Step::Idle | Step::Paying { .. } | Step::Outcome(_) => Attention::None,
+        }
+    }
+
+    fn heed_time(&mut self, turn: &mut Turn<'_, E>) -> Step<E> {
+        let now = turn.now;
+        match self.take_step() {
+            Step::Prompt { charge, watch, .. } if now >= charge.expires_at => {
+                if watch.here_since().is_some() {
+                    turn.tell(Request::CaptureFailed { last: watch.guidance().state });
+                }
+                self.end(&charge, Reason::ChargeExpired, turn)
+            }
+            Step::Paying { charge, pending, .. } if pending.is_overdue(now) => {
+                self.end(&charge, Reason::PaymentUnknown, turn)
+            }
+            Step::Outcome(outcome) if outcome.is_over(now) => Step::Idle,
+            step => step,
+        }
+    }
+
+    /// Follows the register: shows the open charge, and drops a prompt whose charge is not the open
+    /// one any more. A payment under way is not touched: the hub decides about its charge.
+    fn heed_situation(&mut self, turn: &mut Turn<'_, E>) -> Step<E> {
+        let step = self.take_step();
+        let Some(situation) = turn.situation else { return self.heed_silence(step, turn) };
+        match step {
+            Step::Idle => self.prompt_if_open(situation, turn),
+            Step::Prompt { charge, watch, attempt } => {
+                let is_open = situation.charge.as_ref() == Some(&charge);
+                let is_allowed = situation.biometrics == Biometrics::Allowed;
+                match &situation.charge {
+                    _ if is_open && is_allowed => Step::Prompt { charge, watch, attempt },
+                    _ if is_open => self.end(&charge, Reason::NoBiometrics, turn),
+                    // Another amount is another question: it is shown, and a hand has to arrive.
+                    Some(_) => self.prompt_if_open(situation, turn),
+                    None => self.end(&charge, Reason::ChargeCancelled, turn),
+                }
+            }
+            Step::Paying { .. } | Step::Outcome(_) => step,
+        }
+    }
+
+    /// Without the hub's word no palm is looked at; the charge may still be open when it is back.
+    fn heed_silence(&self, step: Step<E>, turn: &Turn<'_, E>) -> Step<E> {
+        match step {
+            Step::Prompt { .. } => Step::Outcome(turn.turned_away(Reason::VaultUnavailable)),
+            other => other,
+        }
+    }
+
+    fn prompt_if_open(&mut self, situation: &Situation, turn: &Turn<'_, E>) -> Step<E> {
+        let Some(charge) = situation.charge.clone() else { return Step::Idle };
+        if self.finished == Some(charge.charge_id) || turn.now >= charge.expires_at {
+            return Step::Idle;
+        }
+        match Clearance::to_pay(situation, &charge) {
+            None => self.end(&charge, Reason::NoBiometrics, turn),
+            Some(clearance) => {
+                let watch = PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE);
+                Step::Prompt { charge, watch, attempt: 1 }
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: &E::Frame, turn: &mut Turn<'_, E>) -> Step<E> {
+        match self.take_step() {
+            Step::Prompt { charge, mut watch, attempt } => {
+                match watch.frame(turn.engine, frame, turn.now) {
+                    Some(hover) => pay(charge, watch, attempt, hover, turn),
+                    None => Step::Prompt { charge, watch, attempt },
+                }
+            }
+            step => step,
+        }
+    }
+
+    /// The customer pays in another way: the register's charge stays, the prompt goes.
+    fn cancel(&mut self) -> Step<E> {
+        match self.take_step() {
+            Step::Prompt { charge, .. } => {
+                self.finished = Some(charge.charge_id);
+                Step::Idle
+            }
+            step => step,
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, answer: Answer, turn: &mut Turn<'_, E>) -> Step<E> {
+        match self.take_step() {
+            Step::Paying { charge, watch, pending, attempt } if pending.awaits(id) => {
+                match answer {
+                    Answer::Paid { number, amount, credit_used, receipt_url } => {
+                        self.finished = Some(charge.charge_id);
+                        let view = View::Paid { number, amount, credit_used, receipt_url };
+                        Step::Outcome(turn.show(view, PAID_SHOWN))
+                    }
+                    Answer::Refused(reason) if is_miss(reason) => {
+                        self.missed(charge, watch, attempt, reason, turn)
+                    }
+                    Answer::Refused(reason) if leaves_charge_open(reason) => {
+                        Step::Outcome(turn.turned_away(reason))
+                    }
+                    Answer::Refused(reason) => self.end(&charge, reason, turn),
+                    _ => self.end(&charge, Reason::PaymentUnknown, turn),
+                }
+            }
+            step => step,
+        }
+    }
+
+    fn missed(
+        &mut self,
+        charge: OpenCharge,
+        mut watch: PalmWatch<E::Sample>,
+        attempt: u32,
+        reason: Reason,
+        turn: &Turn<'_, E>,
+    ) -> Step<E> {
+        let before = self.misses.filter(|(of, _)| *of == charge.charge_id).map_or(0, |(_, n)| n);
+        let misses = before + 1;
+        self.misses = Some((charge.charge_id, misses));
+        if misses >= MISSES_PER_CHARGE_MAX {
+            return self.end(&charge, reason, turn);
+        }
+        if attempt >= IDENTIFY_ATTEMPTS {
+            return Step::Outcome(turn.turned_away(reason));
+        }
+        watch.resume(turn.now);
+        Step::Prompt { charge, watch, attempt: attempt + 1 }
+    }
+
+    fn end(&mut self, charge: &OpenCharge, reason: Reason, turn: &Turn<'_, E>) -> Step<E> {
+        self.finished = Some(charge.charge_id);
+        Step::Outcome(turn.turned_away(reason))
+    }
+
+    const fn take_step(&mut self) -> Step<E> {
+        std::mem::replace(&mut self.step, Step::Idle)
+    }
+}
+
+fn pay<E: Engine>(
+    charge: OpenCharge,
+    mut watch: PalmWatch<E::Sample>,
+    attempt: u32,
+    hover: Hover<E::Sample>,
+    turn: &mut Turn<'_, E>,
+) -> Step<E> {
+    match turn.engine.seal_probe(hover.side, hover.samples) {
+        Ok(probe) => {
+            let request = Request::Pay { charge: charge.clone(), probe };
+            let pending = turn.ask(request, PAY_ANSWER_MAX);
+            Step::Paying { charge, watch, pending, attempt }
+        }
+        Err(_) => {
+            watch.collect_again();
+            Step::Prompt { charge, watch, attempt }
+        }
+    }
+}
+
+/// Nobody was found: other frames, or another person, may still pay this charge.
+const fn is_miss(reason: Reason) -> bool {
+    matches!(reason, Reason::NotRecognised | Reason::Ambiguous)
+}
+
+/// The charge was not touched and may be answered by another palm, or later.
+const fn leaves_charge_open(reason: Reason) -> bool {
+    matches!(reason, Reason::NoWallet | Reason::VaultUnavailable)
+}

@@ -1,0 +1,347 @@
+//! The flow of enrolment: ticket, consent, one or two palms, linked.
+
+use handfast_model::{Duration, Timestamp};
+
+use crate::clearance::{AcceptedConsent, Clearance};
+use crate::cue::Cue;
+use crate::engine::{Engine, Side};
+use crate::guidance::Guidance;
+use crate::hub::{Answer, ConsentOffer, Request, RequestId, Situation};
+use crate::palm_watch::{Hover, Pace, PalmWatch};
+use crate::session::{Attention, Input};
+use crate::ticket_code::TicketCode;
+use crate::touch::{HandsChoice, Touch};
+use crate::turn::{Outcome, Pending, Turn};
+use crate::view::{Biometrics, Purpose, Reason, Scope, TicketProblem, View, WantedSide};
+
+/// How long a ticket is waited for: time to find a phone and open the right page.
+const TICKET_SHOWN_WITHIN: Duration = Duration::from_secs(90);
+/// How long the same code in front of the camera is not looked up again.
+const SAME_CODE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How long the consent text may be read: slowly, by two people, with questions.
+const CONSENT_READ_WITHIN: Duration = Duration::from_secs(300);
+/// How long the choice of hands may take.
+const HANDS_CHOSEN_WITHIN: Duration = Duration::from_secs(60);
+/// How long one palm may take: enrolment's median is to stay within a minute.
+const CAPTURE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a lookup may take before the person is told.
+const LOOKUP_ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long storing and linking may take: three durable writes and a search.
+const ENROL_ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How long success is shown: what was linked, until when, and that a mail is under way.
+const LINKED_SHOWN: Duration = Duration::from_secs(15);
+
+/// The flow.
+pub(crate) enum Enrol<E: Engine> {
+    Welcome,
+    ShowTicket(ShowTicket),
+    LookingUp { code: TicketCode, pending: Pending },
+    Consent { code: TicketCode, offer: Box<ConsentOffer>, until: Timestamp },
+    ChooseHands { accepted: AcceptedConsent, until: Timestamp },
+    Palm(Box<PalmStep<E>>),
+    Enrolling(Pending),
+    Outcome(Outcome),
+}
+
+/// Waits for a code.
+pub(crate) struct ShowTicket {
+    problem: Option<TicketProblem>,
+    refused: Option<(TicketCode, Timestamp)>,
+    until: Timestamp,
+}
+
+/// Takes one palm.
+pub(crate) struct PalmStep<E: Engine> {
+    accepted: AcceptedConsent,
+    palms: u32,
+    first: Option<(Side, E::Reference)>,
+    watch: PalmWatch<E::Sample>,
+    until: Timestamp,
+}
+
+impl<E: Engine> Enrol<E> {
+    /// Handles one input.
+    pub(crate) fn on(self, input: Input<E::Frame>, turn: &mut Turn<'_, E>) -> Self {
+        let current = self.heed_time(turn).heed_situation(turn);
+        match input {
+            Input::Frame(frame) => current.frame(&frame, turn),
+            Input::Touch(touch) => current.touch(touch, turn),
+            Input::Answer(id, answer) => current.answer(id, answer, turn),
+            Input::Changed | Input::Tick => current,
+        }
+    }
+
+    /// The screen.
+    pub(crate) fn view(&self, situation: Option<&Situation>) -> View {
+        match self {
+            Self::Welcome => match situation {
+                Some(now) => View::Welcome { event: now.event.clone(), biometrics: now.biometrics },
+                None => View::Working {},
+            },
+            Self::ShowTicket(step) => View::ShowTicket { problem: step.problem },
+            Self::LookingUp { .. } | Self::Enrolling(_) => View::Working {},
+            Self::Consent { offer, .. } => {
+                let ConsentOffer { ticket, text, scopes } = offer.as_ref().clone();
+                View::Consent { ticket, text, scopes }
+            }
+            Self::ChooseHands { .. } => View::ChooseHands {},
+            Self::Palm(step) => step.view(),
+            Self::Outcome(outcome) => outcome.view.clone(),
+        }
+    }
+
+    /// The advice, where a palm is wanted.
+    pub(crate) fn guidance(&self) -> Option<Guidance> {
+        match self {
+            Self::Palm(step) => Some(step.watch.guidance()),
+            _ => None,
+        }
+    }
+
+    /// What a simulated person should do.
+    pub(crate) const fn cue(&self) -> Cue {
+        match self {
+            Self::ShowTicket(_) => Cue::Ticket,
+            Self::Palm(step) => step.watch.cue(),
+            _ => Cue::Nothing,
+        }
+    }
+
+    /// What frames are wanted for.
+    pub(crate) const fn attention(&self) -> Attention {
+        match self {
+            Self::ShowTicket(_) => Attention::Code,
+            Self::Palm(_) => Attention::Palm,
+            _ => Attention::None,
+        }
+    }
+
+    fn heed_time(self, turn: &mut Turn<'_, E>) -> Self {
+        let now = turn.now;
+        match self {
+            Self::ShowTicket(step) if now >= step.until => Self::Welcome,
+            Self::Consent { until, .. } | Self::ChooseHands { until, .. } if now >= until => {
+                Self::Welcome
+            }
+            Self::LookingUp { pending, .. } if pending.is_overdue(now) => {
+                Self::turned_away(Reason::Internal, turn)
+            }
+            Self::Palm(step) if now >= step.until => {
+                turn.tell(Request::CaptureFailed { last: step.watch.guidance().state });
+                Self::turned_away(Reason::CaptureTimeout, turn)
+            }
+            Self::Enrolling(pending) if pending.is_overdue(now) => {
+                Self::turned_away(Reason::VaultUnavailable, turn)
+            }
+            Self::Outcome(outcome) if outcome.is_over(now) => Self::Welcome,
+            other => other,
+        }
+    }
+
+    /// Ends whatever leads to a palm once biometrics are forbidden, or the hub no longer says
+    /// that they are allowed. What was captured is dropped with the state.
+    fn heed_situation(self, turn: &Turn<'_, E>) -> Self {
+        match self {
+            Self::Welcome | Self::Enrolling(_) | Self::Outcome(_) => self,
+            _ if is_forbidden(turn) => Self::turned_away(Reason::NoBiometrics, turn),
+            Self::Palm(_) if turn.situation.is_none() => {
+                Self::turned_away(Reason::VaultUnavailable, turn)
+            }
+            other => other,
+        }
+    }
+
+    fn frame(self, frame: &E::Frame, turn: &mut Turn<'_, E>) -> Self {
+        match self {
+            Self::ShowTicket(step) => match turn.engine.read_code(frame) {
+                Some(code) if step.may_look_up(&code, turn.now) => Self::look_up(code, turn),
+                _ => Self::ShowTicket(step),
+            },
+            Self::Palm(step) => step.frame(frame, turn),
+            other => other,
+        }
+    }
+
+    fn touch(self, touch: Touch, turn: &mut Turn<'_, E>) -> Self {
+        match (self, touch) {
+            // What is being stored is stored: the person is told how it ended.
+            (Self::Enrolling(pending), _) => Self::Enrolling(pending),
+            (_, Touch::Cancel) => Self::Welcome,
+            (Self::Welcome | Self::Outcome(_), Touch::Begin) => Self::begin(turn),
+            (Self::Welcome, Touch::TicketCode { code }) => Self::begin(turn).touch_code(code, turn),
+            (state @ Self::ShowTicket(_), Touch::TicketCode { code }) => {
+                state.touch_code(code, turn)
+            }
+            (Self::Consent { code, offer, until }, Touch::Accept { scope }) => {
+                Self::accept(code, offer, until, scope, turn)
+            }
+            (Self::Consent { .. }, Touch::Decline) => {
+                Self::turned_away(Reason::DeclinedConsent, turn)
+            }
+            // The consent is given to a text in the language that is read.
+            (Self::Consent { code, .. } | Self::LookingUp { code, .. }, Touch::Language { .. }) => {
+                Self::look_up(code, turn)
+            }
+            (Self::ChooseHands { accepted, .. }, Touch::Hands { choice }) => {
+                Self::ask_first_palm(accepted, choice, turn)
+            }
+            (state, _) => state,
+        }
+    }
+
+    fn answer(self, id: RequestId, answer: Answer, turn: &Turn<'_, E>) -> Self {
+        match self {
+            Self::LookingUp { code, pending } if pending.awaits(id) => match answer {
+                Answer::ConsentOffer(offer) => Self::Consent {
+                    code,
+                    offer: Box::new(offer),
+                    until: turn.now + CONSENT_READ_WITHIN,
+                },
+                Answer::TicketProblem(problem) => Self::ShowTicket(ShowTicket {
+                    problem: Some(problem),
+                    refused: Some((code, turn.now)),
+                    until: turn.now + TICKET_SHOWN_WITHIN,
+                }),
+                Answer::Refused(reason) => Self::turned_away(reason, turn),
+                _ => Self::turned_away(Reason::Internal, turn),
+            },
+            Self::Enrolling(pending) if pending.awaits(id) => match answer {
+                Answer::Enrolled { palms, scope, until, enters_tonight, mail_sent } => {
+                    let view = View::Linked { palms, scope, until, enters_tonight, mail_sent };
+                    Self::Outcome(turn.show(view, LINKED_SHOWN))
+                }
+                Answer::Refused(reason) => Self::turned_away(reason, turn),
+                _ => Self::turned_away(Reason::Internal, turn),
+            },
+            other => other,
+        }
+    }
+
+    fn begin(turn: &Turn<'_, E>) -> Self {
+        match turn.situation {
+            // The screen says "working" until the hub has said what applies.
+            None => Self::Welcome,
+            Some(_) if is_forbidden(turn) => Self::turned_away(Reason::NoBiometrics, turn),
+            Some(_) => Self::ShowTicket(ShowTicket {
+                problem: None,
+                refused: None,
+                until: turn.now + TICKET_SHOWN_WITHIN,
+            }),
+        }
+    }
+
+    fn touch_code(self, code: Option<TicketCode>, turn: &mut Turn<'_, E>) -> Self {
+        match (self, code) {
+            (Self::ShowTicket(_), Some(code)) => Self::look_up(code, turn),
+            (Self::ShowTicket(step), None) => {
+                let problem = Some(TicketProblem::UnknownCode);
+                Self::ShowTicket(ShowTicket { problem, ..step })
+            }
+            (state, _) => state,
+        }
+    }
+
+    fn look_up(code: TicketCode, turn: &mut Turn<'_, E>) -> Self {
+        let request = Request::LookUpTicket { code: code.clone(), language: turn.language };
+        Self::LookingUp { code, pending: turn.ask(request, LOOKUP_ANSWER_MAX) }
+    }
+
+    fn accept(
+        code: TicketCode,
+        offer: Box<ConsentOffer>,
+        until: Timestamp,
+        scope: Scope,
+        turn: &Turn<'_, E>,
+    ) -> Self {
+        match AcceptedConsent::accept(&offer, &code, scope) {
+            Some(accepted) => Self::ChooseHands { accepted, until: turn.now + HANDS_CHOSEN_WITHIN },
+            None => Self::Consent { code, offer, until },
+        }
+    }
+
+    fn ask_first_palm(accepted: AcceptedConsent, choice: HandsChoice, turn: &Turn<'_, E>) -> Self {
+        PalmStep::ask(accepted, choice.palms(), None, turn)
+    }
+
+    fn turned_away(reason: Reason, turn: &Turn<'_, E>) -> Self {
+        Self::Outcome(turn.turned_away(reason))
+    }
+}
+
+impl ShowTicket {
+    fn may_look_up(&self, code: &TicketCode, now: Timestamp) -> bool {
+        let is_refused = |(refused, at): &(TicketCode, Timestamp)| {
+            refused == code && now - *at < SAME_CODE_AGAIN_AFTER
+        };
+        !self.refused.as_ref().is_some_and(is_refused)
+    }
+}
+
+impl<E: Engine> PalmStep<E> {
+    /// Asks for the next palm: any hand first, then the other one.
+    fn ask(
+        accepted: AcceptedConsent,
+        palms: u32,
+        first: Option<(Side, E::Reference)>,
+        turn: &Turn<'_, E>,
+    ) -> Enrol<E> {
+        let wanted =
+            first.as_ref().map_or(WantedSide::Either, |(side, _)| WantedSide::other_than(*side));
+        let clearance =
+            turn.situation.and_then(|situation| Clearance::to_enrol(situation, &accepted));
+        match clearance {
+            None => Enrol::turned_away(Reason::VaultUnavailable, turn),
+            Some(clearance) => Enrol::Palm(Box::new(Self {
+                accepted,
+                palms,
+                first,
+                watch: PalmWatch::new(clearance, wanted, Pace::ENROL),
+                until: turn.now + CAPTURE_WITHIN,
+            })),
+        }
+    }
+
+    fn frame(mut self: Box<Self>, frame: &E::Frame, turn: &mut Turn<'_, E>) -> Enrol<E> {
+        match self.watch.frame(turn.engine, frame, turn.now) {
+            Some(hover) => (*self).captured(hover, turn),
+            None => Enrol::Palm(self),
+        }
+    }
+
+    fn captured(mut self, hover: Hover<E::Sample>, turn: &mut Turn<'_, E>) -> Enrol<E> {
+        let side = hover.side;
+        match (turn.engine.seal_reference(side, hover.samples), self.first.take()) {
+            (Err(_), first) => {
+                self.first = first;
+                self.watch.collect_again();
+                Enrol::Palm(Box::new(self))
+            }
+            (Ok(reference), None) if self.palms > 1 => {
+                Self::ask(self.accepted, self.palms, Some((side, reference)), turn)
+            }
+            (Ok(reference), first) => {
+                let first = first.map(|(_, reference)| reference);
+                let palms = first.into_iter().chain([reference]).collect();
+                let (code, consent) = self.accepted.into_parts();
+                let request = Request::Enrol { code, consent, palms };
+                Enrol::Enrolling(turn.ask(request, ENROL_ANSWER_MAX))
+            }
+        }
+    }
+
+    fn view(&self) -> View {
+        View::Palm {
+            purpose: Purpose::Enrol,
+            side: self.watch.wanted(),
+            palm: if self.first.is_some() { 2 } else { 1 },
+            palms: self.palms,
+            taken: self.watch.taken(),
+            wanted: self.watch.frames_wanted(),
+            charge: None,
+        }
+    }
+}
+
+fn is_forbidden<E: Engine>(turn: &Turn<'_, E>) -> bool {
+    turn.situation.is_some_and(|situation| situation.biometrics == Biometrics::Forbidden)
+}
