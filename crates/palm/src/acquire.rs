@@ -4,7 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{Picture, Sample};
+use crate::hand::{self, Hand};
+use crate::{Picture, Sample, quality, roi};
 
 /// Which hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,11 +96,79 @@ pub struct Refused {
     pub placement: Option<Placement>,
 }
 
+/// The least radius of something that is looked at, as a part of the frame's shorter side.
+pub(crate) const RADIUS_SEEN_MIN: f32 = 0.04;
+/// The least radius of a palm that is near enough.
+pub(crate) const RADIUS_MIN: f32 = 0.09;
+/// The greatest radius of a palm that leaves room for the fingers.
+pub(crate) const RADIUS_MAX: f32 = 0.42;
+/// The least radius in pixels: the region is then 62 of them wide, half a sample's resolution.
+const RADIUS_PX_MIN: f32 = 40.0;
+/// The least reach of the fingers from the palm's centre, in palm radii.
+pub(crate) const FINGER_REACH_MIN: f32 = 2.0;
+/// The least mean brightness, of 255, at which creases stand out from a sensor's noise.
+pub(crate) const LUMA_MIN: f32 = 16.0;
+
+/// A hand found in a frame, before it is cut out.
+#[derive(Debug, Clone)]
+pub struct Found {
+    hand: Hand,
+}
+
+/// Finds the one hand in a frame as the camera sees it (not mirrored).
+///
+/// # Errors
+/// [`Refused`] says why there is none and where something like it is.
+pub fn find(picture: &Picture) -> Result<Found, Refused> {
+    let hand = hand::find(picture)?;
+    if hand.radius < RADIUS_PX_MIN {
+        let placement = Some(hand.placement(picture));
+        return Err(Refused { refusal: Refusal::TooFar, placement });
+    }
+    Ok(Found { hand })
+}
+
+impl Found {
+    /// Which hand.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.hand.side
+    }
+
+    /// The valleys between the four fingers in pixels of the frame, from left to right with the
+    /// fingers up: for drawing over the frame.
+    #[must_use]
+    pub fn valleys(&self) -> [(f32, f32); 3] {
+        self.hand.valleys.map(|point| (point.x, point.y))
+    }
+
+    /// The corners of the region of interest in pixels of the frame, clockwise from the top left
+    /// with the fingers up: for drawing over the frame.
+    #[must_use]
+    pub fn corners(&self) -> [(f32, f32); 4] {
+        [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)].map(|(x, y)| {
+            let point = self.hand.at(x, y);
+            (point.x, point.y)
+        })
+    }
+
+    /// Cuts the palm out of the frame in which it was found.
+    ///
+    /// # Errors
+    /// When what is cut out shows too little of the palm.
+    pub fn cut(&self, picture: &Picture) -> Result<Capture, Refused> {
+        let placement = self.hand.placement(picture);
+        let sample = roi::cut(picture, &self.hand);
+        let sharpness = quality::check(&sample)
+            .map_err(|refusal| Refused { refusal, placement: Some(placement) })?;
+        Ok(Capture { side: self.hand.side, placement, sharpness, sample })
+    }
+}
+
 /// Finds the palm in a frame as the camera sees it (not mirrored) and cuts it out.
 ///
 /// # Errors
 /// [`Refused`] says why there is no sample and where the hand is.
 pub fn acquire(picture: &Picture) -> Result<Capture, Refused> {
-    let _ = picture;
-    Err(Refused { refusal: Refusal::NoHand, placement: None })
+    find(picture)?.cut(picture)
 }

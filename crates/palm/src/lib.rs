@@ -13,14 +13,17 @@
 
 mod acquire;
 mod field;
+mod hand;
 mod maths;
 mod picture;
+mod quality;
+mod roi;
 mod sample;
 mod score;
 mod template;
 mod threshold;
 
-pub use acquire::{Capture, Placement, Refusal, Refused, Side, acquire};
+pub use acquire::{Capture, Found, Placement, Refusal, Refused, Side, acquire, find};
 pub use picture::{
     ENCODED_BYTES_MAX, PIXELS_MAX, Picture, PictureError, SIDE_PX_MAX, SIDE_PX_MIN, decode,
 };

@@ -7,8 +7,14 @@ pub struct Threshold(i32);
 impl Threshold {
     /// The score as a number: at most 2 to the 13th.
     #[must_use]
-    pub fn value(self) -> i32 {
+    pub fn get(self) -> i32 {
         self.0
+    }
+
+    /// A threshold from a number that was stored.
+    #[must_use]
+    pub fn from_score(score: i32) -> Self {
+        Self(score)
     }
 
     /// Whether a score is recognised.

@@ -1,0 +1,220 @@
+//! Finding a hand: where the palm is, which way the fingers point, and which hand it is.
+//!
+//! A hand is a blob that differs from its ground, with a round palm and bays between the fingers.
+//! What it differs by is not known beforehand (skin on cloth, a grey palm under infrared light, a
+//! dark hand on paper), so several ways of telling hand from ground are tried and the one whose
+//! blob has the best three finger valleys wins. The largest circle inside the blob gives the palm's
+//! size; the three valleys between the four fingers give place and direction; the thumb tells left
+//! from right.
+
+mod blob;
+mod contour;
+mod distance;
+mod mask;
+mod side;
+mod valleys;
+mod view;
+
+use crate::acquire::{Placement, Refusal, Refused, Side};
+use crate::{Picture, acquire};
+use blob::Blob;
+use mask::Ground;
+use valleys::Valleys;
+use view::View;
+pub use view::Point;
+
+/// Blobs that are looked at in one mask, largest first: a hand may be smaller than a face.
+const BLOBS_MAX: usize = 3;
+/// Two hands are two blobs with valleys of which the smaller is at least this part of the larger.
+const SECOND_HAND_AREA_MIN: f32 = 0.3;
+/// Side of the region of interest in palm radii.
+const ROI_SIDE_RADII: f32 = 1.55;
+/// From the line through the valleys down to the region's centre, in palm radii.
+const ROI_DOWN_RADII: f32 = 1.0;
+
+/// A palm: its circle, and once the valleys are known its direction. In pixels of a view.
+#[derive(Debug, Clone)]
+struct Shape {
+    blob: Blob,
+    centre: Point,
+    radius: f32,
+    /// The contour, clockwise on the screen.
+    contour: Vec<Point>,
+}
+
+/// A hand that was found, in pixels of the picture that was looked at.
+#[derive(Debug, Clone)]
+pub struct Hand {
+    /// Which hand.
+    pub side: Side,
+    /// The palm's inscribed circle.
+    pub centre: Point,
+    /// Its radius.
+    pub radius: f32,
+    /// The valleys between the four fingers, from left to right with the fingers up.
+    pub valleys: [Point; 3],
+    /// The direction to the right of the fingers, of unit length.
+    pub right: Point,
+    /// The centre of the region of interest.
+    pub roi_centre: Point,
+    /// Its side.
+    pub roi_side: f32,
+}
+
+/// Finds the one hand in a picture.
+pub fn find(picture: &Picture) -> Result<Hand, Refused> {
+    let view = View::of(picture);
+    let mut best: Option<(Shape, Valleys)> = None;
+    let mut guess: Option<Shape> = None;
+    for ground in Ground::ALL {
+        let Some(mask) = ground.mask(&view) else { continue };
+        let shapes = shapes(mask, &view);
+        let mut hands: Vec<(Shape, Valleys)> = Vec::new();
+        for shape in shapes {
+            match valleys::find(&shape) {
+                Some(valleys) => hands.push((shape, valleys)),
+                None => guess = better_guess(guess, shape, &view),
+            }
+        }
+        if two_hands(&hands) {
+            let placement = Some(placement(&hands[0].0, None, &view));
+            return Err(Refused { refusal: Refusal::TwoHands, placement });
+        }
+        for (shape, valleys) in hands {
+            if best.as_ref().is_none_or(|(_, held)| valleys.cost < held.cost) {
+                best = Some((shape, valleys));
+            }
+        }
+        if best.as_ref().is_some_and(|(_, valleys)| valleys.cost < valleys::COST_GOOD) {
+            break;
+        }
+    }
+    match best {
+        Some((shape, valleys)) => orient(&shape, &valleys, &view),
+        None => Err(refuse(guess.as_ref(), &view)),
+    }
+}
+
+/// The largest blobs of a mask that could be a palm.
+fn shapes(mask: mask::Mask, view: &View) -> Vec<Shape> {
+    let radius_min = view.shorter() * acquire::RADIUS_SEEN_MIN;
+    blob::largest(mask, BLOBS_MAX)
+        .into_iter()
+        .filter_map(|blob| {
+            let (centre, radius) = distance::inscribed_circle(&blob);
+            if radius < radius_min {
+                return None;
+            }
+            let contour = contour::trace(&blob);
+            Some(Shape { blob, centre, radius, contour })
+        })
+        .collect()
+}
+
+fn two_hands(hands: &[(Shape, Valleys)]) -> bool {
+    let mut areas: Vec<usize> = hands.iter().map(|(shape, _)| shape.blob.area()).collect();
+    areas.sort_unstable_by(|a, b| b.cmp(a));
+    areas.len() > 1 && areas[1] as f32 >= SECOND_HAND_AREA_MIN * areas[0] as f32
+}
+
+/// Of two blobs without valleys the one to guide the person by: the one with the larger circle that
+/// does not fill the picture.
+fn better_guess(held: Option<Shape>, new: Shape, view: &View) -> Option<Shape> {
+    let worth = |shape: &Shape| {
+        let fills = shape.blob.area() as f32 > 0.8 * view.area();
+        if fills { 0.0 } else { shape.radius }
+    };
+    match held {
+        Some(held) if worth(&held) >= worth(&new) => Some(held),
+        _ => Some(new),
+    }
+}
+
+/// From valleys to the frame of reference, in pixels of the picture.
+fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused> {
+    let [first, _, last] = valleys.points;
+    let right = (last - first).unit();
+    let up = Point { x: right.y, y: -right.x };
+    let refused = |refusal| Refused { refusal, placement: Some(placement(shape, Some(up), view)) };
+    let side = side::of(shape, right, up).ok_or(refused(Refusal::FingersClosed))?;
+    let middle = (first + last) * 0.5;
+    let roi_centre = middle - up * (ROI_DOWN_RADII * shape.radius);
+    Ok(Hand {
+        side,
+        centre: view.to_picture(shape.centre),
+        radius: shape.radius * view.scale(),
+        valleys: valleys.points.map(|valley| view.to_picture(valley)),
+        right,
+        roi_centre: view.to_picture(roi_centre),
+        roi_side: ROI_SIDE_RADII * shape.radius * view.scale(),
+    })
+}
+
+/// Where a palm is, for guidance.
+fn placement(shape: &Shape, up: Option<Point>, view: &View) -> Placement {
+    let up = up.unwrap_or(Point { x: 0.0, y: -1.0 });
+    Placement {
+        centre: (shape.centre.x / view.width() as f32, shape.centre.y / view.height() as f32),
+        radius: shape.radius / view.shorter(),
+        angle: up.x.atan2(-up.y),
+    }
+}
+
+impl Hand {
+    /// A point of the region of interest in pixels of the picture: 0, 0 is its centre and 1 its
+    /// side, x to the right and y down with the fingers up.
+    pub fn at(&self, x: f32, y: f32) -> Point {
+        let down = Point { x: -self.right.y, y: self.right.x };
+        self.roi_centre + self.right * (x * self.roi_side) + down * (y * self.roi_side)
+    }
+
+    /// Where the palm is in its picture, for guidance.
+    pub fn placement(&self, picture: &Picture) -> Placement {
+        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        Placement {
+            centre: (self.centre.x / width, self.centre.y / height),
+            radius: self.radius / width.min(height),
+            // Up is a quarter turn from right, so this is right's angle from the x axis.
+            angle: self.right.y.atan2(self.right.x),
+        }
+    }
+}
+
+/// What to tell the person when nothing has three valleys.
+fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
+    let Some(shape) = guess else {
+        let refusal =
+            if view.mean_luma() < acquire::LUMA_MIN { Refusal::TooDark } else { Refusal::NoHand };
+        return Refused { refusal, placement: None };
+    };
+    let refusal = if shape.radius > acquire::RADIUS_MAX * view.shorter() {
+        Refusal::TooClose
+    } else if shape.reach() < acquire::FINGER_REACH_MIN {
+        Refusal::NotAHand
+    } else if shape.circle_near_edge(view) {
+        Refusal::CutOff
+    } else if shape.radius < acquire::RADIUS_MIN * view.shorter() {
+        Refusal::TooFar
+    } else {
+        Refusal::FingersClosed
+    };
+    Refused { refusal, placement: Some(placement(shape, None, view)) }
+}
+
+impl Shape {
+    /// The farthest point of the contour from the centre, in radii.
+    fn reach(&self) -> f32 {
+        let farthest =
+            self.contour.iter().map(|&point| (point - self.centre).length()).fold(0.0, f32::max);
+        farthest / self.radius
+    }
+
+    /// Whether the palm's circle comes so near the edge that part of the palm is outside.
+    fn circle_near_edge(&self, view: &View) -> bool {
+        let reach = self.radius * 1.1;
+        self.centre.x < reach
+            || self.centre.y < reach
+            || self.centre.x > view.width() as f32 - reach
+            || self.centre.y > view.height() as f32 - reach
+    }
+}

@@ -1,0 +1,95 @@
+//! How far inside a blob is: the palm is where it is thickest.
+
+use super::blob::Blob;
+use super::view::Point;
+
+/// The largest circle inside a blob and inside the picture: centre and radius.
+pub fn inscribed_circle(blob: &Blob) -> (Point, f32) {
+    let distances = squared_distances(blob);
+    let mut best = 0;
+    for (at, &distance) in distances.iter().enumerate() {
+        if distance > distances[best] {
+            best = at;
+        }
+    }
+    let width = blob.width();
+    let centre = Point { x: (best % width) as f32, y: (best / width) as f32 };
+    (centre, (distances[best] as f32).sqrt())
+}
+
+/// The squared distance of every pixel to the nearest one outside the blob; the outside of the
+/// picture is outside the blob. Exact, in linear time (Felzenszwalb and Huttenlocher 2012).
+fn squared_distances(blob: &Blob) -> Vec<i64> {
+    let (width, height) = (blob.width(), blob.height());
+    let mut distances = vec![0_i64; width * height];
+    for x in 0..width {
+        // Down, then up: the distance to the nearest outside pixel of the same column.
+        let mut run = 0;
+        for y in 0..height {
+            run = if blob.bits()[y * width + x] { run + 1 } else { 0 };
+            distances[y * width + x] = run;
+        }
+        run = 0;
+        for y in (0..height).rev() {
+            run = if blob.bits()[y * width + x] { run + 1 } else { 0 };
+            let at = y * width + x;
+            let nearest = distances[at].min(run);
+            distances[at] = nearest * nearest;
+        }
+    }
+    let mut envelope = Envelope::default();
+    for row in distances.chunks_exact_mut(width) {
+        envelope.lower(row);
+    }
+    distances
+}
+
+/// The lower envelope of parabolas, one rooted at each pixel of a row.
+#[derive(Default)]
+struct Envelope {
+    roots: Vec<(i64, i64)>,
+    /// From which pixel on the root of the same place is the lowest.
+    starts: Vec<i64>,
+}
+
+impl Envelope {
+    /// Replaces heights by the lowest parabola above each pixel.
+    fn lower(&mut self, row: &mut [i64]) {
+        self.roots.clear();
+        self.starts.clear();
+        let width = row.len() as i64;
+        // The picture's outside stands beyond both ends of the row, at height 0.
+        self.add(-1, 0);
+        for (x, &height) in row.iter().enumerate() {
+            self.add(x as i64, height);
+        }
+        self.add(width, 0);
+        let mut lowest = 0;
+        for x in 0..width {
+            while lowest + 1 < self.starts.len() && self.starts[lowest + 1] <= x {
+                lowest += 1;
+            }
+            let (root, height) = self.roots[lowest];
+            row[x as usize] = (x - root) * (x - root) + height;
+        }
+    }
+
+    fn add(&mut self, x: i64, height: i64) {
+        while let (Some(&(root, root_height)), Some(&start)) =
+            (self.roots.last(), self.starts.last())
+        {
+            // The first pixel at which the new parabola is lower than the last one.
+            let numerator = (height + x * x) - (root_height + root * root);
+            let crossing = numerator.div_euclid(2 * (x - root)) + 1;
+            if crossing > start {
+                self.roots.push((x, height));
+                self.starts.push(crossing);
+                return;
+            }
+            self.roots.pop();
+            self.starts.pop();
+        }
+        self.roots.push((x, height));
+        self.starts.push(i64::MIN);
+    }
+}
