@@ -158,6 +158,19 @@ ids! {
     TransferId = "xfr";
 }
 
+// An event's or shop's gallery has the same number: one lookup fewer, and no way to open two.
+impl From<EventId> for GalleryId {
+    fn from(event: EventId) -> Self {
+        Self(event.0)
+    }
+}
+
+impl From<ShopId> for GalleryId {
+    fn from(shop: ShopId) -> Self {
+        Self(shop.0)
+    }
+}
+
 /// Somebody who gets pairwise tokens for palms, and never a palm: each gets different tokens for
 /// the same palm. As text: the id of the company, venue or shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
