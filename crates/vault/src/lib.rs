@@ -1,1 +1,71 @@
-//! Galleries, enrol, identify, verify, delete.
+//! The vault: which palms are stored, who may search for them, and what a search tells.
+//!
+//! Relying parties (a ticketing company, a venue, a shop) know a palm by a pairwise token of their
+//! own and never see a template, a score or a slot. A company enrols a palm and gets its token: the
+//! handle for arming it in galleries and for deleting it. A search of a gallery gives its relying
+//! party's token of the one palm that is like the one shown, or says that there is none, or several.
+//!
+//! ```no_run
+//! # use std::{path::Path, sync::Arc};
+//! # use handfast_model::{CompanyId, GalleryId, RelyingParty, SystemClock, SystemRandom, Timestamp, VenueId};
+//! # use handfast_vault::dealer::{Enrolments, Presentation};
+//! # use handfast_vault::{EnrolOutcome, NewGallery, Purpose, ThresholdPolicy, Vault, VaultError};
+//! # async fn example(
+//! #     company: CompanyId, venue: VenueId, gallery: GalleryId, until: Timestamp,
+//! #     palms: Enrolments, shown: Presentation,
+//! # ) -> Result<(), VaultError> {
+//! let vault =
+//!     Vault::open(Path::new("data/vault"), Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+//! let party = RelyingParty::Venue(venue);
+//! let (purpose, policy) = (Purpose::Entry, ThresholdPolicy::ENTRY);
+//! vault.open_gallery(NewGallery { gallery, party, purpose, policy }).await?;
+//! if let EnrolOutcome::Enrolled(palms) = vault.enrol(company, palms, until).await? {
+//!     let venue_token = vault.arm(company, palms[0].token, gallery, until).await?;
+//!     let found = vault.identify(gallery, shown).await?; // Match(venue_token), if it is that palm
+//!     let receipt = vault.delete(company, &[palms[0].token]).await?;
+//! #   let _ = (venue_token, found, receipt);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! In this form one process holds the palms and matches them in clear, behind the trait
+//! [`Matcher`]. At rest every reference is sealed under a key of its own, and the keys lie in a
+//! file beside the database (see [`Vault::open`]). Whoever holds the whole folder, or the running
+//! process's memory, holds the templates.
+
+mod arming;
+mod danger;
+pub mod dealer;
+mod deletion;
+mod directory;
+mod enrolment;
+mod error;
+mod gallery;
+mod kernel;
+mod matcher;
+mod node_key;
+mod opening;
+mod pairwise;
+mod plain_matcher;
+mod private_file;
+mod records;
+mod resident;
+mod row_key_file;
+mod sealing;
+mod search;
+mod slot;
+mod storing;
+#[cfg(test)]
+mod testing;
+mod vault;
+
+pub use arming::ArmedIn;
+pub use deletion::{DeletionReceipt, DeletionReceiptId};
+pub use enrolment::{EnrolOutcome, EnrolledPalm};
+pub use error::VaultError;
+pub use gallery::{NewGallery, Purpose, ThresholdPolicy, Thresholds};
+pub use matcher::{Armed, Identification, Matcher, Query, Verification};
+pub use plain_matcher::PlainMatcher;
+pub use search::PalmIdentification;
+pub use slot::SlotId;
+pub use vault::{Vault, VaultStatus};

@@ -1,0 +1,98 @@
+//! What the vault knows by heart: relying parties' keys, galleries, and which token is which slot.
+
+use std::collections::HashMap;
+
+use handfast_model::{CompanyId, GalleryId, PairwiseToken, RelyingParty};
+
+use crate::gallery::{Gallery, GalleryState, Purpose};
+use crate::pairwise::PairwiseKey;
+use crate::{SlotId, VaultError};
+
+/// An image of the database in memory, changed only after the database was.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    parties: HashMap<RelyingParty, PairwiseKey>,
+    galleries: HashMap<GalleryId, Gallery>,
+    palms: HashMap<(CompanyId, PairwiseToken), SlotId>,
+}
+
+impl Directory {
+    pub(crate) fn add_party(&mut self, party: RelyingParty, key: PairwiseKey) {
+        self.parties.insert(party, key);
+    }
+
+    pub(crate) fn knows_party(&self, party: RelyingParty) -> bool {
+        self.parties.contains_key(&party)
+    }
+
+    /// What `party` knows the palm in `slot` by.
+    pub(crate) fn token(
+        &self,
+        party: RelyingParty,
+        slot: SlotId,
+    ) -> Result<PairwiseToken, VaultError> {
+        let key = self.parties.get(&party).ok_or(VaultError::PartyKeyBroken)?;
+        Ok(key.token(slot))
+    }
+
+    /// Adds a gallery, or replaces what is known of it.
+    pub(crate) fn put_gallery(&mut self, gallery: Gallery) {
+        self.galleries.insert(gallery.spec.gallery, gallery);
+    }
+
+    /// A gallery, open or closed.
+    pub(crate) fn gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
+        self.galleries.get(&gallery).copied().ok_or(VaultError::GalleryUnknown { gallery })
+    }
+
+    /// A gallery that is open.
+    pub(crate) fn open_gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
+        match self.gallery(gallery)? {
+            found @ Gallery { state: GalleryState::Open, .. } => Ok(found),
+            Gallery { state: GalleryState::Closed, .. } => {
+                Err(VaultError::GalleryClosed { gallery })
+            }
+        }
+    }
+
+    /// Where a company's palms are searched before another one is enrolled.
+    pub(crate) fn enrolment_gallery(&self, company: CompanyId) -> Option<Gallery> {
+        let party = RelyingParty::Company(company);
+        let is_it = |gallery: &&Gallery| {
+            gallery.spec.purpose == Purpose::DuplicateCheck && gallery.spec.party == party
+        };
+        self.galleries.values().find(is_it).copied()
+    }
+
+    pub(crate) fn open_galleries(&self) -> usize {
+        self.galleries.values().filter(|gallery| gallery.state == GalleryState::Open).count()
+    }
+
+    /// Adds a palm and returns its company's token for it.
+    pub(crate) fn add_palm(
+        &mut self,
+        company: CompanyId,
+        slot: SlotId,
+    ) -> Result<PairwiseToken, VaultError> {
+        let token = self.token(RelyingParty::Company(company), slot)?;
+        self.palms.insert((company, token), slot);
+        Ok(token)
+    }
+
+    /// The slot of a company's palm.
+    pub(crate) fn slot(
+        &self,
+        company: CompanyId,
+        palm: PairwiseToken,
+    ) -> Result<SlotId, VaultError> {
+        self.palms.get(&(company, palm)).copied().ok_or(VaultError::PalmUnknown)
+    }
+
+    pub(crate) fn remove_palm(&mut self, company: CompanyId, palm: PairwiseToken) {
+        self.palms.remove(&(company, palm));
+    }
+
+    pub(crate) fn palms(&self) -> usize {
+        self.palms.len()
+    }
+}
