@@ -1,0 +1,220 @@
+//! The till's tables. Released steps never change; a correction is a new step.
+
+use handfast_store::{Migration, Migrations};
+
+/// All steps of the till's tables.
+pub(crate) const MIGRATIONS: Migrations = Migrations {
+    service: "till",
+    steps: &[
+        Migration { version: 1, name: "ledger", sql: LEDGER },
+        Migration { version: 2, name: "shops and wallets", sql: SHOPS_AND_WALLETS },
+        Migration { version: 3, name: "charges and refunds", sql: CHARGES },
+    ],
+};
+
+// The database itself refuses a transfer between currencies (the composite foreign keys), an
+// amount of zero or less, and a balance below zero where the account may have none. The bound of
+// 4e18 keeps every sum of two counters inside 64 bits, where SQLite would silently go to floats.
+const LEDGER: &str = "
+CREATE TABLE till_ledger_accounts (
+    ledger_account_id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    may_be_negative BOOLEAN NOT NULL,
+    debits_pending BIGINT NOT NULL CHECK (debits_pending >= 0),
+    debits_posted BIGINT NOT NULL CHECK (debits_posted >= 0),
+    credits_pending BIGINT NOT NULL CHECK (credits_pending >= 0),
+    credits_posted BIGINT NOT NULL CHECK (credits_posted >= 0),
+    created_at BIGINT NOT NULL,
+    UNIQUE (kind, owner, currency),
+    UNIQUE (ledger_account_id, currency),
+    CHECK (debits_pending <= 4000000000000000000 AND debits_posted <= 4000000000000000000),
+    CHECK (credits_pending <= 4000000000000000000 AND credits_posted <= 4000000000000000000),
+    CHECK (may_be_negative OR debits_posted + debits_pending <= credits_posted)
+);
+CREATE TABLE till_transfers (
+    transfer_id TEXT NOT NULL PRIMARY KEY,
+    debit_account TEXT NOT NULL,
+    credit_account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    posted_amount BIGINT CHECK (posted_amount > 0 AND posted_amount <= amount),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'posted', 'voided', 'expired')),
+    purpose TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    CHECK (debit_account <> credit_account),
+    CHECK ((state = 'posted') = (posted_amount IS NOT NULL)),
+    CHECK ((state = 'pending') = (closed_at IS NULL)),
+    FOREIGN KEY (debit_account, currency)
+        REFERENCES till_ledger_accounts (ledger_account_id, currency),
+    FOREIGN KEY (credit_account, currency)
+        REFERENCES till_ledger_accounts (ledger_account_id, currency)
+);
+CREATE INDEX till_transfers_debit ON till_transfers (debit_account, transfer_id);
+CREATE INDEX till_transfers_credit ON till_transfers (credit_account, transfer_id);
+CREATE INDEX till_transfers_subject ON till_transfers (subject);
+";
+
+const SHOPS_AND_WALLETS: &str = "
+CREATE TABLE till_shops (
+    shop_id TEXT NOT NULL PRIMARY KEY,
+    venue_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    utc_offset_minutes BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX till_shops_venue ON till_shops (venue_id);
+CREATE TABLE till_shop_days (
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    day BIGINT NOT NULL,
+    last_number BIGINT NOT NULL,
+    PRIMARY KEY (shop_id, day)
+);
+CREATE TABLE till_registers (
+    register_id TEXT NOT NULL PRIMARY KEY,
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    added_at BIGINT NOT NULL
+);
+CREATE TABLE till_pairings (
+    pedestal_id TEXT NOT NULL PRIMARY KEY,
+    register_id TEXT NOT NULL UNIQUE REFERENCES till_registers (register_id),
+    paired_at BIGINT NOT NULL
+);
+CREATE TABLE till_wallets (
+    wallet_id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL UNIQUE,
+    palm_pay BOOLEAN NOT NULL,
+    frozen BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE till_payment_methods (
+    payment_method_id TEXT NOT NULL PRIMARY KEY,
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    reference TEXT NOT NULL,
+    label TEXT NOT NULL,
+    network_transaction_id TEXT,
+    is_default BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    removed_at BIGINT,
+    CHECK (removed_at IS NULL OR (NOT is_default AND reference = ''))
+);
+CREATE INDEX till_payment_methods_wallet ON till_payment_methods (wallet_id);
+CREATE UNIQUE INDEX till_payment_methods_default ON till_payment_methods (wallet_id)
+    WHERE is_default;
+CREATE TABLE till_setups (
+    setup_id TEXT NOT NULL PRIMARY KEY,
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    session TEXT,
+    payment_method_id TEXT REFERENCES till_payment_methods (payment_method_id),
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE till_shop_tokens (
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    token BYTEA NOT NULL,
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    link_id TEXT NOT NULL,
+    acknowledged_at BIGINT NOT NULL,
+    PRIMARY KEY (shop_id, token)
+);
+CREATE INDEX till_shop_tokens_wallet ON till_shop_tokens (wallet_id);
+CREATE INDEX till_shop_tokens_link ON till_shop_tokens (link_id);
+CREATE TABLE till_promotions (
+    name TEXT NOT NULL PRIMARY KEY,
+    credit BIGINT NOT NULL CHECK (credit > 0),
+    currency TEXT NOT NULL,
+    starts_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL,
+    spend_until BIGINT NOT NULL,
+    CHECK (starts_at < ends_at AND ends_at <= spend_until)
+);
+CREATE TABLE till_linking_credits (
+    account_id TEXT NOT NULL PRIMARY KEY,
+    person_key TEXT UNIQUE,
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    promotion TEXT NOT NULL REFERENCES till_promotions (name),
+    transfer_id TEXT NOT NULL UNIQUE REFERENCES till_transfers (transfer_id),
+    currency TEXT NOT NULL,
+    spend_until BIGINT NOT NULL,
+    granted_at BIGINT NOT NULL
+);
+CREATE INDEX till_linking_credits_wallet ON till_linking_credits (wallet_id);
+CREATE INDEX till_linking_credits_end ON till_linking_credits (spend_until);
+";
+
+// One open charge a register, and one receipt key a charge, are the database's to enforce; so is
+// that no more is refunded than was taken, part by part.
+const CHARGES: &str = "
+CREATE TABLE till_charges (
+    charge_id TEXT NOT NULL PRIMARY KEY,
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    register_id TEXT NOT NULL REFERENCES till_registers (register_id),
+    nonce TEXT NOT NULL,
+    day BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    description TEXT NOT NULL,
+    state TEXT NOT NULL,
+    goal TEXT NOT NULL,
+    reason TEXT,
+    receipt_key TEXT NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    answered_at BIGINT,
+    closed_at BIGINT,
+    pedestal_id TEXT,
+    wallet_id TEXT REFERENCES till_wallets (wallet_id),
+    payment_method_id TEXT REFERENCES till_payment_methods (payment_method_id),
+    credit_part BIGINT NOT NULL CHECK (credit_part >= 0),
+    card_part BIGINT NOT NULL CHECK (card_part >= 0),
+    credit_transfer TEXT REFERENCES till_transfers (transfer_id),
+    card_transfer TEXT REFERENCES till_transfers (transfer_id),
+    stored_credential TEXT,
+    network_transaction_id TEXT,
+    credit_refunding BIGINT NOT NULL,
+    card_refunding BIGINT NOT NULL,
+    refunded BIGINT NOT NULL,
+    refunded_at BIGINT,
+    UNIQUE (register_id, nonce),
+    UNIQUE (shop_id, day, number),
+    CHECK (wallet_id IS NULL OR credit_part + card_part = amount),
+    CHECK (credit_refunding >= 0 AND credit_refunding <= credit_part),
+    CHECK (card_refunding >= 0 AND card_refunding <= card_part),
+    CHECK (refunded >= 0 AND refunded <= credit_refunding + card_refunding)
+);
+CREATE UNIQUE INDEX till_charges_open ON till_charges (register_id) WHERE state = 'requested';
+CREATE INDEX till_charges_unfinished ON till_charges (state)
+    WHERE state IN ('requested', 'identified', 'authorising', 'authorised', 'unknown');
+CREATE INDEX till_charges_shop ON till_charges (shop_id, charge_id);
+CREATE INDEX till_charges_register ON till_charges (register_id, charge_id);
+CREATE INDEX till_charges_wallet ON till_charges (wallet_id, charge_id);
+CREATE TABLE till_charge_steps (
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    step BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (charge_id, step)
+);
+CREATE TABLE till_refunds (
+    refund_id TEXT NOT NULL PRIMARY KEY,
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    register_id TEXT NOT NULL REFERENCES till_registers (register_id),
+    nonce TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    credit_part BIGINT NOT NULL CHECK (credit_part >= 0),
+    card_part BIGINT NOT NULL CHECK (card_part >= 0),
+    credit_transfer TEXT REFERENCES till_transfers (transfer_id),
+    card_transfer TEXT REFERENCES till_transfers (transfer_id),
+    created_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    UNIQUE (register_id, nonce),
+    CHECK (credit_part + card_part > 0)
+);
+CREATE INDEX till_refunds_charge ON till_refunds (charge_id);
+CREATE INDEX till_refunds_unfinished ON till_refunds (state) WHERE state IN ('asking', 'unknown');
+";

@@ -1,0 +1,102 @@
+//! What a shop knows a palm by, and the wallet it stands for.
+
+use handfast_model::{AccountId, LinkId, PairwiseToken, ShopId};
+use handfast_store::{Tx, params};
+
+use crate::Till;
+use crate::error::TillError;
+use crate::shop::shop;
+use crate::wallet::{WalletRow, wallet_of};
+
+/// A palm that was armed at a shop for an account.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmedPalm {
+    /// The shop.
+    pub shop: ShopId,
+    /// What the shop knows the palm by.
+    pub token: PairwiseToken,
+    /// Whose palm it is.
+    pub account: AccountId,
+    /// The link it belongs to: forgotten with it.
+    pub link: LinkId,
+}
+
+impl Till {
+    /// Records that a palm stands for an account's wallet at a shop. A repeat is harmless.
+    ///
+    /// # Errors
+    /// [`TillError::NotFound`] for an unknown shop or an account without a wallet,
+    /// [`TillError::TokenTaken`] where the token stands for another wallet.
+    pub async fn acknowledge(&self, palm: &ArmedPalm) -> Result<(), TillError> {
+        let now = self.now();
+        self.store
+            .transaction("shop_token.acknowledge", |tx| {
+                Box::pin(async move {
+                    shop(tx, palm.shop).await?;
+                    let wallet = wallet_of(tx, palm.account).await?;
+                    tx.execute(
+                        "INSERT INTO till_shop_tokens (shop_id, token, wallet_id, link_id, \
+                         acknowledged_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                        params![palm.shop, palm.token, wallet.id, palm.link, now],
+                    )
+                    .await?;
+                    let owner = wallet_of_token(tx, palm.shop, palm.token).await?;
+                    if owner.is_some_and(|owner| owner.id == wallet.id) {
+                        Ok(())
+                    } else {
+                        Err(TillError::TokenTaken)
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Forgets one palm at one shop. Unknown, no harm.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn forget_palm(&self, at: ShopId, token: PairwiseToken) -> Result<(), TillError> {
+        self.store
+            .transaction("shop_token.forget", |tx| {
+                Box::pin(async move {
+                    tx.execute(
+                        "DELETE FROM till_shop_tokens WHERE shop_id = $1 AND token = $2",
+                        params![at, token],
+                    )
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Forgets all palms of a link at all shops. Unknown, no harm.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn forget_link(&self, link: LinkId) -> Result<(), TillError> {
+        self.store
+            .transaction("shop_token.forget_link", |tx| {
+                Box::pin(async move {
+                    tx.execute("DELETE FROM till_shop_tokens WHERE link_id = $1", params![link])
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+pub(crate) async fn wallet_of_token(
+    tx: &mut Tx<'_>,
+    at: ShopId,
+    token: PairwiseToken,
+) -> Result<Option<WalletRow>, TillError> {
+    Ok(tx
+        .fetch_optional(
+            "SELECT w.* FROM till_shop_tokens t JOIN till_wallets w ON w.wallet_id = t.wallet_id \
+             WHERE t.shop_id = $1 AND t.token = $2",
+            params![at, token],
+        )
+        .await?)
+}
