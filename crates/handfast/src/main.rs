@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The binary: command line, configuration, HTTP, wiring. It decides nothing of the domain.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

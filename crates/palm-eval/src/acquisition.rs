@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handfast_palm::{
-    ENCODED_BYTES_MAX, Picture, Probe, Reference, Sample, Side, acquire, decode, probe, reference,
+    ENCODED_BYTES_MAX, Picture, Probe, Reference, Sample, Side, decode, find, probe, reference,
 };
 use rayon::prelude::*;
 
@@ -172,11 +172,14 @@ impl Job<'_> {
             Input::Crops => {
                 Ok(laps.roi.time(watch, || Sample::from_roi_picture(picture, self.crop_side)))
             }
-            Input::Hands => laps
-                .hand
-                .time(watch, || acquire(picture))
-                .map(|capture| capture.sample)
-                .map_err(|refused| refused.to_string()),
+            Input::Hands => {
+                let found = laps
+                    .hand
+                    .time(watch, || find(picture))
+                    .map_err(|refused| refused.to_string())?;
+                let capture = laps.roi.time(watch, || found.cut(picture));
+                capture.map(|capture| capture.sample).map_err(|refused| refused.to_string())
+            }
         }
     }
 }

@@ -25,9 +25,9 @@ pub struct Timing {
 pub struct StageTimings {
     /// File to pixels.
     pub decode: Option<Timing>,
-    /// Pixels to hand, quality and crop: the engine does them in one step. None for ready crops.
+    /// Pixels to hand. None for ready crops.
     pub hand: Option<Timing>,
-    /// Ready crop to sample. None for whole hands.
+    /// Hand, or ready crop, to sample.
     pub roi: Option<Timing>,
     /// Sample to probe.
     pub template: Option<Timing>,

@@ -1,0 +1,91 @@
+//! The command line: what every command shares. One file a command below `cli/`.
+
+mod compare;
+mod encode;
+mod eval;
+mod picture_file;
+mod stopwatch;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// The exit code of wrong use, as clap has it for wrong arguments.
+const WRONG_USE: u8 = 2;
+/// The exit code of a negative answer.
+const NEGATIVE: u8 = 1;
+
+/// Open palm identity: link a palm, enter, pay, delete.
+#[derive(Debug, Parser)]
+#[command(name = "handfast", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for a question, the answer is yes
+  1  done, and the answer is no: no match, a picture refused
+  2  wrong use, or an input that cannot be read; the message says what to do";
+
+/// One line and one file a command: add the next one here and in [`run_command`].
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find the palm in a picture and say what the engine makes of it
+    Encode(encode::Encode),
+    /// Compare two pictures or template files of a palm
+    Compare(compare::Compare),
+    /// Measure error rates over folders of palms
+    Eval(eval::Eval),
+}
+
+fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> {
+    match command {
+        Command::Encode(encode) => encode.run(out),
+        Command::Compare(compare) => compare.run(out),
+        Command::Eval(eval) => eval.run(out),
+    }
+}
+
+/// What a command came to, where it went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; yes.
+    Positive,
+    /// Done; no.
+    Negative,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    let result = run_command(cli.command, &mut out)
+        .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
+    match result {
+        Ok(Answer::Positive) => ExitCode::SUCCESS,
+        Ok(Answer::Negative) => ExitCode::from(NEGATIVE),
+        // Whoever reads has read enough (`handfast eval ... | head`).
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where even stderr is gone, the exit code is all that is left to say it.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Prints a value as JSON, for a command's `--json`.
+fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value).context("the answer could not be printed")?;
+    writeln!(out)?;
+    Ok(())
+}
