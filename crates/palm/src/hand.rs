@@ -20,13 +20,21 @@ use crate::{Picture, acquire};
 use blob::Blob;
 use mask::Ground;
 use valleys::Valleys;
-use view::View;
 pub use view::Point;
+use view::View;
 
 /// Blobs that are looked at in one mask, largest first: a hand may be smaller than a face.
 const BLOBS_MAX: usize = 3;
 /// Two hands are two blobs with valleys of which the smaller is at least this part of the larger.
 const SECOND_HAND_AREA_MIN: f32 = 0.3;
+/// What covers more than this part of the picture's edge is the ground, not a hand.
+const EDGE_PART_MAX: f32 = 0.7;
+/// How much more unusual a hand may look than one found on a later ground and still be preferred.
+const LATER_GROUND_COST: f32 = 0.1;
+/// The greatest part of the region of interest that may be outside the picture.
+const OUTSIDE_MAX: f32 = 0.08;
+/// The greatest part of it that may be ground: more, and the valleys are not those of a hand.
+const GROUND_MAX: f32 = 0.2;
 /// Side of the region of interest in palm radii.
 const ROI_SIDE_RADII: f32 = 1.55;
 /// From the line through the valleys down to the region's centre, in palm radii.
@@ -66,21 +74,22 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let view = View::of(picture);
     let mut best: Option<(Shape, Valleys)> = None;
     let mut guess: Option<Shape> = None;
-    for ground in Ground::ALL {
+    for (rank, ground) in Ground::ALL.into_iter().enumerate() {
         let Some(mask) = ground.mask(&view) else { continue };
         let shapes = shapes(mask, &view);
         let mut hands: Vec<(Shape, Valleys)> = Vec::new();
         for shape in shapes {
             match valleys::find(&shape) {
                 Some(valleys) => hands.push((shape, valleys)),
-                None => guess = better_guess(guess, shape, &view),
+                None => guess = better_guess(guess, shape),
             }
         }
         if two_hands(&hands) {
             let placement = Some(placement(&hands[0].0, None, &view));
             return Err(Refused { refusal: Refusal::TwoHands, placement });
         }
-        for (shape, valleys) in hands {
+        for (shape, mut valleys) in hands {
+            valleys.cost += LATER_GROUND_COST * rank as f32;
             if best.as_ref().is_none_or(|(_, held)| valleys.cost < held.cost) {
                 best = Some((shape, valleys));
             }
@@ -100,6 +109,7 @@ fn shapes(mask: mask::Mask, view: &View) -> Vec<Shape> {
     let radius_min = view.shorter() * acquire::RADIUS_SEEN_MIN;
     blob::largest(mask, BLOBS_MAX)
         .into_iter()
+        .filter(|blob| blob.edge_part() <= EDGE_PART_MAX)
         .filter_map(|blob| {
             let (centre, radius) = distance::inscribed_circle(&blob);
             if radius < radius_min {
@@ -117,15 +127,10 @@ fn two_hands(hands: &[(Shape, Valleys)]) -> bool {
     areas.len() > 1 && areas[1] as f32 >= SECOND_HAND_AREA_MIN * areas[0] as f32
 }
 
-/// Of two blobs without valleys the one to guide the person by: the one with the larger circle that
-/// does not fill the picture.
-fn better_guess(held: Option<Shape>, new: Shape, view: &View) -> Option<Shape> {
-    let worth = |shape: &Shape| {
-        let fills = shape.blob.area() as f32 > 0.8 * view.area();
-        if fills { 0.0 } else { shape.radius }
-    };
+/// Of two blobs without valleys the one to guide the person by: the one with the larger circle.
+fn better_guess(held: Option<Shape>, new: Shape) -> Option<Shape> {
     match held {
-        Some(held) if worth(&held) >= worth(&new) => Some(held),
+        Some(held) if held.radius >= new.radius => Some(held),
         _ => Some(new),
     }
 }
@@ -139,6 +144,13 @@ fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused
     let side = side::of(shape, right, up).ok_or(refused(Refusal::FingersClosed))?;
     let middle = (first + last) * 0.5;
     let roi_centre = middle - up * (ROI_DOWN_RADII * shape.radius);
+    let covered = covered(shape, roi_centre, right);
+    if covered.outside > OUTSIDE_MAX {
+        return Err(refused(Refusal::CutOff));
+    }
+    if covered.ground > GROUND_MAX {
+        return Err(refused(Refusal::NotAHand));
+    }
     Ok(Hand {
         side,
         centre: view.to_picture(shape.centre),
@@ -148,6 +160,33 @@ fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused
         roi_centre: view.to_picture(roi_centre),
         roi_side: ROI_SIDE_RADII * shape.radius * view.scale(),
     })
+}
+
+/// What a region of interest shows beside the hand, as parts of its area.
+struct Covered {
+    outside: f32,
+    ground: f32,
+}
+
+/// Looks at a grid of points of a region of interest.
+fn covered(shape: &Shape, roi_centre: Point, right: Point) -> Covered {
+    const POINTS: usize = 16;
+    let (width, height) = (shape.blob.width(), shape.blob.height());
+    let down = Point { x: -right.y, y: right.x };
+    let step = ROI_SIDE_RADII * shape.radius / POINTS as f32;
+    let (mut outside, mut ground) = (0, 0);
+    for i in 0..POINTS * POINTS {
+        let x = (i % POINTS) as f32 - (POINTS - 1) as f32 / 2.0;
+        let y = (i / POINTS) as f32 - (POINTS - 1) as f32 / 2.0;
+        let point = roi_centre + right * (x * step) + down * (y * step);
+        if point.x < 0.0 || point.y < 0.0 || point.x >= width as f32 || point.y >= height as f32 {
+            outside += 1;
+        } else if !shape.blob.bits()[point.y as usize * width + point.x as usize] {
+            ground += 1;
+        }
+    }
+    let total = (POINTS * POINTS) as f32;
+    Covered { outside: outside as f32 / total, ground: ground as f32 / total }
 }
 
 /// Where a palm is, for guidance.

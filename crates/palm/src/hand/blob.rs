@@ -31,6 +31,17 @@ impl Blob {
         self.area
     }
 
+    /// The part of the picture's edge that it covers.
+    pub fn edge_part(&self) -> f32 {
+        let (width, height) = (self.width(), self.height());
+        let rows = self.bits().chunks_exact(width);
+        let sides: usize =
+            rows.clone().map(|row| usize::from(row[0]) + usize::from(row[width - 1])).sum();
+        let (first, last) = (rows.clone().next(), rows.last());
+        let ends = first.into_iter().chain(last).flatten().filter(|&&bit| bit).count();
+        (sides + ends) as f32 / (2 * (width + height)) as f32
+    }
+
     pub fn bits(&self) -> &[bool] {
         &self.mask.bits
     }

@@ -9,13 +9,14 @@ use super::Shape;
 use super::view::Point;
 
 /// A rise or fall smaller than this, in palm radii, is no finger and no valley.
-const FINGER_RADII_MIN: f32 = 0.3;
+const FINGER_RADII_MIN: f32 = 0.18;
 /// Valleys are this far from the palm's centre, in radii: its circle touches the nearest.
 const VALLEY_RADII: std::ops::Range<f32> = 0.75..2.0;
 /// From one valley to the next, in radii.
-const SPACING_RADII: std::ops::Range<f32> = 0.22..0.8;
-/// From the first to the last, in radii; a hand seen flat has about [`SPAN_USUAL`].
-const SPAN_RADII: std::ops::Range<f32> = 0.6..1.35;
+const SPACING_RADII: std::ops::Range<f32> = 0.22..0.95;
+/// From the first to the last, in radii; a hand seen whole has about [`SPAN_USUAL`], one so near
+/// that the picture's edge bounds its circle more.
+const SPAN_RADII: std::ops::Range<f32> = 0.6..1.7;
 const SPAN_USUAL: f32 = 0.93;
 /// How far the line through the outer valleys passes from the palm's centre, in radii.
 const LINE_RADII: std::ops::Range<f32> = 0.55..1.75;
