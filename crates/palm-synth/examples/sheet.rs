@@ -15,9 +15,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for side in [Side::Left, Side::Right] {
             let hand = Identity::from_seed(seed).hand(side);
             let name = format!("{seed:03}-{side:?}").to_lowercase();
-            let scene = Scene::Hand { hand: hand.clone(), pose: HandPose::default(), sample_seed: seed };
-            save(&Camera::default().render(&scene, 0, 640, 480), &folder.join(format!("hand-{name}.png")))?;
-            for (spectrum, light) in [(Spectrum::Visible, "white"), (Spectrum::NearInfrared, "nir")] {
+            let scene =
+                Scene::Hand { hand: hand.clone(), pose: HandPose::default(), sample_seed: seed };
+            save(
+                &Camera::default().render(&scene, 0, 640, 480),
+                &folder.join(format!("hand-{name}.png")),
+            )?;
+            for (spectrum, light) in [(Spectrum::Visible, "white"), (Spectrum::NearInfrared, "nir")]
+            {
                 save(&hand.roi(1, spectrum, 256), &folder.join(format!("roi-{light}-{name}.png")))?;
             }
         }
@@ -33,5 +38,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn save(picture: &Picture, path: &Path) -> Result<(), image::ImageError> {
-    image::save_buffer(path, &picture.rgb(), picture.width(), picture.height(), image::ColorType::Rgb8)
+    image::save_buffer(
+        path,
+        &picture.rgb(),
+        picture.width(),
+        picture.height(),
+        image::ColorType::Rgb8,
+    )
 }

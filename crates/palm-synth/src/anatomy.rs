@@ -93,6 +93,7 @@ pub(crate) struct Anatomy {
     /// Index to little finger.
     pub(crate) fingers: [Finger; 4],
     thumb: [Ball; 4],
+    relief: Vec<Mound>,
     wobble: Noise,
     /// Where the sleeve begins.
     pub(crate) sleeve: f32,
@@ -107,6 +108,7 @@ impl Anatomy {
             outline: outline(&build, &mut own),
             fingers: fingers(&build, &mut person, &mut own),
             thumb: thumb(&build, &mut own),
+            relief: relief(&mut own),
             wobble: Stream::new(side_seed(seed, side), Purpose::Outline).noise(),
             sleeve: person.between(2.1, 2.6),
         }
@@ -139,7 +141,7 @@ impl Anatomy {
         let inside = (-distance / ROUNDING).clamp(0.0, 1.0);
         let rim = 1.0 - inside;
         let mut z = ROUNDING * 0.85 * (1.0 - rim * rim).max(0.0).sqrt();
-        for (centre, width, rise) in MOUNDS {
+        for &(centre, width, rise) in &self.relief {
             let dx = (p[0] - centre[0]) / width[0];
             let dy = (p[1] - centre[1]) / width[1];
             z += rise * bell(dx * dx + dy * dy) * inside;
@@ -166,8 +168,11 @@ impl Anatomy {
     }
 }
 
-/// Cushions and hollows of a palm: centre, widths, rise.
-const MOUNDS: [(Point, Point, f32); 8] = [
+/// A cushion (or, with a negative rise, a hollow): centre, widths, rise.
+type Mound = (Point, Point, f32);
+
+/// What every palm has.
+const MOUNDS: [Mound; 8] = [
     ([-0.62, 0.42], [0.42, 0.55], 0.16),
     ([0.62, 0.62], [0.36, 0.55], 0.10),
     ([0.05, 0.12], [0.42, 0.38], -0.07),
@@ -177,6 +182,39 @@ const MOUNDS: [(Point, Point, f32); 8] = [
     ([0.70, -0.56], [0.17, 0.18], 0.035),
     ([0.0, 1.42], [0.7, 0.12], -0.03),
 ];
+
+/// The mounds of one hand, its grooves between the tendons, and bumps of its own.
+fn relief(own: &mut Stream) -> Vec<Mound> {
+    let mut relief: Vec<Mound> = MOUNDS
+        .iter()
+        .map(|&([x, y], [wide, high], rise)| {
+            let place = [x + own.around(0.0, 0.05), y + own.around(0.0, 0.05)];
+            (
+                place,
+                [wide * own.between(0.85, 1.2), high * own.between(0.85, 1.2)],
+                rise * own.between(0.6, 1.3),
+            )
+        })
+        .collect();
+    for x in [-0.46, 0.02, 0.48] {
+        let place = [x + own.around(0.0, 0.04), own.around(-0.55, 0.06)];
+        relief.push((
+            place,
+            [own.between(0.05, 0.09), own.between(0.25, 0.4)],
+            -own.between(0.006, 0.022),
+        ));
+    }
+    for _ in 0..14 {
+        let place = [own.around(0.0, 0.5), own.around(0.1, 0.5)];
+        let width = own.between(0.08, 0.22);
+        relief.push((
+            place,
+            [width * own.between(0.7, 1.5), width * own.between(0.7, 1.5)],
+            own.around(0.0, 0.10) * width,
+        ));
+    }
+    relief
+}
 
 /// Fingers are cushions between their joint creases.
 fn finger_relief(finger: &Finger, p: Point) -> f32 {
@@ -252,16 +290,16 @@ fn thumb(build: &Build, own: &mut Stream) -> [Ball; 4] {
     let long = build.finger_length;
     let wide = build.finger_width;
     [
-        Ball { centre: [-0.50, 0.60], radius: 0.60 },
-        Ball { centre: [-0.95, 0.02], radius: 0.34 * wide },
-        Ball { centre: [-1.40 * long.sqrt() - swing * 0.5, -0.56 * long], radius: 0.235 * wide },
-        Ball { centre: [-1.66 * long - swing, -1.10 * long], radius: 0.195 * wide },
+        Ball { centre: [-0.50, 0.62], radius: 0.62 },
+        Ball { centre: [-0.95, 0.02], radius: 0.36 * wide },
+        Ball { centre: [-1.40 * long.sqrt() - swing * 0.5, -0.56 * long], radius: 0.255 * wide },
+        Ball { centre: [-1.66 * long - swing, -1.10 * long], radius: 0.205 * wide },
     ]
 }
 
 /// The palm and the arm below it, as a closed polygon through smooth corners.
 fn outline(build: &Build, own: &mut Stream) -> Vec<Point> {
-    let wrist = 0.66 * build.wrist;
+    let wrist = 0.70 * build.wrist;
     let corners: [Point; 21] = [
         [-0.93, -0.92],
         [-0.50, -1.06],
@@ -272,17 +310,17 @@ fn outline(build: &Build, own: &mut Stream) -> Vec<Point> {
         [0.98, -0.35],
         [1.03, 0.10],
         [1.00, 0.60],
-        [0.88, 1.05],
-        [wrist + 0.05, 1.45],
+        [0.90, 1.02],
+        [wrist + 0.045, 1.50],
         [wrist, 1.85],
         [wrist + 0.07, 2.6],
         [wrist + 0.14, 4.2],
         [-wrist - 0.12, 4.2],
         [-wrist - 0.06, 2.6],
         [-wrist, 1.85],
-        [-wrist - 0.06, 1.45],
-        [-0.98, 0.95],
-        [-1.02, 0.30],
+        [-wrist - 0.055, 1.50],
+        [-0.97, 1.05],
+        [-1.06, 0.42],
         [-0.96, -0.40],
     ];
     let stretched = corners.map(|[x, y]| {

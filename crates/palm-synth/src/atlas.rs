@@ -52,7 +52,7 @@ impl Region {
     /// Fingertips to sleeve.
     pub(crate) const WHOLE: Self = Self { left: -2.35, top: -3.55, right: 1.85, bottom: 3.1 };
     /// What a crop can show.
-    pub(crate) const PALM: Self = Self { left: -1.0, top: -1.0, right: 1.0, bottom: 1.0 };
+    pub(crate) const PALM: Self = Self { left: -1.25, top: -1.15, right: 1.1, bottom: 1.2 };
 }
 
 /// One resolution of the surface.
@@ -165,7 +165,7 @@ fn redness(p: Point, tips: &[Point; 5]) -> f32 {
         bell(dx * dx + dy * dy)
     };
     let mut red = 0.55 * spot([-0.6, 0.5], 0.4) + 0.6 * spot([0.66, 0.7], 0.36)
-        - 0.6 * spot([0.05, 0.1], 0.5);
+        - 0.3 * spot([0.05, 0.1], 0.5);
     for (x, y) in [(-0.7, -0.8), (-0.24, -0.88), (0.24, -0.82), (0.7, -0.6)] {
         red += 0.4 * spot([x, y], 0.16);
     }
@@ -267,7 +267,7 @@ impl Grain {
         let (along, across) = (x + turn * y, y - turn * x);
         let ridges = self.ridges.at(along * 7.0, across * 30.0);
         let tone = 1.0 + 0.035 * broad + 0.030 * middle + 0.028 * pores + 0.034 * ridges;
-        (tone, 0.35 * self.middle.at(x * 5.0 + 40.0, y * 5.0) + 0.25 * broad)
+        (tone, 0.22 * self.middle.at(x * 5.0 + 40.0, y * 5.0) + 0.18 * broad)
     }
 }
 
@@ -351,11 +351,11 @@ mod tests {
     #[test]
     fn a_drawn_line_is_darkest_in_its_middle() {
         let region = Region::PALM;
-        let mut map = Map::new(region, 288, 288);
+        let mut map = Map::new(region, 338, 338);
         let points = vec![([-0.5, 0.0], 1.0), ([0.5, 0.0], 1.0)];
         map.draw(&Stroke { points, width: 0.02, layer: Layer::Crease }, 0.02, 0.8);
-        let at = |row: usize| map.values[row * 288 + 144];
-        assert!(at(144) > 0.78 && at(144) <= 0.8);
-        assert!(at(148) < at(145) && at(160) == 0.0);
+        let at = |row: usize| map.values[row * 338 + 180];
+        assert!(at(165) > 0.78 && at(165) <= 0.8);
+        assert!(at(169) < at(166) && at(181) == 0.0);
     }
 }

@@ -320,12 +320,12 @@ fn wrinkles(stream: &mut Stream, pen: &mut Pen) {
         ];
         let angle =
             if stream.chance(0.55) { stream.around(1.55, 0.45) } else { stream.between(-1.2, 1.6) };
-        let long = stream.between(0.28, 0.8);
+        let long = stream.between(0.35, 0.95);
         let curve = line_at(stream, middle, angle, long, 0.12);
         let ink = Ink {
             width: stream.between(0.0065, 0.0105),
-            depth: stream.between(0.22, 0.58),
-            fade: [0.3, 0.35],
+            depth: stream.between(0.18, 0.5),
+            fade: [0.42, 0.45],
             wander: 0.018,
             layer: Layer::Crease,
         };
@@ -407,7 +407,7 @@ const PATCHES: [Patch; 7] = [
 ];
 
 fn fine_lines(stream: &mut Stream, pen: &mut Pen, wrinkling: f32) {
-    let total = 70.0 + 210.0 * wrinkling;
+    let total = 90.0 + 260.0 * wrinkling;
     for patch in &PATCHES {
         let lean = stream.around(0.0, 0.16);
         let count = (total * patch.share * stream.between(0.6, 1.4)) as usize;
@@ -417,14 +417,16 @@ fn fine_lines(stream: &mut Stream, pen: &mut Pen, wrinkling: f32) {
                 stream.around(patch.middle[1], patch.spread[1]).clamp(-1.0, 1.3),
             ];
             let angle = patch.angle + lean + stream.around(0.0, patch.scatter);
-            let long = stream.between(patch.long[0], patch.long[1]);
+            // a few long lines among many short ones
+            let reach = stream.unit();
+            let long = mix(patch.long[0], 1.5 * patch.long[1], reach * reach);
             let curve = line_at(stream, middle, angle, long, 0.10);
             let faint = stream.unit();
             let ink = Ink {
                 width: stream.between(0.0045, 0.008),
-                depth: (0.10 + 0.42 * faint * faint) * (0.75 + 0.35 * wrinkling),
-                fade: [0.35, 0.35],
-                wander: 0.012,
+                depth: (0.07 + 0.36 * faint * faint) * (0.75 + 0.35 * wrinkling),
+                fade: [0.48, 0.48],
+                wander: 0.006 + 0.02 * long,
                 layer: Layer::Fine,
             };
             pen.draw(&curve, ink);

@@ -10,8 +10,15 @@ use crate::camera::{Camera, Spectrum};
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Purpose, Stream};
 
-/// The side of a palm crop against the palm's inscribed radius, as the engine cuts it.
+/// The side of a crop against the radius of the palm's inscribed circle, as the engine cuts it.
 pub const ROI_SIDE: f32 = 1.55;
+
+/// Where a finder that measures the inscribed circle and the valleys between the fingers sees a
+/// palm at rest: medians over forty synthetic hands. Radius in hand units, the circle's middle in
+/// those of a left hand, and the valleys' lean to the little finger in radians.
+const SEEN_RADIUS: f32 = 1.13;
+const SEEN_CENTRE: (f32, f32) = (-0.105, 0.064);
+const SEEN_ANGLE: f32 = 0.16;
 
 /// Sizes of crops that make sense: below, no crease is left; above, the texture has no more detail.
 pub const ROI_PX_MIN: u32 = 64;
@@ -171,10 +178,18 @@ impl Hand {
             "a crop of {size} px; 64 to 512 make sense"
         );
         let mut stream = Stream::new(sample_seed ^ self.identity.seed, Purpose::RoiPose);
+        let lean = match self.side {
+            Side::Left => 1.0,
+            Side::Right => -1.0,
+        };
+        let unit = stream.around(1.0, 0.012) / (ROI_SIDE * SEEN_RADIUS);
         let pose = HandPose {
-            centre: (0.5 + stream.around(0.0, 0.012), 0.5 + stream.around(0.0, 0.012)),
-            radius: stream.around(1.0, 0.012) / ROI_SIDE,
-            rotation: stream.around(0.0, 0.02),
+            centre: (
+                0.5 - lean * SEEN_CENTRE.0 * unit + stream.around(0.0, 0.012),
+                0.5 - SEEN_CENTRE.1 * unit + stream.around(0.0, 0.012),
+            ),
+            radius: unit,
+            rotation: stream.around(0.0, 0.02) - lean * SEEN_ANGLE,
             tilt: (stream.around(0.0, 0.03), stream.around(0.0, 0.03)),
             spread: 0.0,
         };

@@ -29,8 +29,8 @@ impl<'a> Phone<'a> {
         Self {
             code,
             centre: [0.5 + stream.around(0.0, 0.02), 0.5 + stream.around(0.0, 0.015)],
-            scale: stream.between(0.235, 0.25),
-            rotation: stream.around(0.0, 0.04),
+            scale: stream.between(0.36, 0.38),
+            rotation: stream.around(0.0, 0.02),
             brightness: stream.between(0.88, 0.98),
         }
     }

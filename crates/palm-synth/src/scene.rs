@@ -31,7 +31,8 @@ pub enum Scene {
 pub struct HandPose {
     /// The palm's middle: 0 to 1 from the left, 0 to 1 from the top. May lie outside.
     pub centre: (f32, f32),
-    /// Half the palm's width, as a part of the frame's shorter side.
+    /// Half the palm's width, as a part of the frame's shorter side. (The inscribed circle that a
+    /// finder measures is about an eighth larger: it reaches into the thumb's cushion.)
     pub radius: f32,
     /// Where the fingers point: radians clockwise from up.
     pub rotation: f32,
