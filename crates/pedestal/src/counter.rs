@@ -243,9 +243,9 @@ fn pay<E: Engine>(
     hover: Hover<E::Sample>,
     turn: &mut Turn<'_, E>,
 ) -> Step<E> {
-    match turn.engine.seal_probe(hover.side, hover.samples) {
-        Ok(probe) => {
-            let request = Request::Pay { charge: charge.clone(), probe };
+    match turn.engine.pack_presentation(hover.samples) {
+        Ok(presentation) => {
+            let request = Request::Pay { charge: charge.clone(), presentation };
             let pending = turn.ask(request, PAY_ANSWER_MAX);
             Step::Paying { charge, watch, pending, attempt }
         }

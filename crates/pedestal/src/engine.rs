@@ -7,19 +7,21 @@ use crate::clearance::Clearance;
 use crate::guidance::GuidanceState;
 use crate::ticket_code::TicketCode;
 
-/// Looks at frames and seals what a capture yields.
+/// Looks at frames and packs what a capture yields.
 ///
-/// Whatever holds a likeness of a palm (`Frame`, `Sample`, `Reference`, `Probe`) zeroes its memory
-/// when dropped: a session forgets by dropping.
+/// Whatever holds a likeness of a palm (every associated type here) zeroes its memory when dropped:
+/// a session forgets by dropping.
 pub trait Engine {
     /// A frame.
     type Frame;
     /// What one good frame says of a palm.
     type Sample;
-    /// A palm to be stored, sealed for the vault.
-    type Reference;
-    /// A hover to be searched or verified, sealed for the vault.
-    type Probe;
+    /// One palm to be stored.
+    type Palm;
+    /// The palms that one person enrols, as the vault takes them.
+    type Enrolment;
+    /// One hover to be searched, as the vault takes it.
+    type Presentation;
 
     /// Reads a ticket's code in the frame. Looks at nothing else.
     fn read_code(&mut self, frame: &Self::Frame) -> Option<TicketCode>;
@@ -28,26 +30,31 @@ pub trait Engine {
     /// with biometrics, or an open charge can give.
     fn look(&mut self, frame: &Self::Frame, clearance: &Clearance) -> Observation<Self::Sample>;
 
-    /// Fuses the good frames of one palm into one reference and seals it; consumes the samples.
+    /// Fuses the good frames of one palm; consumes the samples.
     ///
     /// # Errors
-    /// [`Unfit`]: the frames are not of one palm, or not good enough; take others.
-    fn seal_reference(
-        &mut self,
-        side: Side,
-        samples: Vec<Self::Sample>,
-    ) -> Result<Self::Reference, Unfit>;
+    /// [`Unfit`]: the frames make no template; take others.
+    fn pack_palm(&mut self, samples: Vec<Self::Sample>) -> Result<Self::Palm, Unfit>;
 
-    /// Makes one probe of the good frames of a hover and seals it; consumes the samples.
+    /// Puts the palms of one person together; consumes them.
     ///
     /// # Errors
-    /// [`Unfit`], as above.
-    fn seal_probe(&mut self, side: Side, samples: Vec<Self::Sample>) -> Result<Self::Probe, Unfit>;
+    /// [`Unfit`]: they are not of two different hands; take them again.
+    fn pack_enrolment(&mut self, palms: Vec<Self::Palm>) -> Result<Self::Enrolment, Unfit>;
+
+    /// Makes one presentation of the good frames of a hover; consumes the samples.
+    ///
+    /// # Errors
+    /// [`Unfit`]: the frames make no template; take others.
+    fn pack_presentation(
+        &mut self,
+        samples: Vec<Self::Sample>,
+    ) -> Result<Self::Presentation, Unfit>;
 }
 
-/// The frames do not make a template; take others.
+/// What was captured cannot be used; capture again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frames do not make a template; take others")]
+#[error("what was captured cannot be used; capture again")]
 pub struct Unfit;
 
 /// What one frame shows.

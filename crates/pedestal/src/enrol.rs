@@ -4,7 +4,7 @@ use handfast_model::{Duration, Timestamp};
 
 use crate::clearance::{AcceptedConsent, Clearance};
 use crate::cue::Cue;
-use crate::engine::{Engine, Side};
+use crate::engine::{Engine, Side, Unfit};
 use crate::guidance::Guidance;
 use crate::hub::{Answer, ConsentOffer, Request, RequestId, Situation};
 use crate::palm_watch::{Hover, Pace, PalmWatch};
@@ -54,7 +54,7 @@ pub(crate) struct ShowTicket {
 pub(crate) struct PalmStep<E: Engine> {
     accepted: AcceptedConsent,
     palms: u32,
-    first: Option<(Side, E::Reference)>,
+    first: Option<(Side, E::Palm)>,
     watch: PalmWatch<E::Sample>,
     until: Timestamp,
 }
@@ -282,7 +282,7 @@ impl<E: Engine> PalmStep<E> {
     fn ask(
         accepted: AcceptedConsent,
         palms: u32,
-        first: Option<(Side, E::Reference)>,
+        first: Option<(Side, E::Palm)>,
         turn: &Turn<'_, E>,
     ) -> Enrol<E> {
         let wanted =
@@ -310,18 +310,27 @@ impl<E: Engine> PalmStep<E> {
 
     fn captured(mut self, hover: Hover<E::Sample>, turn: &mut Turn<'_, E>) -> Enrol<E> {
         let side = hover.side;
-        match (turn.engine.seal_reference(side, hover.samples), self.first.take()) {
-            (Err(_), first) => {
+        match (turn.engine.pack_palm(hover.samples), self.first.take()) {
+            (Err(Unfit), first) => {
                 self.first = first;
                 self.watch.collect_again();
                 Enrol::Palm(Box::new(self))
             }
-            (Ok(reference), None) if self.palms > 1 => {
-                Self::ask(self.accepted, self.palms, Some((side, reference)), turn)
+            (Ok(palm), None) if self.palms > 1 => {
+                Self::ask(self.accepted, self.palms, Some((side, palm)), turn)
             }
-            (Ok(reference), first) => {
-                let first = first.map(|(_, reference)| reference);
-                let palms = first.into_iter().chain([reference]).collect();
+            (Ok(palm), first) => {
+                let palms = first.into_iter().map(|(_, palm)| palm).chain([palm]).collect();
+                self.enrol(palms, turn)
+            }
+        }
+    }
+
+    fn enrol(self, palms: Vec<E::Palm>, turn: &mut Turn<'_, E>) -> Enrol<E> {
+        match turn.engine.pack_enrolment(palms) {
+            // Nobody can say which of the two was the wrong one: both are taken again.
+            Err(Unfit) => Self::ask(self.accepted, self.palms, None, turn),
+            Ok(palms) => {
                 let (code, consent) = self.accepted.into_parts();
                 let request = Request::Enrol { code, consent, palms };
                 Enrol::Enrolling(turn.ask(request, ENROL_ANSWER_MAX))

@@ -64,15 +64,15 @@ pub enum Request<E: Engine> {
         code: TicketCode,
         /// What was accepted on the screen.
         consent: GivenConsent,
-        /// One reference a palm, sealed; one or two, of different sides.
-        palms: Vec<E::Reference>,
+        /// One or two palms, of different sides.
+        palms: E::Enrolment,
     },
     /// Search tonight's gallery. The hub keeps the result under this request's id until it is
     /// admitted, released, or [`IDENTIFIED_KEPT`] is over. Answers: [`Answer::Identified`],
     /// [`Answer::Refused`].
     Identify {
-        /// The frames of one hover, sealed.
-        probe: E::Probe,
+        /// The frames of one hover.
+        presentation: E::Presentation,
     },
     /// Let `count` people in on the tickets of whoever was identified. Answers:
     /// [`Answer::Admitted`], [`Answer::Refused`].
@@ -92,8 +92,8 @@ pub enum Request<E: Engine> {
     Pay {
         /// The charge that was on the screen; refuse where number or amount differ by now.
         charge: OpenCharge,
-        /// The frames of one hover, sealed.
-        probe: E::Probe,
+        /// The frames of one hover.
+        presentation: E::Presentation,
     },
     /// For the operator's statistics: a hand was there and no good picture came of it. No answer.
     CaptureFailed {

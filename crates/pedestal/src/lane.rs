@@ -313,9 +313,9 @@ impl<E: Engine> Open<E> {
         invited_until: Option<Timestamp>,
         turn: &mut Turn<'_, E>,
     ) -> Step {
-        match turn.engine.seal_probe(hover.side, hover.samples) {
-            Ok(probe) => {
-                let pending = turn.ask(Request::Identify { probe }, IDENTIFY_ANSWER_MAX);
+        match turn.engine.pack_presentation(hover.samples) {
+            Ok(presentation) => {
+                let pending = turn.ask(Request::Identify { presentation }, IDENTIFY_ANSWER_MAX);
                 Step::Identifying { pending, attempt }
             }
             Err(_) => {

@@ -12,6 +12,7 @@
 //! absent: any way to keep, write or print a frame, a sample or a template.
 
 mod clearance;
+mod code_reader;
 mod counter;
 mod cue;
 mod engine;
@@ -19,6 +20,7 @@ mod enrol;
 mod guidance;
 mod hub;
 mod lane;
+mod palm_engine;
 mod palm_watch;
 mod rfc3339;
 mod session;
@@ -37,6 +39,7 @@ pub use hub::{
     Situation,
 };
 pub use lane::{ENTER_AT_ONCE_MAX, IDENTIFY_ATTEMPTS};
+pub use palm_engine::PalmEngine;
 pub use session::{Attention, Input, Session, Snapshot};
 pub use ticket_code::{TICKET_CODE_CHARS_MAX, TicketCode};
 pub use touch::{HandsChoice, Touch};

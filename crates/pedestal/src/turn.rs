@@ -86,11 +86,6 @@ impl Pending {
         self.id == id
     }
 
-    /// The request's id.
-    pub(crate) const fn id(self) -> RequestId {
-        self.id
-    }
-
     pub(crate) fn is_overdue(self, now: Timestamp) -> bool {
         now >= self.until
     }
