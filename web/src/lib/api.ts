@@ -1,0 +1,400 @@
+// The one place that knows the server's addresses and answers. Pages talk to nothing else.
+
+const PREFIX = '/api/v1';
+
+export interface Money {
+  minor: number;
+  currency: string;
+}
+
+/** RFC 3339, UTC. */
+export type Time = string;
+export type Biometrics = 'allowed' | 'forbidden';
+export type Side = 'left' | 'right';
+export type Scope = 'event' | 'venue' | 'company';
+
+export type Who =
+  | { kind: 'fan'; name: string }
+  | {
+      kind: 'staff';
+      name: string;
+      role: 'operator' | 'steward' | 'supervisor' | 'clerk';
+      company_name: string;
+    };
+
+export interface Entered {
+  at: Time;
+  gate_name: string;
+  lane_name: string;
+  method: 'palm' | 'code';
+}
+
+export type TicketState = 'valid' | 'unpaid' | 'cancelled' | 'revoked' | 'blocked';
+
+export interface Ticket {
+  ticket_id: string;
+  code: string;
+  qr_svg: string;
+  product: string;
+  state: TicketState;
+  event: {
+    event_id: string;
+    name: string;
+    venue_name: string;
+    doors_at: Time;
+    starts_at: Time;
+    ends_at: Time;
+    biometrics: Biometrics;
+  };
+  entered: Entered | null;
+}
+
+export interface PalmLink {
+  link_id: string;
+  state: 'pending' | 'confirmed';
+  sides: Side[];
+  created_at: Time;
+  via_ticket: { event_name: string; product: string };
+  consent: {
+    consent_id: string;
+    text_version: string;
+    language: string;
+    given_at: Time;
+    scope: Scope;
+    until: Time;
+    purposes: string[];
+  };
+  armed: { kind: 'event' | 'shop'; name: string; until: Time }[];
+}
+
+export interface DeletionReceipt {
+  receipt_id: string;
+  deleted_at: Time;
+  palms: number;
+  statement: string;
+}
+
+export interface LinkDecision {
+  event_name: string;
+  product: string;
+  venue_name: string;
+  created_at: Time;
+  state: string;
+}
+
+export interface Use {
+  at: Time;
+  kind: 'linked' | 'entered' | 'paid' | 'refunded' | 'deleted';
+  where: string;
+  why: string;
+  method: 'palm' | 'code' | 'phone' | null;
+  amount: Money | null;
+}
+
+export interface Wallet {
+  balance_credit: Money;
+  payment_methods: { id: string; label: string; default: boolean }[];
+  palm_pay: 'on' | 'off';
+  shops: (string | { name: string })[];
+}
+
+export interface Payment {
+  charge_id: string;
+  at: Time;
+  shop_name: string;
+  amount: Money;
+  credit_used: Money | null;
+  state: ChargeState;
+  receipt_url: string | null;
+}
+
+export interface GatewaySetup {
+  merchant: string;
+  instruments: { id: string; label: string; description: string }[];
+}
+
+export interface ConsoleEvent {
+  event_id: string;
+  name: string;
+  venue_name: string;
+  doors_at: Time;
+  starts_at: Time;
+  ends_at: Time;
+  biometrics: Biometrics;
+  sold: number;
+  entered: number;
+  palms_armed: number;
+}
+
+export interface EntryMinute {
+  minute: Time;
+  palm: number;
+  code: number;
+}
+
+export interface LiveEvent {
+  entered: number;
+  sold: number;
+  entered_by_palm: number;
+  entered_by_code: number;
+  minutes: EntryMinute[];
+  refusals: { outcome: string; count: number }[];
+  linked_palms: number;
+  capture_failures: { reason: string; count: number }[];
+  devices: { name: string; kind: string; lane_name: string | null; last_seen_at: Time | null }[];
+}
+
+export type DeviceMode = 'enrol_outside' | 'enrol_inside' | 'entry_lane' | 'counter';
+
+export interface Device {
+  name: string;
+  kind: 'pedestal' | 'scanner' | 'register';
+  mode: DeviceMode | null;
+  venue_name: string | null;
+  gate_name: string | null;
+  lane_name: string | null;
+  shop_name: string | null;
+}
+
+export type AdmissionOutcome =
+  | 'ok'
+  | 'already_redeemed'
+  | 'unpaid'
+  | 'cancelled'
+  | 'product'
+  | 'rules'
+  | 'revoked'
+  | 'blocked'
+  | 'invalid'
+  | 'ambiguous'
+  | 'incomplete';
+
+export interface Admission {
+  outcome: AdmissionOutcome;
+  product: string | null;
+  event_name: string | null;
+  previous: Entered | null;
+}
+
+export type ChargeState =
+  | 'requested'
+  | 'identified'
+  | 'authorising'
+  | 'authorised'
+  | 'captured'
+  | 'voided'
+  | 'expired'
+  | 'cancelled'
+  | 'declined'
+  | 'unknown'
+  | 'refunded';
+
+export interface Charge {
+  charge_id: string;
+  number: string | number;
+  state: ChargeState;
+  amount: Money;
+  description: string;
+  credit_used: Money | null;
+  created_at: Time;
+  expires_at: Time;
+  receipt_url: string | null;
+  reason: string | null;
+}
+
+export interface PaymentReceipt {
+  shop_name: string;
+  number: string | number;
+  amount: Money;
+  credit_used: Money | null;
+  charged: Money;
+  at: Time;
+  state: ChargeState;
+  refunded_at: Time | null;
+}
+
+export interface DemoStation {
+  station_id: string;
+  name: string;
+  kind: Device['kind'];
+  mode: DeviceMode | null;
+  path: string;
+}
+
+export interface DemoFan {
+  index: number;
+  name: string;
+  email: string;
+  tickets: { event_name: string; code: string }[];
+}
+
+export interface Demo {
+  stations: DemoStation[];
+  fans: DemoFan[];
+  staff: { name: string; email: string; role: string }[];
+}
+
+export interface Mail {
+  mail_id: string;
+  to: string;
+  subject: string;
+  body: string;
+  link: string | null;
+  at: Time;
+}
+
+/** Something went wrong, in the server's words (RFC 9457) or ours when it could not be reached. */
+export class Problem extends Error {
+  readonly slug: string;
+  readonly status: number;
+  readonly detail: string;
+
+  constructor(slug: string, status: number, detail: string) {
+    super(`${slug}: ${detail}`);
+    this.name = 'Problem';
+    this.slug = slug;
+    this.status = status;
+    this.detail = detail;
+  }
+
+  get offline(): boolean {
+    return this.slug === 'offline';
+  }
+}
+
+/** The last segment of a problem type, with dashes as underscores: the name the catalogues use. */
+export function slugOf(type: unknown): string {
+  if (typeof type !== 'string') return 'unexpected';
+  const last = type.split('/').pop() ?? '';
+  return last === '' || last === 'about:blank' ? 'unexpected' : last.replaceAll('-', '_');
+}
+
+async function problemFrom(response: Response): Promise<Problem> {
+  let body: { type?: unknown; detail?: unknown; title?: unknown } = {};
+  try {
+    body = (await response.json()) as typeof body;
+  } catch {
+    // A proxy in between answered with something else: the status still says enough.
+  }
+  const detail = [body.detail, body.title].find((text) => typeof text === 'string') ?? '';
+  const slug = slugOf(body.type);
+  return new Problem(fallbackSlug(slug, response.status), response.status, String(detail));
+}
+
+function fallbackSlug(slug: string, status: number): string {
+  if (slug !== 'unexpected') return slug;
+  if (status === 401) return 'unauthorized';
+  if (status === 404) return 'not_found';
+  if (status === 429) return 'too_many_requests';
+  return status >= 502 ? 'offline' : slug;
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+async function call<T>(method: Method, path: string, body?: unknown, apiKey?: string): Promise<T> {
+  const headers: Record<string, string> = { Accept: 'application/json' };
+  if (method !== 'GET') headers['X-Handfast'] = '1';
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (apiKey !== undefined) headers['Authorization'] = `Bearer ${apiKey}`;
+  let response: Response;
+  try {
+    response = await fetch(PREFIX + path, {
+      method,
+      headers,
+      credentials: apiKey === undefined ? 'same-origin' : 'omit',
+      cache: 'no-store',
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new Problem('offline', 0, '');
+  }
+  if (!response.ok) throw await problemFrom(response);
+  const text = await response.text();
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+const id = encodeURIComponent;
+
+export const session = {
+  who: () => call<Who>('GET', '/session'),
+  requestLink: (email: string, realm: 'fan' | 'staff') =>
+    call<void>('POST', '/sign-in', { email, realm }),
+  enter: (key: string) => call<Who>('POST', '/session', { key }),
+  leave: () => call<void>('DELETE', '/session'),
+};
+
+export const me = {
+  tickets: () => call<Ticket[]>('GET', '/me/tickets'),
+  links: () => call<PalmLink[]>('GET', '/me/links'),
+  confirmLink: (link: string) => call<void>('POST', `/me/links/${id(link)}/confirm`),
+  deleteLink: (link: string) =>
+    call<{ receipt: DeletionReceipt }>('DELETE', `/me/links/${id(link)}`),
+  changeScope: (link: string, scope: Scope) =>
+    call<unknown>('PATCH', `/me/links/${id(link)}`, { scope }),
+  moveLink: (link: string, code: string) =>
+    call<void>('POST', `/me/links/${id(link)}/move`, { code }),
+  uses: () => call<Use[]>('GET', '/me/uses'),
+  wallet: () => call<Wallet | null>('GET', '/me/wallet'),
+  setupWallet: () => call<{ url: string }>('POST', '/me/wallet/setup'),
+  completeSetup: (setup: string) =>
+    call<Wallet>('POST', `/me/wallet/setup/${id(setup)}/complete`),
+  removePaymentMethod: (method: string) =>
+    call<unknown>('DELETE', `/me/wallet/payment-methods/${id(method)}`),
+  setPalmPay: (on: boolean) => call<unknown>('PUT', '/me/wallet/palm-pay', { on }),
+  payments: () => call<Payment[]>('GET', '/me/payments'),
+};
+
+export const linkDecisions = {
+  get: (key: string) => call<LinkDecision>('GET', `/link-decisions/${id(key)}`),
+  decide: (key: string, decision: 'confirm' | 'undo') =>
+    call<void>('POST', `/link-decisions/${id(key)}`, { decision }),
+};
+
+export const testGateway = {
+  setup: (setup: string) => call<GatewaySetup>('GET', `/test-gateway/setup/${id(setup)}`),
+  choose: (setup: string, instrument: string) =>
+    call<{ return_url: string }>('POST', `/test-gateway/setup/${id(setup)}`, {
+      instrument_id: instrument,
+    }),
+};
+
+export const operator = {
+  events: () => call<ConsoleEvent[]>('GET', '/console/events'),
+  setBiometrics: (event: string, biometrics: Biometrics) =>
+    call<unknown>('PATCH', `/console/events/${id(event)}`, { biometrics }),
+  live: (event: string) => call<LiveEvent>('GET', `/console/events/${id(event)}/live`),
+};
+
+export const device = {
+  self: (key: string) => call<Device>('GET', '/device', undefined, key),
+  admit: (key: string, code: string, nonce: string) =>
+    call<Admission>('POST', '/admissions', { code, nonce }, key),
+};
+
+export const charges = {
+  start: (key: string, amount: Money, description: string, nonce: string) =>
+    call<Charge>('POST', '/charges', { amount, description, nonce }, key),
+  get: (key: string, charge: string) =>
+    call<Charge>('GET', `/charges/${id(charge)}`, undefined, key),
+  latest: (key: string) => call<Charge[]>('GET', '/charges', undefined, key),
+  cancel: (key: string, charge: string) =>
+    call<Charge>('POST', `/charges/${id(charge)}/cancel`, {}, key),
+  refund: (key: string, charge: string, nonce: string) =>
+    call<Charge>('POST', `/charges/${id(charge)}/refund`, { nonce }, key),
+};
+
+export const receipts = {
+  get: (key: string) => call<PaymentReceipt>('GET', `/receipts/${id(key)}`),
+};
+
+export const demo = {
+  get: () => call<Demo>('GET', '/demo'),
+  stationKey: (station: string) =>
+    call<{ api_key: string }>('POST', `/demo/stations/${id(station)}/key`),
+  mailbox: () => call<Mail[]>('GET', '/demo/mailbox'),
+};
+
+/** The pedestal's WebSocket address on the server that served this page. */
+export function pedestalAddress(location: { protocol: string; host: string }): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${PREFIX}/pedestal`;
+}

@@ -1,0 +1,31 @@
+import type { ChargeState } from './api';
+
+/** Whether the charge can still change by itself: then a register goes on asking. */
+export function isOpen(state: ChargeState): boolean {
+  return ['requested', 'identified', 'authorising', 'authorised', 'unknown'].includes(state);
+}
+
+/** Cancelled before the hover only: afterwards money may be on its way. */
+export function canCancel(state: ChargeState): boolean {
+  return state === 'requested';
+}
+
+export type ChargeTone = 'good' | 'wait' | 'bad' | 'calm' | 'plain';
+
+export function toneOf(state: ChargeState): ChargeTone {
+  switch (state) {
+    case 'captured':
+      return 'good';
+    case 'declined':
+      return 'bad';
+    case 'unknown':
+      return 'wait';
+    case 'requested':
+    case 'identified':
+    case 'authorising':
+    case 'authorised':
+      return 'calm';
+    default:
+      return 'plain';
+  }
+}

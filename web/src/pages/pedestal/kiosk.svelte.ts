@@ -1,0 +1,132 @@
+import { i18n, preferredLanguage, type Language } from '../../lib/i18n.svelte';
+import { CameraError, FrameMaker, openCamera, stopCamera, type CameraTrouble } from '../../lib/camera';
+import { Connection } from '../../lib/pedestal/connection';
+import {
+  cueOf,
+  initial,
+  reduce,
+  wantsFrames,
+  type ClientMessage,
+  type Event,
+  type PedestalState,
+  type Source,
+} from '../../lib/pedestal/protocol';
+import { play } from '../../lib/sound';
+
+const FRAME_EVERY_MS = 66;
+const SOURCE_STORED_AS = 'handfast.pedestal.source';
+
+/** What this pedestal looks at, kept for this tab. `deviceId` picks one of several cameras. */
+export interface ChosenSource {
+  source: Source;
+  deviceId?: string | undefined;
+}
+
+function storedSource(): ChosenSource | null {
+  const text = sessionStorage.getItem(SOURCE_STORED_AS);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as ChosenSource;
+  } catch {
+    return null;
+  }
+}
+
+/** The pedestal page's state: the connection, the camera and the last simulated picture. */
+export class Kiosk {
+  state = $state.raw<PedestalState>(initial);
+  chosen = $state.raw<ChosenSource | null>(storedSource());
+  stream = $state.raw<MediaStream | null>(null);
+  trouble = $state<CameraTrouble | null>(null);
+  preview = $state.raw<ImageBitmap | null>(null);
+  sounds = $state(true);
+
+  readonly #connection: Connection;
+  readonly #frames = new FrameMaker();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** The element that shows the camera; frames are taken from it. */
+  video: HTMLVideoElement | null = null;
+
+  constructor(apiKey: string) {
+    this.#connection = new Connection(() => this.#greeting(apiKey), {
+      event: (event) => this.#apply(event),
+      preview: (jpeg) => void this.#show(jpeg),
+    });
+    this.#timer = setInterval(() => void this.#tick(), FRAME_EVERY_MS);
+    if (this.chosen?.source.kind === 'camera') void this.#startCamera();
+  }
+
+  #greeting(apiKey: string): ClientMessage[] {
+    const hello: ClientMessage = { type: 'hello', api_key: apiKey, language: i18n.language };
+    return this.chosen === null ? [hello] : [hello, { type: 'source', ...this.chosen.source }];
+  }
+
+  #apply(event: Event): void {
+    const before = this.state;
+    const after = reduce(before, event);
+    this.state = after;
+    const cue = cueOf(before, after);
+    if (cue !== null && this.sounds) play(cue);
+    const ended = after.view?.screen === 'welcome' && (before.view?.screen ?? 'welcome') !== 'welcome';
+    // The next visitor starts in the station's language, not in the last visitor's.
+    if (ended && i18n.language !== preferredLanguage()) this.language(preferredLanguage());
+  }
+
+  async #show(jpeg: Blob): Promise<void> {
+    try {
+      const picture = await createImageBitmap(jpeg);
+      this.preview?.close();
+      this.preview = picture;
+    } catch {
+      // A broken preview picture is only a missing one: the next comes in a moment.
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const video = this.video;
+    if (video === null || this.stream === null || !wantsFrames(this.state)) return;
+    if (this.#frames.busy || !this.#connection.roomForFrame) return;
+    const jpeg = await this.#frames.jpeg(video);
+    if (jpeg !== null && wantsFrames(this.state)) this.#connection.sendFrame(jpeg);
+  }
+
+  send(message: ClientMessage): void {
+    this.#connection.send(message);
+  }
+
+  language(language: Language): void {
+    i18n.choose(language, false);
+    this.send({ type: 'language', language });
+  }
+
+  async use(chosen: ChosenSource): Promise<void> {
+    this.chosen = chosen;
+    sessionStorage.setItem(SOURCE_STORED_AS, JSON.stringify(chosen));
+    this.preview?.close();
+    this.preview = null;
+    stopCamera(this.stream);
+    this.stream = null;
+    this.trouble = null;
+    this.send({ type: 'source', ...chosen.source });
+    if (chosen.source.kind === 'camera') await this.#startCamera();
+  }
+
+  async #startCamera(): Promise<void> {
+    try {
+      this.stream = await openCamera({ facing: 'user', deviceId: this.chosen?.deviceId });
+      this.trouble = null;
+    } catch (cause) {
+      this.trouble = cause instanceof CameraError ? cause.trouble : 'busy';
+    }
+  }
+
+  retryCamera(): void {
+    void this.#startCamera();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    stopCamera(this.stream);
+    this.#connection.close();
+  }
+}
