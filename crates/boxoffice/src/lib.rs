@@ -1,1 +1,134 @@
-//! Events, orders, tickets, codes, admission.
+//! The box office: who may enter where and when, and what was consented to.
+//!
+//! [`BoxOffice`] is the whole service over one [`Store`]. It knows companies with their venues,
+//! gates, lanes and devices; events, orders and tickets; accounts and staff users with mail-link
+//! sign-in; palm links with consent; and the one admission engine ([`BoxOffice::admit`]) that
+//! palm lane and agent's scan share. It never sees a palm: only pairwise tokens of the company and
+//! of its venues.
+//!
+//! Invariants, each held by the database and tested under concurrency:
+//! - one ticket enters once (`entries`' key), whatever device, method or replay;
+//! - one living link a ticket, one link a palm of a company;
+//! - a device's nonce has one verdict, which a repetition gets again;
+//! - a link enters only with tickets of its own company, within its consent's scope and end, and
+//!   never at an event without biometrics.
+
+mod account;
+mod admission;
+mod area;
+mod arming;
+mod base32;
+mod capture_failure;
+mod company;
+mod consent;
+mod consent_text;
+mod console;
+mod device;
+mod email;
+mod error;
+mod event;
+mod gate;
+mod judgement;
+mod lane;
+mod language;
+mod link;
+mod link_creation;
+mod link_decision;
+mod link_deletion;
+mod mail;
+mod mail_key;
+mod mail_text;
+mod order;
+mod palm_entry;
+mod schema;
+mod secret_key;
+mod session;
+mod staff_user;
+mod ticket;
+mod ticket_code;
+mod use_history;
+mod venue;
+
+use std::sync::Arc;
+
+use handfast_model::{Clock, Random, Timestamp};
+use handfast_store::Store;
+
+pub use account::Account;
+pub use admission::{
+    AdmissionRequest, Entry, Method, Outcome, PEOPLE_AT_ONCE_MAX, Presented, Reason, Verdict,
+};
+pub use area::Area;
+pub use arming::{Arming, ArmingChanges};
+pub use company::Company;
+pub use consent::{Consent, PaymentConsent};
+pub use consent_text::{
+    CURRENT_VERSION, ConsentText, PAYMENT_VERSION, Purpose, PurposeText, consent_text,
+    payment_consent_text, released_text,
+};
+pub use console::{
+    CaptureFailureCount, DeviceSight, EventLive, EventOverview, MinuteCount, OutcomeCount,
+    RecentAdmission,
+};
+pub use device::{Device, DeviceKind, DeviceMode, NewDevice};
+pub use email::EmailAddress;
+pub use error::{BoxOfficeError, Thing};
+pub use event::{Biometrics, Event, NewEvent};
+pub use gate::Gate;
+pub use lane::{Direction, Lane};
+pub use language::Language;
+pub use link::{ArmedAt, Link, LinkState, Scope, Side, ViaTicket};
+pub use link_creation::{LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink};
+pub use link_decision::{Decision, LinkQuestion};
+pub use link_deletion::{DeletedLink, DueDeletion};
+pub use mail::Mail;
+pub use mail_key::Realm;
+pub use order::{NewOrder, NewTicket, Order, OrderState};
+pub use palm_entry::{PalmCandidates, Turned};
+pub use session::{Session, Who};
+pub use staff_user::{Role, StaffUser};
+pub use ticket::{AccountTicket, Standing, Ticket, TicketState};
+pub use ticket_code::{CodeError, TicketCode};
+pub use use_history::{Use, UseKind};
+pub use venue::Venue;
+
+/// What every call answers: a value or [`BoxOfficeError`].
+pub type Result<T, E = BoxOfficeError> = std::result::Result<T, E>;
+
+/// The box office service. Clones share the store.
+#[derive(Clone)]
+pub struct BoxOffice {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// What mail links begin with, such as `https://tickets.example`; empty for links without host.
+    public_address: String,
+}
+
+impl BoxOffice {
+    /// Opens the service on `store` and brings its tables up to date. `public_address` is what
+    /// links in mails begin with, such as `https://tickets.example`.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`], for example where a newer program wrote the tables.
+    pub async fn open(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        public_address: &str,
+    ) -> Result<Self> {
+        store.migrate(&schema::MIGRATIONS).await?;
+        let public_address = public_address.trim_end_matches('/').to_owned();
+        Ok(Self { store, clock, random, public_address })
+    }
+
+    /// The store under the service, for its counters.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

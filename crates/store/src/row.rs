@@ -217,6 +217,19 @@ impl<T: FromColumn> FromColumn for Option<T> {
     }
 }
 
+/// Reads a struct's fields from the columns of the same names:
+/// `from_row!(Venue { id, company_id, name });`. A nullable column's field is an `Option`.
+#[macro_export]
+macro_rules! from_row {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::FromRow for $type {
+            fn from_row(row: &$crate::Row) -> ::std::result::Result<Self, $crate::StoreError> {
+                Ok(Self { $($field: row.get(stringify!($field))?),* })
+            }
+        }
+    };
+}
+
 impl FromRow for () {
     fn from_row(_: &Row) -> Result<Self, StoreError> {
         Ok(())

@@ -1,0 +1,114 @@
+//! What the box office can refuse.
+
+use handfast_store::StoreError;
+use thiserror::Error;
+
+use crate::{CodeError, LinkRefusal, PEOPLE_AT_ONCE_MAX};
+
+handfast_store::text_enum! {
+    /// A kind of thing that can be unknown.
+    pub enum Thing {
+        /// A ticketing company.
+        Company = "company",
+        /// A venue.
+        Venue = "venue",
+        /// A gate.
+        Gate = "gate",
+        /// A lane.
+        Lane = "lane",
+        /// A device.
+        Device = "device",
+        /// An event.
+        Event = "event",
+        /// An account.
+        Account = "account",
+        /// A staff user.
+        StaffUser = "staff user",
+        /// An order.
+        Order = "order",
+        /// A ticket.
+        Ticket = "ticket",
+        /// A palm link.
+        Link = "link",
+        /// A mail.
+        Mail = "mail",
+        /// A consent text of that version and language.
+        ConsentText = "consent text",
+    }
+}
+
+/// Why the box office did not do what it was asked. A refused *admission* is not an error but a
+/// [`crate::Verdict`].
+#[derive(Debug, Error)]
+pub enum BoxOfficeError {
+    /// The database failed.
+    #[error("the box office's database failed")]
+    Store(#[from] StoreError),
+    /// There is no such thing, or it is not the caller's to see.
+    #[error("there is no such {0} here; check the id")]
+    Unknown(Thing),
+    /// A text is empty or too long.
+    #[error("{field} must have 1 to {max} characters, without control characters")]
+    Text {
+        /// Which field.
+        field: &'static str,
+        /// The most characters it may have.
+        max: usize,
+    },
+    /// A mail address is not one.
+    #[error("this is no mail address; write it as name@example.org")]
+    Email,
+    /// That mail address has an account or staff user already.
+    #[error("this mail address is taken; sign in with it, or use another")]
+    EmailTaken,
+    /// An event's times are not in order.
+    #[error("an event's doors, start and end must follow each other in this order")]
+    EventTimes,
+    /// Things of different companies or venues were to be combined.
+    #[error("these belong to different companies or venues; choose ones that belong together")]
+    Mismatch,
+    /// An order without tickets, or with too many.
+    #[error("an order has 1 to {max} tickets")]
+    OrderSize {
+        /// The most tickets an order may have.
+        max: usize,
+    },
+    /// A mail link's key is unknown, used or too old.
+    #[error("this link from a mail is used up or too old; ask for a new one")]
+    MailKey,
+    /// An API key is unknown or its device revoked.
+    #[error("this API key is unknown or revoked; register the device again")]
+    ApiKey,
+    /// A nonce is too short or too long.
+    #[error("a nonce has {min} to {max} letters, digits, `-` or `_`; make a fresh one a scan")]
+    Nonce {
+        /// The fewest characters.
+        min: usize,
+        /// The most characters.
+        max: usize,
+    },
+    /// A nonce came back with another request than the first time.
+    #[error("this nonce was used for another request; make a fresh one a scan")]
+    NonceReused,
+    /// More or fewer people than may enter at once.
+    #[error("1 to {PEOPLE_AT_ONCE_MAX} people may enter at once; choose a number among them")]
+    People,
+    /// A ticket cannot be linked to a palm.
+    #[error(transparent)]
+    Link(#[from] LinkRefusal),
+    /// A code does not name a ticket.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// A link needs one palm or one left and one right palm.
+    #[error("a link holds one palm, or one left and one right palm")]
+    Palms,
+    /// A palm is linked already.
+    #[error("this palm is linked already; sign in to move its link to another ticket")]
+    PalmLinked,
+    /// The link is not in a state that allows this.
+    #[error("the link has ended; link the palm again")]
+    LinkEnded,
+    /// This scope is not offered for this link.
+    #[error("a link made inside is for future events; choose this venue or all venues")]
+    Scope,
+}

@@ -1,0 +1,143 @@
+//! The end of a link: nothing enters by it from that moment, and its palms are due for deletion in
+//! the vault. Two steps, so that a crash between them loses nothing: what is due stays due until
+//! the vault's receipt is acknowledged, and only then the tokens go.
+
+use handfast_model::{AccountId, CompanyId, LinkId, Timestamp};
+use handfast_store::{Tx, from_row, params};
+
+use crate::link::{LinkFacts, link_columns};
+use crate::{BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, consent, link};
+
+/// Palms that the vault has to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueDeletion {
+    /// The link that ended.
+    pub link_id: LinkId,
+    /// The company the palms are enrolled with.
+    pub company_id: CompanyId,
+    /// The palms.
+    pub palms: Vec<PalmHandle>,
+}
+
+/// A link whose palms are gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedLink {
+    /// The link.
+    pub link_id: LinkId,
+    /// The vault's deletion receipt.
+    pub receipt_id: String,
+    /// When the receipt arrived.
+    pub deleted_at: Timestamp,
+}
+
+from_row!(DeletedLink { link_id, receipt_id, deleted_at });
+
+impl BoxOffice {
+    /// Ends a link as its signed-in holder. It enters nothing from now on; delete the palms in the
+    /// vault and then call [`BoxOffice::acknowledge_deletion`].
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`] for somebody else's link; [`BoxOfficeError::LinkEnded`].
+    pub async fn end_link(&self, account_id: AccountId, id: LinkId) -> Result<DueDeletion> {
+        let now = self.now();
+        self.store
+            .transaction("link.end", |tx| {
+                Box::pin(async move {
+                    let link = link::find_own(tx, account_id, id).await?;
+                    end(tx, &link, LinkState::Deleted, now).await
+                })
+            })
+            .await
+    }
+
+    /// Ends every link whose consent came to its end; call it now and then, before reconciling.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn expire_links(&self) -> Result<usize> {
+        let now = self.now();
+        self.store
+            .transaction("link.expire", |tx| {
+                Box::pin(async move {
+                    let sql = concat!(
+                        "SELECT ",
+                        link_columns!(),
+                        " FROM links k LEFT JOIN tickets kt ON kt.id = k.ticket_id
+                          WHERE k.until <= $1 AND k.state IN ('pending', 'confirmed')"
+                    );
+                    let over: Vec<LinkFacts> = tx.fetch_all(sql, params![now]).await?;
+                    for link in &over {
+                        end(tx, link, LinkState::Expired, now).await?;
+                    }
+                    Ok(over.len())
+                })
+            })
+            .await
+    }
+
+    /// Everything that the vault has to delete: links that ended and whose receipt is missing.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn due_deletions(&self) -> Result<Vec<DueDeletion>> {
+        self.store
+            .read("link.due_deletions", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT k.id, k.company_id FROM links k
+                               WHERE k.state IN ('undone', 'deleted', 'expired')
+                                 AND k.deleted_at IS NULL ORDER BY k.ended_at, k.id";
+                    let ended: Vec<(LinkId, CompanyId)> = tx.fetch_all(sql, params![]).await?;
+                    let mut due = Vec::with_capacity(ended.len());
+                    for (link_id, company_id) in ended {
+                        let palms = link::palms(tx, link_id).await?;
+                        due.push(DueDeletion { link_id, company_id, palms });
+                    }
+                    Ok(due)
+                })
+            })
+            .await
+    }
+
+    /// Remembers the vault's receipt for a link's palms and forgets their tokens. Repeating it
+    /// keeps the first receipt.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`] for an unknown link or one that is still living.
+    pub async fn acknowledge_deletion(&self, id: LinkId, receipt_id: &str) -> Result<DeletedLink> {
+        let now = self.now();
+        self.store
+            .transaction("link.acknowledge_deletion", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE links SET deleted_at = $2, receipt_id = $3
+                               WHERE id = $1 AND deleted_at IS NULL
+                                 AND state IN ('undone', 'deleted', 'expired')";
+                    tx.execute(sql, params![id, now, receipt_id]).await?;
+                    let sql = "SELECT id AS link_id, receipt_id, deleted_at FROM links
+                               WHERE id = $1 AND deleted_at IS NOT NULL";
+                    let deleted = tx.fetch_optional(sql, params![id]).await?;
+                    let deleted = deleted.ok_or(BoxOfficeError::Unknown(crate::Thing::Link))?;
+                    tx.execute("DELETE FROM link_palms WHERE link_id = $1", params![id]).await?;
+                    Ok(deleted)
+                })
+            })
+            .await
+    }
+}
+
+/// Ends a living link: consent withdrawn, venues' tokens and armings forgotten (the vault disarms
+/// by deleting), the company's tokens kept until its receipt.
+pub(crate) async fn end(
+    tx: &mut Tx<'_>,
+    link: &LinkFacts,
+    state: LinkState,
+    now: Timestamp,
+) -> Result<DueDeletion> {
+    let sql = "UPDATE links SET state = $2, ended_at = $3 WHERE id = $1";
+    tx.execute(sql, params![link.id, state, now]).await?;
+    consent::withdraw_of_link(tx, link.id, now).await?;
+    tx.execute("DELETE FROM venue_tokens WHERE link_id = $1", params![link.id]).await?;
+    tx.execute("DELETE FROM armings WHERE link_id = $1", params![link.id]).await?;
+    let palms = link::palms(tx, link.id).await?;
+    Ok(DueDeletion { link_id: link.id, company_id: link.company_id, palms })
+}

@@ -1,0 +1,146 @@
+//! What our mails say, in each language. Plain text: it reads the same everywhere.
+
+use crate::{Language, Realm};
+
+/// Subject and text of a mail.
+pub(crate) struct MailText {
+    pub subject: String,
+    pub body: String,
+}
+
+/// What a mail about a palm link names.
+pub(crate) struct LinkNames<'a> {
+    pub event: &'a str,
+    pub venue: &'a str,
+    pub product: &'a str,
+}
+
+/// The mail that signs somebody in.
+pub(crate) fn sign_in(language: Language, realm: Realm, link: &str) -> MailText {
+    let (subject, body) = match (language, realm) {
+        (Language::English, Realm::Fan) => {
+            ("Sign in to your tickets", "Open this link to sign in. It works once, for 15 minutes:")
+        }
+        (Language::English, Realm::Staff) => {
+            ("Sign in to the console", "Open this link to sign in. It works once, for 15 minutes:")
+        }
+        (Language::Spanish, Realm::Fan) => (
+            "Entra en tus entradas",
+            "Abre este enlace para entrar. Sirve una sola vez, durante 15 minutos:",
+        ),
+        (Language::Spanish, Realm::Staff) => (
+            "Entra en la consola",
+            "Abre este enlace para entrar. Sirve una sola vez, durante 15 minutos:",
+        ),
+        (Language::German, Realm::Fan) => (
+            "Anmelden bei deinen Tickets",
+            "Öffne diesen Link, um dich anzumelden. Er gilt einmal, 15 Minuten lang:",
+        ),
+        (Language::German, Realm::Staff) => (
+            "Anmelden bei der Konsole",
+            "Öffne diesen Link, um dich anzumelden. Er gilt einmal, 15 Minuten lang:",
+        ),
+    };
+    let not_you = match language {
+        Language::English => "If you did not ask for it, do nothing.",
+        Language::Spanish => "Si no lo has pedido, no hagas nada.",
+        Language::German => "Wenn du ihn nicht angefordert hast, tu nichts.",
+    };
+    MailText { subject: subject.to_owned(), body: format!("{body}\n\n{link}\n\n{not_you}\n") }
+}
+
+/// The mail that tells an account's holder of a new palm link and lets them confirm or undo it.
+pub(crate) fn link_made(language: Language, names: &LinkNames<'_>, link: &str) -> MailText {
+    let LinkNames { event, venue, product } = names;
+    let (subject, body) = match language {
+        Language::English => (
+            format!("A palm was linked to your ticket for {event}"),
+            format!(
+                "At {venue}, a palm was linked to your ticket \"{product}\" for {event}. It enters \
+                 with that ticket only.\n\nOpen this link within 7 days to confirm it or undo it:\
+                 \n\n{link}\n\n- It was your palm: confirm, and it enters with your other tickets \
+                 too.\n- It was somebody you came with, using one of your tickets: leave it as it \
+                 is. Do not confirm a palm that is not yours.\n- You know nothing of it: undo it, \
+                 and the palm is deleted.\n"
+            ),
+        ),
+        Language::Spanish => (
+            format!("Se ha vinculado una palma a tu entrada para {event}"),
+            format!(
+                "En {venue} se ha vinculado una palma a tu entrada \"{product}\" para {event}. Solo \
+                 entra con esa entrada.\n\nAbre este enlace en los próximos 7 días para confirmarlo \
+                 o deshacerlo:\n\n{link}\n\n- Era tu palma: confirma, y entrará también con tus \
+                 otras entradas.\n- Era alguien que vino contigo con una de tus entradas: déjalo \
+                 como está. No confirmes una palma que no es tuya.\n- No sabes nada de esto: \
+                 deshazlo, y la palma se borra.\n"
+            ),
+        ),
+        Language::German => (
+            format!("Eine Handfläche wurde mit deinem Ticket für {event} verknüpft"),
+            format!(
+                "In {venue} wurde eine Handfläche mit deinem Ticket \"{product}\" für {event} \
+                 verknüpft. Sie öffnet nur mit diesem Ticket.\n\nÖffne diesen Link innerhalb von \
+                 7 Tagen, um zu bestätigen oder rückgängig zu machen:\n\n{link}\n\n- Es war deine \
+                 Hand: bestätige, dann öffnet sie auch mit deinen anderen Tickets.\n- Es war \
+                 jemand aus deiner Begleitung mit einem deiner Tickets: lass es, wie es ist. \
+                 Bestätige keine Hand, die nicht deine ist.\n- Du weißt nichts davon: mach es \
+                 rückgängig, dann wird die Handfläche gelöscht.\n"
+            ),
+        ),
+    };
+    MailText { subject, body }
+}
+
+/// The mail that tells a ticket's holder that a palm of another account was moved to the ticket.
+pub(crate) fn link_moved(language: Language, names: &LinkNames<'_>, link: &str) -> MailText {
+    let LinkNames { event, venue, product } = names;
+    let (subject, body) = match language {
+        Language::English => (
+            format!("A palm now enters with your ticket for {event}"),
+            format!(
+                "Somebody who has the code of your ticket \"{product}\" for {event} at {venue} \
+                 tied their palm to it. If you gave them the ticket, all is well.\n\nIf you did \
+                 not, open this link within 7 days and undo it:\n\n{link}\n"
+            ),
+        ),
+        Language::Spanish => (
+            format!("Una palma entra ahora con tu entrada para {event}"),
+            format!(
+                "Alguien que tiene el código de tu entrada \"{product}\" para {event} en {venue} \
+                 ha vinculado su palma a ella. Si le diste la entrada, todo está bien.\n\nSi no, \
+                 abre este enlace en los próximos 7 días y deshazlo:\n\n{link}\n"
+            ),
+        ),
+        Language::German => (
+            format!("Eine Handfläche öffnet jetzt mit deinem Ticket für {event}"),
+            format!(
+                "Jemand mit dem Code deines Tickets \"{product}\" für {event} in {venue} hat seine \
+                 Handfläche damit verknüpft. Wenn du das Ticket weitergegeben hast, ist alles \
+                 gut.\n\nWenn nicht, öffne diesen Link innerhalb von 7 Tagen und mach es \
+                 rückgängig:\n\n{link}\n"
+            ),
+        ),
+    };
+    MailText { subject, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mail_names_its_link_and_what_it_is_about() {
+        let names = LinkNames { event: "The Night", venue: "Red Rocks", product: "GA" };
+        for &language in Language::ALL {
+            for text in [link_made(language, &names, "L"), link_moved(language, &names, "L")] {
+                assert!(text.subject.contains("The Night"), "{language}");
+                for part in ["\n\nL\n", "Red Rocks", "GA"] {
+                    assert!(text.body.contains(part), "{language}: {part}");
+                }
+            }
+            for &realm in Realm::ALL {
+                assert!(sign_in(language, realm, "L").body.contains("\n\nL\n"));
+            }
+        }
+    }
+}

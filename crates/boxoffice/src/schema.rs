@@ -1,0 +1,13 @@
+//! The box office's tables, step by step.
+
+use handfast_store::{Migration, Migrations};
+
+/// All released steps. A step never changes once released; the next one corrects it.
+pub(crate) const MIGRATIONS: Migrations = Migrations {
+    service: "boxoffice",
+    steps: &[Migration {
+        version: 1,
+        name: "first tables",
+        sql: include_str!("../migrations/0001_first_tables.sql"),
+    }],
+};
