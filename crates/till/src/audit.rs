@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use handfast_model::{ChargeId, Currency, LedgerAccountId, RefundId, TransferId};
-use handfast_store::{Tx, params};
+use handfast_model::{ChargeId, Currency, LedgerAccountId, Money, RefundId, TransferId};
+use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::Till;
 use crate::error::TillError;
@@ -89,7 +89,60 @@ struct AccountRow {
     recomputed: Counters,
 }
 
+/// One ledger account and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The account.
+    pub account: LedgerAccountId,
+    /// What it is for.
+    pub kind: LedgerAccountKind,
+    /// Whose it is: the id of a wallet or shop, the name of a promotion.
+    pub owner: String,
+    /// Posted credits minus posted debits.
+    pub balance: Money,
+    /// Reserved to go out.
+    pub going_out: Money,
+    /// Announced to come in.
+    pub coming_in: Money,
+}
+
+impl FromRow for Balance {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let currency: Currency = row.get("currency")?;
+        let money = |column| row.get(column).map(|minor| Money::new(minor, currency));
+        Ok(Self {
+            account: row.get("ledger_account_id")?,
+            kind: row.get("kind")?,
+            owner: row.get("owner")?,
+            balance: money("balance")?,
+            going_out: money("debits_pending")?,
+            coming_in: money("credits_pending")?,
+        })
+    }
+}
+
 impl Till {
+    /// Every ledger account and what it holds, by kind and owner.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn balances(&self) -> Result<Vec<Balance>, TillError> {
+        self.store
+            .read("till.balances", |tx| {
+                Box::pin(async move {
+                    Ok(tx
+                        .fetch_all(
+                            "SELECT ledger_account_id, kind, owner, currency, debits_pending, \
+                             credits_pending, credits_posted - debits_posted AS balance \
+                             FROM till_ledger_accounts ORDER BY kind, owner, currency",
+                            params![],
+                        )
+                        .await?)
+                })
+            })
+            .await
+    }
+
     /// Recomputes every balance from the transfers, and every charge's and refund's money from its
     /// transfers, and compares. Reads one state of the database; writes nothing.
     ///

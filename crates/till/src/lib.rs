@@ -23,6 +23,8 @@ mod error;
 pub mod gateway;
 mod hover;
 mod ledger;
+#[cfg(test)]
+mod ledger_oracle;
 mod receipt;
 mod refund;
 mod schema;
@@ -36,7 +38,7 @@ mod text;
 mod till;
 mod wallet;
 
-pub use audit::{Audit, Counters, Difference};
+pub use audit::{Audit, Balance, Counters, Difference};
 pub use card_number::looks_like_card_number;
 pub use charge::{
     ANSWER_TIME, CHARGE_MINOR_MAX, Charge, ChargeRequest, ChargeStatus, LATEST_MAX, OpenCharge,
