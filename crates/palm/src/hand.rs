@@ -31,10 +31,15 @@ const SECOND_HAND_AREA_MIN: f32 = 0.3;
 const EDGE_PART_MAX: f32 = 0.7;
 /// How much more unusual a hand may look than one found on a later ground and still be preferred.
 const LATER_GROUND_COST: f32 = 0.1;
+/// The longest fingers, in palm radii: a hand turned about its own axis looks longer than any.
+const FINGER_REACH_MAX: f32 = 3.9;
+/// The least distance between the outer valleys, in palm radii, of a hand held flat.
+const SPAN_FLAT_MIN: f32 = 0.6;
 /// The greatest part of the region of interest that may be outside the picture.
 const OUTSIDE_MAX: f32 = 0.08;
-/// The greatest part of it that may be ground: more, and the valleys are not those of a hand.
-const GROUND_MAX: f32 = 0.2;
+/// The greatest part of it that may be ground. More, and a valley was taken for another: two fingers
+/// are held together and the thumb's valley took the place of the one they hide.
+const GROUND_MAX: f32 = 0.06;
 /// Side of the region of interest in palm radii.
 const ROI_SIDE_RADII: f32 = 1.55;
 /// From the line through the valleys down to the region's centre, in palm radii.
@@ -141,7 +146,14 @@ fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused
     let right = (last - first).unit();
     let up = Point { x: right.y, y: -right.x };
     let refused = |refusal| Refused { refusal, placement: Some(placement(shape, Some(up), view)) };
-    let side = side::of(shape, right, up).ok_or(refused(Refusal::FingersClosed))?;
+    if shape.finger_reach(up) > FINGER_REACH_MAX || valleys.span_radii < SPAN_FLAT_MIN {
+        return Err(refused(Refusal::Tilted));
+    }
+    let Some(side) = side::of(shape, right, up) else {
+        // The thumb is outside the picture, or held against the palm.
+        let cut = shape.circle_near_edge(view);
+        return Err(refused(if cut { Refusal::CutOff } else { Refusal::FingersClosed }));
+    };
     let middle = (first + last) * 0.5;
     let roi_centre = middle - up * (ROI_DOWN_RADII * shape.radius);
     let covered = covered(shape, roi_centre, right);
@@ -149,7 +161,7 @@ fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused
         return Err(refused(Refusal::CutOff));
     }
     if covered.ground > GROUND_MAX {
-        return Err(refused(Refusal::NotAHand));
+        return Err(refused(Refusal::FingersClosed));
     }
     Ok(Hand {
         side,
@@ -243,9 +255,14 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
 impl Shape {
     /// The farthest point of the contour from the centre, in radii.
     fn reach(&self) -> f32 {
-        let farthest =
-            self.contour.iter().map(|&point| (point - self.centre).length()).fold(0.0, f32::max);
-        farthest / self.radius
+        self.contour.iter().map(|&point| (point - self.centre).length()).fold(0.0, f32::max)
+            / self.radius
+    }
+
+    /// The farthest fingertip above the centre, in radii.
+    fn finger_reach(&self, up: Point) -> f32 {
+        self.contour.iter().map(|&point| (point - self.centre).dot(up)).fold(0.0, f32::max)
+            / self.radius
     }
 
     /// Whether the palm's circle comes so near the edge that part of the palm is outside.

@@ -12,11 +12,15 @@ use super::view::Point;
 const FINGER_RADII_MIN: f32 = 0.18;
 /// Valleys are this far from the palm's centre, in radii: its circle touches the nearest.
 const VALLEY_RADII: std::ops::Range<f32> = 0.75..2.0;
-/// From one valley to the next, in radii.
-const SPACING_RADII: std::ops::Range<f32> = 0.22..0.95;
-/// From the first to the last, in radii; a hand seen whole has about [`SPAN_USUAL`], one so near
-/// that the picture's edge bounds its circle more.
-const SPAN_RADII: std::ops::Range<f32> = 0.6..1.7;
+/// From one valley to the next, in radii: a finger's width. Two fingers held together are wider, so
+/// that a valley hidden between them is not overlooked.
+const SPACING_RADII: std::ops::Range<f32> = 0.22..0.8;
+/// A hand so near that the picture ends before the fingertips bounds its circle too, so that all
+/// distances look longer.
+const NEAR_REACH_RADII: f32 = 2.1;
+const NEAR_LONGER: f32 = 1.2;
+/// From the first to the last, in radii; a hand seen flat has about [`SPAN_USUAL`].
+const SPAN_RADII: std::ops::Range<f32> = 0.45..1.4;
 const SPAN_USUAL: f32 = 0.93;
 /// How far the line through the outer valleys passes from the palm's centre, in radii.
 const LINE_RADII: std::ops::Range<f32> = 0.55..1.75;
@@ -29,6 +33,8 @@ pub const COST_GOOD: f32 = 0.35;
 #[derive(Debug, Clone)]
 pub struct Valleys {
     pub points: [Point; 3],
+    /// From the first to the last, in radii.
+    pub span_radii: f32,
     /// How far from a usual hand they lie: 0 is usual.
     pub cost: f32,
 }
@@ -140,12 +146,13 @@ fn judge(
     let up = Point { x: right.y, y: -right.x };
     let line = (first - shape.centre).dot(up) / shape.radius;
     let bow = (middle - first).dot(up) / shape.radius;
-    let usual = SPAN_RADII.contains(&span)
-        && spacing.iter().all(|gap| SPACING_RADII.contains(gap))
+    let longer = if shape.reach() < NEAR_REACH_RADII { NEAR_LONGER } else { 1.0 };
+    let usual = SPAN_RADII.contains(&(span / longer))
+        && spacing.iter().all(|gap| SPACING_RADII.contains(&(gap / longer)))
         && LINE_RADII.contains(&line)
         && bow.abs() <= BOW_RADII_MAX;
     let cost = (spacing[0] - spacing[1]).abs() + (span - SPAN_USUAL).abs() + bow.abs();
-    usual.then_some(Valleys { points, cost })
+    usual.then_some(Valleys { points, span_radii: span, cost })
 }
 
 /// The lowest place of a stretch of outline between two fingertips: the mean of the points within a
