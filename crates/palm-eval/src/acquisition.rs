@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handfast_palm::{
-    ENCODED_BYTES_MAX, Picture, Probe, Reference, Sample, Side, decode, find, probe, reference,
+    ENCODED_BYTES_MAX, LENGTH, Picture, Probe, Reference, Sample, Side, decode, find, probe,
+    reference, score_rows,
 };
 use rayon::prelude::*;
 
@@ -116,21 +117,24 @@ impl Acquired {
         acquired
     }
 
+    /// The references that were acquired, one after the other, as searches want them.
+    #[must_use]
+    pub fn gallery(&self) -> Vec<i8> {
+        let templates = self.references.iter().filter_map(|r| r.template.as_ref());
+        templates.flat_map(|template| template.vector()).copied().collect()
+    }
+
     fn time_comparisons(&self, options: &Options<'_>) -> Laps {
-        let references: Vec<&Reference> = self
-            .references
-            .iter()
-            .filter_map(|r| r.template.as_ref())
-            .take(TIMED_REFERENCES_MAX)
-            .collect();
+        let mut gallery = self.gallery();
+        gallery.truncate(TIMED_REFERENCES_MAX * LENGTH);
         let mut laps = Laps::default();
-        if references.is_empty() {
+        if gallery.is_empty() {
             return laps;
         }
         let probes = self.probes.iter().filter_map(|p| p.template.as_ref());
         for probe in probes.take(TIMED_PROBES_MAX) {
-            let scores: i64 = laps.time_each(options.stopwatch, references.len(), || {
-                references.iter().map(|r| i64::from(handfast_palm::score(r, probe))).sum()
+            let scores = laps.time_each(options.stopwatch, gallery.len() / LENGTH, || {
+                score_rows(&gallery, probe)
             });
             std::hint::black_box(scores);
         }
@@ -188,7 +192,7 @@ impl Job<'_> {
 ///
 /// # Errors
 /// Says why the file could not be read, or that it is too long.
-pub fn read_picture_file(path: &Path) -> Result<Vec<u8>, String> {
+fn read_picture_file(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |e| format!("the file cannot be read ({e}): check that it may be read");
     let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > ENCODED_BYTES_MAX as u64 {

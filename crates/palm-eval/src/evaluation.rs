@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use handfast_model::SeededRandom;
-use handfast_palm::score;
+use handfast_palm::{score, score_rows};
 
 use crate::EvalError;
 use crate::acquisition::{Acquired, Attempts};
@@ -78,12 +78,13 @@ pub fn evaluate(set: &SampleSet, options: &Options<'_>) -> Result<Report, EvalEr
         let probes = acquired.probes.len();
         let scored =
             |done| (options.progress)(Progress { step: Step::Scoring, done, total: probes });
+        let gallery = acquired.gallery();
         let scores = score_all(
             set.pairing,
             set.palms.len(),
             &acquired.references,
             &acquired.probes,
-            score,
+            |probe| score_rows(&gallery, probe),
             scored,
         );
         report(set, options, acquired, &scores)
@@ -108,7 +109,9 @@ fn report(set: &SampleSet, options: &Options<'_>, acquired: Acquired, scores: &S
         samples: set.samples(),
         left_out: set.left_out,
         template_version: handfast_palm::FORMAT_VERSION,
-        rates: rates(scores, &acquired.attempts, &weighted),
+        rates: rates(scores, &weighted),
+        fta: fta(&acquired.attempts, &ones),
+        of_comparisons: rates(scores, &Weighted::new(scores, &ones).of_comparisons()),
         threshold_at_fmr: by_fmr(scores, |fmr| weighted.at_fmr(fmr).map(|point| point.threshold)),
         n_genuine: scores.genuine_pairs(),
         n_impostor: scores.impostor.len() as u64,
@@ -121,13 +124,8 @@ fn report(set: &SampleSet, options: &Options<'_>, acquired: Acquired, scores: &S
     }
 }
 
-fn rates(scores: &Scores, attempts: &[Attempts], weighted: &Weighted<'_>) -> Rates {
-    let ones = vec![1; attempts.len()];
-    Rates {
-        eer: weighted.eer(),
-        tar_at_fmr: by_fmr(scores, |fmr| tar_at(weighted, fmr)),
-        fta: fta(attempts, &ones),
-    }
+fn rates(scores: &Scores, weighted: &Weighted<'_>) -> Rates {
+    Rates { eer: weighted.eer(), tar_at_fmr: by_fmr(scores, |fmr| tar_at(weighted, fmr)) }
 }
 
 fn intervals(seed: u64, scores: &Scores, attempts: &[Attempts]) -> Intervals {
@@ -143,7 +141,7 @@ fn intervals(seed: u64, scores: &Scores, attempts: &[Attempts]) -> Intervals {
 }
 
 fn tar_at(weighted: &Weighted<'_>, fmr: f64) -> Option<f64> {
-    weighted.at_fmr(fmr).map(|point| 1.0 - point.fnmr)
+    weighted.at_fmr(fmr).and_then(|point| weighted.tar(point.threshold))
 }
 
 fn measurable(scores: &Scores, fmr: f64) -> bool {

@@ -22,7 +22,7 @@ mod search;
 mod set;
 mod timing;
 
-pub use acquisition::{Failure, read_picture_file};
+pub use acquisition::Failure;
 pub use bootstrap::{CONFIDENCE, REPLICATES};
 pub use error::EvalError;
 pub use evaluation::{Input, Options, Progress, Step, evaluate};

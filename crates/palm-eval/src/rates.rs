@@ -1,8 +1,9 @@
 //! Error rates of comparisons, as ISO/IEC 19795-1 defines them: EER, TAR at an FMR, DET.
 //!
 //! A pair matches at a threshold where its score reaches it (`score >= threshold`). A genuine pair
-//! in which a sample failed to be acquired never matches. Impostor pairs of such samples are no
-//! pairs: counting them as rightly rejected would flatter the FMR.
+//! in which a sample failed to be acquired never matches; beside that, the rates of the comparisons
+//! that took place can be asked for, which is what most publications print. Impostor pairs of
+//! failed samples are no pairs: counting them as rightly rejected would flatter the FMR.
 
 use crate::score::{PalmCounts, Scores};
 use crate::set::Pairing;
@@ -51,7 +52,7 @@ pub struct Weighted<'a> {
 }
 
 impl<'a> Weighted<'a> {
-    /// Weighs `scores` by palm.
+    /// Weighs `scores` by palm; failures to acquire count as misses.
     ///
     /// # Panics
     /// Where the weights are not one for each palm.
@@ -71,11 +72,28 @@ impl<'a> Weighted<'a> {
         Self { scores, weights, genuine_prefix, genuine_total: sum + missed, impostor_total }
     }
 
+    /// The same without the failures to acquire: only comparisons that took place.
+    #[must_use]
+    pub fn of_comparisons(self) -> Self {
+        let genuine_total = self.genuine_prefix.last().copied().unwrap_or(0);
+        Self { genuine_total, ..self }
+    }
+
     /// The rate of genuine pairs that match at `threshold`; none where there are no such pairs.
     #[must_use]
     pub fn tar(&self, threshold: i32) -> Option<f64> {
-        let matching = self.scores.genuine.partition_point(|g| g.score >= threshold);
-        ratio(self.genuine_prefix[matching], self.genuine_total)
+        ratio(self.genuine_matching(threshold), self.genuine_total)
+    }
+
+    /// The rate of genuine pairs that do not match at `threshold`; none where there are no such
+    /// pairs.
+    #[must_use]
+    pub fn fnmr(&self, threshold: i32) -> Option<f64> {
+        ratio(self.genuine_total - self.genuine_matching(threshold), self.genuine_total)
+    }
+
+    fn genuine_matching(&self, threshold: i32) -> u64 {
+        self.genuine_prefix[self.scores.genuine.partition_point(|g| g.score >= threshold)]
     }
 
     /// The lowest threshold at which no more than `fmr` of the impostor pairs match; none where
@@ -102,7 +120,7 @@ impl<'a> Weighted<'a> {
 
     fn point(&self, threshold: i32, matching: u64) -> Option<OperatingPoint> {
         let fmr = ratio(matching, self.impostor_total)?;
-        Some(OperatingPoint { threshold, fmr, fnmr: 1.0 - self.tar(threshold)? })
+        Some(OperatingPoint { threshold, fmr, fnmr: self.fnmr(threshold)? })
     }
 
     /// The rate at which FMR and FNMR are equal, on the straight line between the two thresholds
@@ -123,7 +141,8 @@ impl<'a> Weighted<'a> {
                 impostor_sum += self.pair_weight(i.reference, i.probe);
             }
             let fmr = ratio(impostor_sum, self.impostor_total)?;
-            let fnmr = 1.0 - ratio(self.genuine_prefix[genuine_at], self.genuine_total)?;
+            let missed = self.genuine_total - self.genuine_prefix[genuine_at];
+            let fnmr = ratio(missed, self.genuine_total)?;
             if let Some(eer) = crossing(before, (fmr, fnmr)) {
                 return Some(eer);
             }
@@ -187,6 +206,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::score::tests::products;
     use crate::score::{GenuineScore, ImpostorScore};
 
     /// Two palms, session against session, with these scores and misses.
@@ -223,6 +243,15 @@ pub(crate) mod tests {
         // One pair missed of four: FNMR stays 1/4 until every impostor of one score comes in.
         assert!(close(eer(&[5, 5, 5], &[1], 1), 0.25), "missed pairs never match");
         assert!(close(eer(&[], &[3, 4], 2), 1.0), "everything missed");
+    }
+
+    #[test]
+    fn rates_of_comparisons_leave_failures_out() {
+        let scores = scores(&[5, 5, 5], &[1], 1);
+        let weighted = Weighted::new(&scores, &[1, 1]);
+        assert_eq!(weighted.tar(5), Some(0.75));
+        let compared = weighted.of_comparisons();
+        assert_eq!((compared.tar(5), compared.eer()), (Some(1.0), Some(0.0)));
     }
 
     #[test]
@@ -324,7 +353,7 @@ pub(crate) mod tests {
                 (Pairing::AcrossSessions, probes)
             };
             let scores =
-                crate::score::score_all(pairing, 4, &refs, &probes, |a, b| a * b, |_| {});
+                crate::score::score_all(pairing, 4, &refs, &probes, products(&refs), |_| {});
             let weighted = Weighted::new(&scores, &weights);
             let thresholds = -10..12;
             let counted: Vec<_> = thresholds.clone().map(|t| count(&scores, &weights, t)).collect();

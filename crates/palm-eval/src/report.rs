@@ -12,15 +12,13 @@ use crate::search::SearchRate;
 use crate::set::Pairing;
 use crate::timing::{StageTimings, Timing};
 
-/// The error rates of a set.
+/// Error rates of pairs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rates {
     /// Equal error rate; none without genuine and impostor pairs.
     pub eer: Option<f64>,
     /// TAR at each named FMR; none where fewer than 10 false matches are expected in all pairs.
     pub tar_at_fmr: BTreeMap<&'static str, Option<f64>>,
-    /// The rate of samples that gave no template.
-    pub fta: Option<f64>,
 }
 
 /// Confidence intervals, by bootstrap over palms.
@@ -57,9 +55,13 @@ pub struct Report {
     pub left_out: usize,
     /// The engine's template version.
     pub template_version: u8,
-    /// EER, TAR, FTA.
+    /// EER and TAR; failures to acquire count as misses.
     #[serde(flatten)]
     pub rates: Rates,
+    /// The rate of samples that gave no template.
+    pub fta: Option<f64>,
+    /// EER and TAR of the comparisons that took place, failures to acquire left out.
+    pub of_comparisons: Rates,
     /// The threshold at each named FMR.
     pub threshold_at_fmr: BTreeMap<&'static str, Option<i32>>,
     /// Genuine pairs, those of failed samples included: they count as misses.
@@ -82,14 +84,14 @@ pub struct Report {
 
 /// The head of the Markdown table that [`Report::markdown_row`] fills.
 pub const MARKDOWN_HEAD: &str = "\
-| set | palms | samples | FTA % | EER % (95 % interval) | TAR % at FMR 1e-2 | 1e-3 | 1e-4 (95 % interval) | 1e-5 | FNIR % at FPIR 1e-3, 1,000 enrolled | 10,000 enrolled | ms a sample | µs a comparison |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| set | palms | samples | FTA % | EER % (95 % interval) | EER % without FTA | TAR % at FMR 1e-2 | 1e-3 | 1e-4 (95 % interval) | 1e-5 | FNIR % at FPIR 1e-3, 1,000 enrolled | 10,000 enrolled | ms a sample | µs a comparison |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// What the Markdown table's signs mean, in a paragraph to stand below it.
 pub const MARKDOWN_NOTE: &str = "\
 Single sample against single sample, session 1 against session 2 where a set has two; failures to \
-acquire (FTA) count as misses. An empty rate (–) has fewer than 10 expected false matches in all \
+acquire (FTA) count as misses, but for the one column that says otherwise. An empty rate (–) has fewer than 10 expected false matches in all \
 pairs. * follows from single comparisons, ** also from a tail fitted to the impostor scores. \
 Intervals are drawn over palms. Milliseconds are medians from file to template on one core.
 ";
@@ -111,8 +113,9 @@ impl Report {
         let mut row = format!("| {} | {} | {} ", self.set, self.palms, self.samples);
         let tar_ci = self.ci.tar_at_fmr.get("1e-4").copied().flatten();
         let cells = [
-            percent(self.rates.fta),
+            percent(self.fta),
             percent(self.rates.eer) + &interval(self.ci.eer),
+            percent(self.of_comparisons.eer),
             tar("1e-2"),
             tar("1e-3"),
             tar("1e-4") + &interval(tar_ci),
@@ -160,8 +163,12 @@ impl Report {
             "  pairs     {} genuine, {} impostor ({pairing})",
             self.n_genuine, self.n_impostor
         )?;
-        writeln!(out, "  FTA       {}", with_interval(self.rates.fta, self.ci.fta))?;
+        writeln!(out, "  FTA       {}", with_interval(self.fta, self.ci.fta))?;
         writeln!(out, "  EER       {}", with_interval(self.rates.eer, self.ci.eer))?;
+        if !self.failures.is_empty() {
+            let eer = percent(self.of_comparisons.eer);
+            writeln!(out, "            {eer} % of the comparisons that took place")?;
+        }
         self.write_tar(out)?;
         self.write_searches(out)?;
         self.write_timings(out)?;
@@ -190,17 +197,20 @@ impl Report {
     fn write_searches(&self, out: &mut String) -> std::fmt::Result {
         for (enrolled, rates) in &self.fpir_fnir {
             for rate in rates {
-                let threshold = rate.threshold.map_or_else(none, |t| t.to_string());
+                let Some(threshold) = rate.threshold else {
+                    writeln!(out, "  search of {enrolled:>6}: too few impostor pairs")?;
+                    break;
+                };
+                let how = match (rate.extrapolated, rate.beyond_pairs) {
+                    (_, true) => " (extrapolated from a fitted tail)",
+                    (true, false) => " (extrapolated from single comparisons)",
+                    (false, false) => "",
+                };
+                let (fnir, fpir) = (percent(rate.fnir), rate.fpir * 100.0);
                 writeln!(
                     out,
-                    "  search of {enrolled:>6}: FNIR {} % at FPIR {} %, threshold {threshold}{}",
-                    percent(rate.fnir),
-                    rate.fpir * 100.0,
-                    match (rate.extrapolated, rate.beyond_pairs) {
-                        (_, true) => " (extrapolated from a fitted tail)",
-                        (true, false) => " (extrapolated from single comparisons)",
-                        (false, false) => "",
-                    }
+                    "  search of {enrolled:>6}: FNIR {fnir} % at FPIR {fpir} %, threshold \
+                     {threshold}{how}"
                 )?;
             }
         }

@@ -80,14 +80,14 @@ fn is_pair<R, P>(pairing: Pairing, reference: &Encoded<R>, probe: &Encoded<P>) -
     }
 }
 
-/// Scores every pair, on the rayon pool that this is called in. `on_probe` hears how many probes
-/// are done.
+/// Scores every pair, on the rayon pool that this is called in. `compare` gives a probe's scores with
+/// all references that were acquired, in their order; `on_probe` hears how many probes are done.
 pub fn score_all<R: Sync, P: Sync>(
     pairing: Pairing,
     palms: usize,
     references: &[Encoded<R>],
     probes: &[Encoded<P>],
-    compare: impl Fn(&R, &P) -> i32 + Sync,
+    compare: impl Fn(&P) -> Vec<i32> + Sync,
     on_probe: impl Fn(usize) + Sync,
 ) -> Scores {
     let done = AtomicUsize::new(0);
@@ -122,20 +122,29 @@ impl Part {
         pairing: Pairing,
         references: &[Encoded<R>],
         probe: &Encoded<P>,
-        compare: &impl Fn(&R, &P) -> i32,
+        compare: &impl Fn(&P) -> Vec<i32>,
     ) {
-        for reference in references.iter().filter(|r| is_pair(pairing, r, probe)) {
-            let is_genuine = reference.palm == probe.palm;
-            let (Some(r), Some(p)) = (&reference.template, &probe.template) else {
-                self.missed[usize::from(probe.palm)] += u64::from(is_genuine);
+        let palm = probe.palm;
+        let Some(template) = &probe.template else {
+            let own = references.iter().filter(|r| r.palm == palm && is_pair(pairing, r, probe));
+            self.missed[usize::from(palm)] += own.count() as u64;
+            return;
+        };
+        let mut scores = compare(template).into_iter();
+        for reference in references {
+            // Every acquired reference has its score, whether or not it makes a pair.
+            let score = reference.template.as_ref().and_then(|_| scores.next());
+            if !is_pair(pairing, reference, probe) {
                 continue;
-            };
-            let score = compare(r, p);
-            if is_genuine {
-                self.genuine.push(GenuineScore { score, palm: probe.palm });
-            } else {
-                let (reference, probe) = (reference.palm, probe.palm);
-                self.impostor.push(ImpostorScore { score, reference, probe });
+            }
+            match (score, reference.palm == palm) {
+                (Some(score), true) => self.genuine.push(GenuineScore { score, palm }),
+                (Some(score), false) => {
+                    let reference = reference.palm;
+                    self.impostor.push(ImpostorScore { score, reference, probe: palm });
+                }
+                (None, true) => self.missed[usize::from(palm)] += 1,
+                (None, false) => {}
             }
         }
     }
@@ -206,7 +215,7 @@ pub fn search_maxima<R: Sync, P: Sync>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -253,6 +262,11 @@ mod tests {
 
     const PALMS: usize = 5;
 
+    /// Toy templates are numbers, and their score is their product.
+    pub(crate) fn products(references: &[Encoded<i32>]) -> impl Fn(&i32) -> Vec<i32> {
+        |probe| references.iter().filter_map(|r| Some(r.template? * probe)).collect()
+    }
+
     fn encoded() -> impl Strategy<Value = Vec<Encoded<i32>>> {
         let one = (0..PALMS as u16, prop::option::weighted(0.8, -4..5_i32));
         prop::collection::vec(one, 0..25).prop_map(|mut samples| {
@@ -268,7 +282,7 @@ mod tests {
             let pairing = if within { Pairing::WithinSession } else { Pairing::AcrossSessions };
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
             let fast = pool.install(|| {
-                score_all(pairing, PALMS, &refs, &probes, |a, b| a * b, |_| {})
+                score_all(pairing, PALMS, &refs, &probes, products(&refs), |_| {})
             });
             prop_assert_eq!(fast, oracle(pairing, &refs, &probes));
         }
@@ -281,8 +295,11 @@ mod tests {
                 let mut best = Vec::new();
                 for palm in 0..PALMS as u16 {
                     let first = refs.iter().find(|r| r.palm == palm && r.template.is_some());
-                    if let (Some(first), true) = (first, best.len() < enrolled) {
-                        if palm != probe.palm { best.push(first.template.unwrap()); }
+                    if let Some(first) = first
+                        && palm != probe.palm
+                        && best.len() < enrolled
+                    {
+                        best.push(first.template.unwrap());
                     }
                 }
                 if let Some(probe) = probe.template {

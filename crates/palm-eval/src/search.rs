@@ -56,7 +56,7 @@ pub fn search_rates(scores: &Scores, enrolled: usize, mut maxima: Vec<i32>) -> V
         let fmr = per_comparison(fpir, enrolled);
         if trials_suffice(fpir, maxima.len() as u64) {
             let threshold = threshold_of_searches(&maxima, fpir);
-            let fnir = weighted.tar(threshold).map(|tar| 1.0 - tar);
+            let fnir = weighted.fnmr(threshold);
             let (extrapolated, beyond_pairs) = (false, false);
             let threshold = Some(threshold);
             return SearchRate { fpir, fnir, threshold, fmr, extrapolated, beyond_pairs };
@@ -67,7 +67,7 @@ pub fn search_rates(scores: &Scores, enrolled: usize, mut maxima: Vec<i32>) -> V
         } else {
             weighted.at_fmr(fmr).map(|point| point.threshold)
         };
-        let fnir = threshold.and_then(|t| weighted.tar(t)).map(|tar| 1.0 - tar);
+        let fnir = threshold.and_then(|t| weighted.fnmr(t));
         SearchRate { fpir, fnir, threshold, fmr, extrapolated: true, beyond_pairs }
     };
     FPIRS.map(rate).to_vec()

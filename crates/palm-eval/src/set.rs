@@ -116,7 +116,9 @@ impl SampleSet {
             return Err(EvalError::TooManyPalms { got: palms.len(), limit: PALMS_MAX });
         }
         let (pairing, left_out) = pair(&mut palms);
-        Ok(Self { name: name_of(dir), palms, pairing, left_out })
+        // `.` and `..` have no name of their own.
+        let name = name_of(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
+        Ok(Self { name, palms, pairing, left_out })
     }
 
     /// How many samples take part.
@@ -176,10 +178,10 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, EvalError> {
     Ok(paths)
 }
 
+/// The last part of a path, as it stands there: a link keeps the name it was given.
 fn name_of(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    path.file_name()
-        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    let whole = || path.display().to_string();
+    path.file_name().map_or_else(whole, |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -203,6 +205,16 @@ mod tests {
         assert_eq!(set.pairing, Pairing::AcrossSessions);
         assert_eq!((set.left_out, set.samples()), (1, 2));
         assert_eq!(set.palms[0].samples[0].session, Session::First);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_linked_sample_keeps_the_name_of_the_link() {
+        let dir = folder(&["a/s1_1.png", "b/s1_1.png", "elsewhere.png"]);
+        let link = dir.path().join("b/s2_1.png");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere.png"), link).unwrap();
+        let set = SampleSet::read(dir.path(), None).unwrap();
+        assert_eq!(set.palms[1].samples[1].session, Session::Second);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use handfast_palm_eval::{
     Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Progress, Report, SampleSet, Step, evaluate,
 };
@@ -38,7 +39,7 @@ pub struct Eval {
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
     /// Take only the first N palms of each folder
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
     limit_palms: Option<usize>,
     /// Seed of the draws that the confidence intervals come from
     #[arg(long, default_value_t = 1)]

@@ -1,5 +1,5 @@
 //! Measures sets without building the whole binary:
-//! `cargo run --release -p handfast-palm-eval --example measure -- [--roi] [--json] DIR...`
+//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--roi] [--json] DIR...`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
 
