@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use handfast_model::{CompanyId, GalleryId, PairwiseToken, Random, Timestamp};
+use handfast_model::{CompanyId, GalleryId, PairwiseToken, Random, RelyingParty, Timestamp};
 use handfast_palm::{LENGTH, Reference, Side};
 use zeroize::Zeroizing;
 
@@ -13,14 +13,22 @@ use crate::vault::{Inner, Vault};
 
 /// Palms stored in one transaction: a few megabytes at a time, however many are wanted.
 const PALMS_PER_TRANSACTION: usize = 2_000;
-/// Numbers are drawn from -4 to 4: a squared length of about 6.67 * [`LENGTH`], 13,650 at 2,048,
-/// near the 16,384 of a real palm and never above it.
-const LARGEST_NUMBER: i8 = 4;
+/// Length of a random vector: near the 128 of a real palm, with room for rounding.
+const VECTOR_LENGTH: f64 = 125.0;
+
+/// A palm that belongs to nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilledPalm {
+    /// What the company knows it by.
+    pub token: PairwiseToken,
+    /// What the galleries' relying parties know it by, in the order the galleries were given.
+    pub armed: Vec<PairwiseToken>,
+}
 
 impl Vault {
     /// Fills an empty vault with `count` left palms of random numbers, armed until `until` in the
-    /// company's enrolment gallery and in `galleries`; returns the company's tokens. Random palms
-    /// are further apart than people's: they measure time, not error rates.
+    /// company's enrolment gallery and in `galleries`. Random palms are further apart than people's:
+    /// they measure time, not error rates.
     ///
     /// # Errors
     /// [`VaultError::NotEmpty`], [`VaultError::GalleryClosed`], [`VaultError::GalleryFull`].
@@ -30,7 +38,7 @@ impl Vault {
         galleries: &[GalleryId],
         count: usize,
         until: Timestamp,
-    ) -> Result<Vec<PairwiseToken>, VaultError> {
+    ) -> Result<Vec<FilledPalm>, VaultError> {
         let galleries = galleries.to_vec();
         self.to_the_end(move |inner| inner.danger_fill(company, galleries, count, until)).await
     }
@@ -43,18 +51,21 @@ impl Inner {
         mut galleries: Vec<GalleryId>,
         count: usize,
         until: Timestamp,
-    ) -> Result<Vec<PairwiseToken>, VaultError> {
+    ) -> Result<Vec<FilledPalm>, VaultError> {
         let mut numbers = self.changes.lock().await;
         if self.directory().palms() > 0 {
             return Err(VaultError::NotEmpty);
         }
-        galleries.push(self.ensure_enrolment_gallery(company).await?.spec.gallery);
+        let mut parties = Vec::with_capacity(galleries.len());
         for &gallery in &galleries {
-            let palms_max = self.directory().open_gallery(gallery)?.spec.policy.palms_max;
+            let spec = self.directory().open_gallery(gallery)?.spec;
+            let palms_max = spec.policy.palms_max;
             if count > palms_max as usize {
                 return Err(VaultError::GalleryFull { gallery, palms_max });
             }
+            parties.push(spec.party);
         }
+        galleries.push(self.ensure_enrolment_gallery(company).await?.spec.gallery);
         let mut tokens = Vec::with_capacity(count);
         while tokens.len() < count {
             let batch = PALMS_PER_TRANSACTION.min(count - tokens.len());
@@ -62,22 +73,37 @@ impl Inner {
             let new = NewPalms { company, palms, galleries: galleries.clone(), until };
             tokens.extend(self.store_palms(&mut numbers, new).await?);
         }
-        Ok(tokens)
+        tokens.into_iter().map(|token| self.filled(company, token, &parties)).collect()
+    }
+
+    fn filled(
+        &self,
+        company: CompanyId,
+        token: PairwiseToken,
+        parties: &[RelyingParty],
+    ) -> Result<FilledPalm, VaultError> {
+        let directory = self.directory();
+        let slot = directory.slot(company, token)?;
+        let armed: Result<_, _> =
+            parties.iter().map(|party| directory.token(*party, slot)).collect();
+        Ok(FilledPalm { token, armed: armed? })
     }
 }
 
 fn random_palm(random: &dyn Random) -> NewPalm {
-    let values = 2 * LARGEST_NUMBER.cast_unsigned() + 1;
-    loop {
-        let mut bytes = Zeroizing::new(vec![0; LENGTH]);
-        random.fill(&mut bytes);
-        let vector =
-            bytes.iter().map(|byte| (byte % values).cast_signed() - LARGEST_NUMBER).collect();
-        // One in a very large number is too long: draw again.
-        if let Ok(reference) = Reference::from_vector(vector) {
-            return NewPalm { side: Side::Left, reference };
-        }
-    }
+    let reference = Reference::from_vector(random_vector(random))
+        .expect("rounding adds less than a real palm has room for");
+    NewPalm { side: Side::Left, reference }
+}
+
+/// Numbers without any pattern, as long together as a palm's.
+pub(crate) fn random_vector(random: &dyn Random) -> Vec<i8> {
+    let mut bytes = Zeroizing::new(vec![0; LENGTH]);
+    random.fill(&mut bytes);
+    // Halves, so that no number is zero for certain and none can be the only one.
+    let numbers = || bytes.iter().map(|byte| f64::from(*byte) - 127.5);
+    let length = numbers().map(|number| number * number).sum::<f64>().sqrt();
+    numbers().map(|number| (number / length * VECTOR_LENGTH).round() as i8).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +126,10 @@ mod tests {
         assert_eq!(test.vault.status().palms, count + 1);
         assert_eq!(test.find(gallery, 1).await, Identification::Match(token));
         assert_eq!(test.find(gallery, 2).await, Identification::NoMatch);
-        test.vault.delete(test.company, &palms[..3]).await.unwrap();
+        let again = test.arm(palms[5].token, gallery).await;
+        assert_eq!(palms[5].armed, [again]);
+        let some: Vec<_> = palms[..3].iter().map(|palm| palm.token).collect();
+        test.vault.delete(test.company, &some).await.unwrap();
         assert_eq!(test.vault.armed(gallery).await.unwrap(), count - 2);
     }
 

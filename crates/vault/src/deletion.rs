@@ -164,6 +164,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -234,6 +235,40 @@ mod tests {
         assert_eq!(test.vault.status().palms, 1);
         test.arm(other, gallery).await;
         assert!(matches!(test.find(gallery, 2).await, Identification::Match(_)));
+    }
+
+    /// Rows that shared a page are moved about by the database when one goes: no copy may stay.
+    #[tokio::test]
+    async fn no_sealed_row_is_left_behind_among_many() {
+        const PIECE: usize = 16;
+        let test = TestVault::new().await;
+        let until = test.tomorrow();
+        let palms = test.vault.danger_fill(test.company, &[], 300, until).await.unwrap();
+        let rows = records::slots_after(&test.vault.0.store, 0, 300).await.unwrap();
+        let pieces = |numbers: &[usize]| -> HashSet<Vec<u8>> {
+            let rows = numbers.iter().map(|number| &rows[*number].sealed_reference);
+            rows.flat_map(|row| row.chunks_exact(PIECE).map(<[u8]>::to_vec)).collect()
+        };
+        let left_behind = |pieces: &HashSet<Vec<u8>>| -> usize {
+            let entries = std::fs::read_dir(test.dir.path()).unwrap();
+            let files = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+            let left = |file: Vec<u8>| {
+                file.windows(PIECE).filter(|window| pieces.contains(*window)).count()
+            };
+            files.map(left).sum()
+        };
+        // One by one and several at once, in an order that hops over the pages.
+        let order: Vec<usize> = (0..300).map(|number| number * 7 % 300).collect();
+        assert!(left_behind(&pieces(&order[..1])) > 0, "the control finds a row before");
+        let mut deleted = Vec::new();
+        for (count, batch) in order[..280].chunks(5).enumerate() {
+            let tokens: Vec<_> = batch.iter().map(|number| palms[*number].token).collect();
+            test.vault.delete(test.company, &tokens).await.unwrap();
+            deleted.extend_from_slice(batch);
+            test.enrol(left(1_000 + count as u64)).await;
+        }
+        assert_eq!(left_behind(&pieces(&deleted)), 0, "pieces of deleted rows are left");
+        assert!(left_behind(&pieces(&order[280..])) > 0);
     }
 
     #[tokio::test]
@@ -315,6 +350,20 @@ mod tests {
         }
         // The control: without the deletion they are all there.
         assert_eq!(test.open_at(before.path()).await.unwrap().status().palms, 3);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_failed_halfway_can_be_repeated() {
+        let test = TestVault::new().await;
+        let palms = test.enrol(both(1, 2)).await;
+        let inner = &test.vault.0;
+        let slots = inner.slots_of(test.company, &palms).unwrap();
+        inner.mark_deleting(&slots).await.unwrap();
+        inner.matcher.erase(&slots);
+        inner.with_row_keys(move |file| file.erase(&slots[..1])).await.unwrap();
+        let receipt = test.vault.delete(test.company, &palms).await.unwrap();
+        assert_eq!((receipt.palms, test.vault.status().palms), (2, 0));
+        assert_eq!(test.vault.0.row_keys.lock().unwrap().len(), 0);
     }
 
     #[tokio::test]

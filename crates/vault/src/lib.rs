@@ -60,6 +60,7 @@ mod testing;
 mod vault;
 
 pub use arming::ArmedIn;
+pub use danger::FilledPalm;
 pub use deletion::{DeletionReceipt, DeletionReceiptId};
 pub use enrolment::{EnrolOutcome, EnrolledPalm};
 pub use error::VaultError;

@@ -56,11 +56,16 @@ impl Vault {
         private_file::make_dir(dir)?;
         let alone = private_file::lock_dir(dir)?;
         let files = Files::of(dir);
+        // Before a database is made: an empty one in the place of a lost one would be in the way.
+        let fresh =
+            if files.database.exists() { None } else { Some(files.open_keys(None, &*random)?) };
         let store = Store::open(&StoreOptions::sqlite(&files.database).secure_delete()).await?;
         store.migrate(&records::MIGRATIONS).await?;
         let known = records::vault(&store).await?;
-        let (node_key, loaded) = files.open_keys(known.map(|(vault, _)| vault), &*random)?;
-        let Loaded { file, keys } = loaded;
+        let (node_key, Loaded { file, keys }) = match fresh {
+            Some(keys) => keys,
+            None => files.open_keys(known.map(|(vault, _)| vault), &*random)?,
+        };
         let vault = file.vault();
         if known.is_none() {
             records::insert_vault(&store, vault).await?;
@@ -246,7 +251,7 @@ mod tests {
     use crate::testing::{TestVault, copy_of, left};
 
     async fn error_at(test: &TestVault, dir: &Path) -> VaultError {
-        test.open_at(dir).await.err().expect("the vault must not open")
+        test.open_at(dir).await.expect_err("the vault must not open")
     }
 
     #[tokio::test]
@@ -328,6 +333,11 @@ mod tests {
         let error = error_at(&test, copy.path()).await;
         assert!(matches!(error, VaultError::DatabaseMissing { .. }), "{error}");
         assert_eq!(fs::read(copy.path().join("row.keys")).unwrap(), keys);
+        for name in ["vault.db", "vault.db-wal"] {
+            assert!(!copy.path().join(name).exists(), "nothing takes the lost database's place");
+            fs::copy(test.dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        assert_eq!(test.open_at(copy.path()).await.unwrap().status().palms, 1);
     }
 
     #[tokio::test]

@@ -46,20 +46,21 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SealBroken;
 
-/// A key that seals; zeroed when dropped.
+/// A key that seals; zeroed when dropped. It lies behind a pointer, so that moving it leaves no
+/// copy behind.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SealingKey(Zeroizing<[u8; KEY_LEN]>);
+pub(crate) struct SealingKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
 impl SealingKey {
     pub(crate) fn generate(random: &dyn Random) -> Self {
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        random.fill(&mut *bytes);
+        let mut bytes = Box::new(Zeroizing::new([0; KEY_LEN]));
+        random.fill(&mut **bytes);
         Self(bytes)
     }
 
     /// The key in `bytes`; `None` where they have another length.
     pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
-        let mut key = Zeroizing::new([0; KEY_LEN]);
+        let mut key = Box::new(Zeroizing::new([0; KEY_LEN]));
         (bytes.len() == KEY_LEN).then(|| key.copy_from_slice(bytes))?;
         Some(Self(key))
     }
@@ -95,7 +96,7 @@ impl SealingKey {
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.0).into())
+        XChaCha20Poly1305::new((&**self.0).into())
     }
 }
 

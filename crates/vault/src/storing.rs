@@ -158,3 +158,40 @@ pub(crate) fn reference_place(
         [vault.as_bytes(), &slot.to_bytes(), company.as_bytes(), side.word().as_bytes()].concat();
     Place { table: "slot", row, column: "sealed_reference", version }
 }
+
+#[cfg(test)]
+mod tests {
+    use handfast_store::{StoreError, params};
+
+    use crate::testing::{TestVault, both, left};
+    use crate::{EnrolOutcome, VaultError};
+
+    #[tokio::test]
+    async fn what_the_database_refuses_leaves_no_key_behind() {
+        let test = TestVault::new().await;
+        test.enrol(left(9)).await;
+        // Somebody else's row in the place of the second palm: the whole enrolment fails.
+        let sql = "INSERT INTO slot SELECT 3, company_id, side, model_version, sealed_reference,
+            enrolled_at, state FROM slot WHERE slot = 1";
+        let inserted: Result<u64, StoreError> = test
+            .vault
+            .0
+            .store
+            .transaction("test.occupy", |tx| {
+                Box::pin(async move { tx.execute(sql, params![]).await })
+            })
+            .await;
+        assert_eq!(inserted.unwrap(), 1);
+        let enrolled = test.vault.enrol(test.company, both(1, 2), test.tomorrow()).await;
+        assert!(matches!(enrolled, Err(VaultError::Store(StoreError::Duplicate { .. }))));
+        assert_eq!(test.vault.status().palms, 1);
+        assert_eq!(test.vault.0.row_keys.lock().unwrap().len(), 1);
+        // The next one gets fresh numbers, and is enrolled.
+        let palms = test.enrol(both(1, 2)).await;
+        let test = test.reopened().await;
+        assert_eq!(test.vault.status().palms, 3, "the row without a key is removed");
+        let again = test.vault.enrol(test.company, both(1, 2), test.tomorrow()).await.unwrap();
+        assert_eq!(again, EnrolOutcome::AlreadyEnrolled);
+        assert_eq!(palms.len(), 2);
+    }
+}

@@ -6,24 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handfast_model::{
-    Clock, CompanyId, Duration, GalleryId, ManualClock, PairwiseToken, Random, RelyingParty,
-    SeededRandom, Timestamp, VenueId,
+    Clock, CompanyId, Duration, GalleryId, ManualClock, PairwiseToken, RelyingParty, SeededRandom,
+    Timestamp, VenueId,
 };
 use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
 use tempfile::TempDir;
 
+use crate::danger::random_vector;
 use crate::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use crate::vault::Step;
 use crate::{
     EnrolOutcome, Identification, NewGallery, Purpose, ThresholdPolicy, Vault, VaultError,
 };
-
-/// Numbers as a palm's: uniform in -4..=4, squared length about 13,650 of the 16,384 allowed.
-fn random_vector(random: &dyn Random) -> Vec<i8> {
-    let mut bytes = vec![0; LENGTH];
-    random.fill(&mut bytes);
-    bytes.iter().map(|byte| (byte % 9).cast_signed() - 4).collect()
-}
 
 /// The palm number `seed`.
 pub(crate) fn random_reference(seed: u64) -> Reference {
