@@ -153,7 +153,7 @@ impl<E: Engine> Counter<E> {
         match Clearance::to_pay(situation, &charge) {
             None => self.end(&charge, Reason::NoBiometrics, turn),
             Some(clearance) => {
-                let watch = PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE);
+                let watch = PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE, turn.now);
                 Step::Prompt { charge, watch, attempt: 1 }
             }
         }

@@ -295,7 +295,7 @@ impl<E: Engine> PalmStep<E> {
                 accepted,
                 palms,
                 first,
-                watch: PalmWatch::new(clearance, wanted, Pace::ENROL),
+                watch: PalmWatch::new(clearance, wanted, Pace::ENROL, turn.now),
                 until: turn.now + CAPTURE_WITHIN,
             })),
         }

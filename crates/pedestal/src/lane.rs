@@ -124,7 +124,7 @@ impl<E: Engine> Lane<E> {
         let Some(situation) = turn.situation else { return Self::Shut };
         let Some(event) = situation.event.clone() else { return Self::Shut };
         let Some(clearance) = Clearance::to_enter(situation, &event) else { return Self::Shut };
-        let watch = Some(PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE));
+        let watch = Some(PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE, turn.now));
         Self::Open(Box::new(Open { event, watch, step: Step::WAITING }))
     }
 }

@@ -24,6 +24,7 @@ mod palm_engine;
 mod palm_watch;
 mod rfc3339;
 mod session;
+mod source;
 mod standing;
 mod ticket_code;
 mod touch;
@@ -41,6 +42,12 @@ pub use hub::{
 pub use lane::{ENTER_AT_ONCE_MAX, IDENTIFY_ATTEMPTS};
 pub use palm_engine::PalmEngine;
 pub use session::{Attention, Input, Session, Snapshot};
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub use source::Camera;
+pub use source::{
+    FOLDER_FILES_MAX, FRAME_BYTES_MAX, FRAME_SIDE_PX_MAX, FramePusher, FrameSource, PictureFiles,
+    PushedFrames, SourceError, TimedPicture, decode_frame, pushed_frames,
+};
 pub use ticket_code::{TICKET_CODE_CHARS_MAX, TicketCode};
 pub use touch::{HandsChoice, Touch};
 pub use view::{

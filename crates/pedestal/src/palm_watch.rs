@@ -16,6 +16,8 @@ use crate::view::WantedSide;
 const ABSENT_FRAMES: u32 = 3;
 /// The same as a time, for cameras faster than 15 frames a second.
 const ABSENT_SPAN: Duration = Duration::from_millis(120);
+/// A frame that comes in sooner after the question was taken before anybody could read it.
+const ON_SCREEN_AFTER: Duration = Duration::from_millis(100);
 /// Longest time between two frames of one hover: over a longer gap nobody watched, and the hand may
 /// be another.
 const FRAME_GAP_MAX: Duration = Duration::from_secs(1);
@@ -73,6 +75,7 @@ pub(crate) struct PalmWatch<S> {
     clearance: Clearance,
     wanted: WantedSide,
     pace: Pace,
+    asked_at: Timestamp,
     presence: Presence<S>,
     collecting: bool,
     last_frame: Option<Timestamp>,
@@ -112,12 +115,18 @@ struct Taken<S> {
 }
 
 impl<S> PalmWatch<S> {
-    /// A watch for a question that has just come on the screen.
-    pub(crate) const fn new(clearance: Clearance, wanted: WantedSide, pace: Pace) -> Self {
+    /// A watch for a question that comes on the screen at `now`.
+    pub(crate) const fn new(
+        clearance: Clearance,
+        wanted: WantedSide,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Self {
         Self {
             clearance,
             wanted,
             pace,
+            asked_at: now,
             presence: Presence::Clearing(Streak { frames: 0, since: None }),
             collecting: true,
             last_frame: None,
@@ -136,6 +145,10 @@ impl<S> PalmWatch<S> {
     where
         E: Engine<Sample = S>,
     {
+        let since_asked = now - self.asked_at;
+        if since_asked >= Duration::ZERO && since_asked < ON_SCREEN_AFTER {
+            return None;
+        }
         self.notice_gap(now);
         self.last_frame = Some(now);
         match engine.look(frame, &self.clearance) {

@@ -80,7 +80,7 @@ fn both_palms_are_enrolled() {
 fn one_palm_is_enrolled_within_twenty_seconds_of_system_time() {
     let mut booth = booth();
     let start = booth.now;
-    let errand = booth.to_enrolling();
+    let errand = booth.reach_enrolling();
     booth.answer(errand.id, enrolled());
     assert_eq!(booth.screen(), "linked");
     assert!(booth.now - start < Duration::from_secs(20));
@@ -89,7 +89,7 @@ fn one_palm_is_enrolled_within_twenty_seconds_of_system_time() {
 #[test]
 fn a_hand_that_is_there_before_the_question_has_to_leave() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.show(LEFT, 60);
     assert_eq!(booth.view(), palm_view(WantedSide::Either, 1, 1, 0));
     assert_eq!(booth.advice(), Some(GuidanceState::TakeHandAway));
@@ -106,7 +106,7 @@ fn a_hand_that_is_there_before_the_question_has_to_leave() {
 #[test]
 fn darkness_is_no_proof_of_an_empty_place() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.show(Scene::Dark, 20);
     assert_eq!(booth.advice(), Some(GuidanceState::TooDark));
     booth.show(LEFT, 30);
@@ -117,7 +117,7 @@ fn darkness_is_no_proof_of_an_empty_place() {
 #[test]
 fn the_second_palm_arrives_anew_and_is_of_the_other_hand() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::Both);
+    booth.reach_palm(HandsChoice::Both);
     booth.clear();
     booth.show(LEFT, 14);
     assert_eq!(booth.view(), palm_view(WantedSide::Right, 2, 2, 0));
@@ -134,7 +134,7 @@ fn the_second_palm_arrives_anew_and_is_of_the_other_hand() {
 #[test]
 fn a_capture_is_of_one_hand_from_its_first_frame_to_its_last() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(LEFT, 8);
     assert_eq!(booth.view(), palm_view(WantedSide::Either, 1, 1, 1));
@@ -146,7 +146,7 @@ fn a_capture_is_of_one_hand_from_its_first_frame_to_its_last() {
 #[test]
 fn a_moving_or_poorly_held_hand_gives_no_frame() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     for step in 0..40 {
         let x = if step % 2 == 0 { 0.4 } else { 0.5 };
@@ -176,7 +176,7 @@ fn a_moving_or_poorly_held_hand_gives_no_frame() {
 #[test]
 fn the_hold_progress_grows_while_the_hand_is_still() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     let mut holds = vec![booth.hold()];
     while booth.screen() == "palm" {
@@ -192,7 +192,7 @@ fn the_hold_progress_grows_while_the_hand_is_still() {
 #[test]
 fn a_frame_much_less_sharp_than_the_others_is_not_taken() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(LEFT, 6);
     booth.show(Scene::Palm { side: Side::Left, x: 0.5, sharpness: 0.3 }, 20);
@@ -200,7 +200,7 @@ fn a_frame_much_less_sharp_than_the_others_is_not_taken() {
     assert!(booth.sent_kinds().is_empty());
     // ... and the other way round the dull ones make room.
     booth.touch(Touch::Cancel);
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(Scene::Palm { side: Side::Left, x: 0.5, sharpness: 0.3 }, 6);
     let dull_until = booth.frames_seen();
@@ -212,7 +212,7 @@ fn a_frame_much_less_sharp_than_the_others_is_not_taken() {
 #[test]
 fn frames_of_two_hovers_are_not_put_together() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(LEFT, 8);
     booth.clear();
@@ -225,7 +225,7 @@ fn frames_of_two_hovers_are_not_put_together() {
 #[test]
 fn a_gap_without_frames_starts_the_capture_again() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(LEFT, 8);
     let gap_at = booth.frames_seen();
@@ -239,7 +239,7 @@ fn a_gap_without_frames_starts_the_capture_again() {
 fn frames_that_make_no_template_are_taken_again() {
     let mut booth = booth();
     booth.log.unfit_palms.set(1);
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     booth.show(LEFT, 14);
     assert_eq!(booth.screen(), "palm");
@@ -251,7 +251,7 @@ fn frames_that_make_no_template_are_taken_again() {
 fn palms_that_do_not_belong_together_are_both_taken_again() {
     let mut booth = booth();
     booth.log.unfit_enrolments.set(1);
-    booth.to_palm(HandsChoice::Both);
+    booth.reach_palm(HandsChoice::Both);
     for round in 0..2 {
         assert_eq!(booth.view(), palm_view(WantedSide::Either, 1, 2, 0), "round {round}");
         booth.clear();
@@ -266,7 +266,7 @@ fn palms_that_do_not_belong_together_are_both_taken_again() {
 fn every_refusal_of_the_hub_is_shown_with_a_way_on() {
     for reason in REASONS {
         let mut booth = booth();
-        let errand = booth.to_enrolling();
+        let errand = booth.reach_enrolling();
         booth.answer(errand.id, Answer::Refused(reason));
         let way_on = match reason {
             Reason::AlreadyLinked => WayOn::SignIn,
@@ -349,7 +349,7 @@ fn a_code_may_be_typed_on_the_welcome_screen_and_on_the_ticket_screen() {
 #[test]
 fn declining_ends_without_anything_biometric() {
     let mut booth = booth();
-    booth.to_consent();
+    booth.reach_consent();
     booth.show(LEFT, 10);
     booth.touch(Touch::Decline);
     booth.assert_turned_away(Reason::DeclinedConsent, WayOn::QrLane);
@@ -359,7 +359,7 @@ fn declining_ends_without_anything_biometric() {
 #[test]
 fn only_an_offered_scope_can_be_accepted_and_a_double_tap_does_nothing() {
     let mut booth = booth();
-    booth.to_consent();
+    booth.reach_consent();
     booth.touch(Touch::Accept { scope: Scope::Company });
     assert_eq!(booth.screen(), "consent");
     booth.touch(Touch::Accept { scope: Scope::Event });
@@ -377,7 +377,7 @@ fn only_an_offered_scope_can_be_accepted_and_a_double_tap_does_nothing() {
 #[test]
 fn another_language_asks_for_the_text_in_it() {
     let mut booth = booth();
-    booth.to_consent();
+    booth.reach_consent();
     booth.touch(Touch::Language { language: Language::De });
     assert_eq!(booth.screen(), "working");
     let lookup = booth.only_sent();
@@ -391,20 +391,22 @@ fn another_language_asks_for_the_text_in_it() {
     assert_eq!(consent.language, Language::De);
 }
 
+type Step = (&'static str, fn(&mut Booth));
+
 /// Every screen before storing, with the way to it.
-const STEPS: [(&str, fn(&mut Booth)); 5] = [
+const STEPS: [Step; 5] = [
     ("show_ticket", |booth| booth.touch(Touch::Begin)),
     ("working", |booth| {
         booth.touch(Touch::Begin);
         booth.show(Scene::Code("TICKET-1"), 1);
     }),
-    ("consent", Booth::to_consent),
+    ("consent", Booth::reach_consent),
     ("choose_hands", |booth| {
-        booth.to_consent();
+        booth.reach_consent();
         booth.touch(Touch::Accept { scope: Scope::Event });
     }),
     ("palm", |booth| {
-        booth.to_palm(HandsChoice::Both);
+        booth.reach_palm(HandsChoice::Both);
         booth.clear();
         booth.show(LEFT, 14);
         booth.clear();
@@ -454,7 +456,7 @@ fn every_screen_gives_up_after_its_time() {
 #[test]
 fn a_capture_that_fails_is_reported_with_its_last_advice() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.clear();
     for _ in 0..40 {
         booth.show(Scene::Awkward(GuidanceState::Tilt), 12);
@@ -466,7 +468,7 @@ fn a_capture_that_fails_is_reported_with_its_last_advice() {
 #[test]
 fn what_is_being_stored_is_not_cancelled_and_ends_with_an_answer_or_its_time() {
     let mut booth = booth();
-    let errand = booth.to_enrolling();
+    let errand = booth.reach_enrolling();
     booth.touch(Touch::Cancel);
     booth.change(forbidden());
     assert_eq!(booth.screen(), "working");
@@ -522,7 +524,7 @@ fn an_event_without_biometrics_does_not_even_begin() {
 #[test]
 fn the_switch_turned_during_a_capture_ends_it_at_once() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::Both);
+    booth.reach_palm(HandsChoice::Both);
     booth.clear();
     booth.show(LEFT, 14);
     assert!(booth.samples_alive() > 0);
@@ -537,7 +539,7 @@ fn the_switch_turned_during_a_capture_ends_it_at_once() {
 #[test]
 fn a_silent_hub_ends_a_capture() {
     let mut booth = booth();
-    booth.to_palm(HandsChoice::One);
+    booth.reach_palm(HandsChoice::One);
     booth.hub_is_silent = true;
     booth.wait(Duration::from_secs(20));
     let looks = booth.looks();

@@ -295,7 +295,7 @@ impl Booth {
     }
 
     /// Enrolment, up to the consent screen.
-    pub fn to_consent(&mut self) {
+    pub fn reach_consent(&mut self) {
         self.touch(Touch::Begin);
         self.show(Scene::Code("TICKET-1"), 1);
         let lookup = self.only_sent();
@@ -304,16 +304,16 @@ impl Booth {
     }
 
     /// Enrolment, up to the first palm.
-    pub fn to_palm(&mut self, choice: HandsChoice) {
-        self.to_consent();
+    pub fn reach_palm(&mut self, choice: HandsChoice) {
+        self.reach_consent();
         self.touch(Touch::Accept { scope: Scope::Venue });
         self.touch(Touch::Hands { choice });
         assert_eq!(self.screen(), "palm");
     }
 
     /// Enrolment of one palm, up to its request.
-    pub fn to_enrolling(&mut self) -> Errand<Script> {
-        self.to_palm(HandsChoice::One);
+    pub fn reach_enrolling(&mut self) -> Errand<Script> {
+        self.reach_palm(HandsChoice::One);
         self.clear();
         self.show(LEFT, 20);
         assert_eq!(self.screen(), "working");
