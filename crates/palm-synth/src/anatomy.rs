@@ -15,6 +15,16 @@ const THUMB_WEB: f32 = 0.26;
 /// Joint creases sit at these parts of a finger's length.
 pub(crate) const JOINTS: [f32; 2] = [0.365, 0.68];
 
+/// How a hand holds its fingers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fingers {
+    /// Naturally apart, as people hold a hand out.
+    #[default]
+    Spread,
+    /// Side by side, touching: the valleys between them are hidden.
+    Closed,
+}
+
 /// One of the four fingers.
 #[derive(Clone, Debug)]
 pub(crate) struct Finger {
@@ -100,10 +110,13 @@ pub(crate) struct Anatomy {
 }
 
 impl Anatomy {
-    pub(crate) fn of(seed: u64, side: Side) -> Self {
+    pub(crate) fn of(seed: u64, side: Side, held: Fingers) -> Self {
         let mut person = Stream::new(seed, Purpose::Anatomy);
         let mut own = Stream::new(side_seed(seed, side), Purpose::AnatomyOfSide);
-        let build = Build::draw(&mut person, &mut own);
+        let mut build = Build::draw(&mut person, &mut own);
+        if held == Fingers::Closed {
+            build.spread = CLOSED;
+        }
         Self {
             outline: outline(&build, &mut own),
             fingers: fingers(&build, &mut person, &mut own),
@@ -130,9 +143,9 @@ impl Anatomy {
         d - 0.09 * smooth_step(-0.01, 0.01, p[1] - self.sleeve_edge(p[0]))
     }
 
-    /// The sleeve's hem is not quite straight.
+    /// Where the sleeve's hem is: it runs around the arm, so it bends up at the sides.
     pub(crate) fn sleeve_edge(&self, x: f32) -> f32 {
-        self.sleeve + 0.03 * self.wobble.at(x * 2.0, 7.5) - 0.05 * x * x
+        hem(self.sleeve, x)
     }
 
     /// How far the hand's surface stands towards the camera, in hand units.
@@ -166,6 +179,11 @@ impl Anatomy {
         let tip = |finger: &Finger| finger.at(0.86, 0.0);
         [tip(index), tip(middle), tip(ring), tip(little), self.thumb[3].centre]
     }
+}
+
+/// The hem of a sleeve that begins at `sleeve` in the arm's middle.
+pub(crate) fn hem(sleeve: f32, x: f32) -> f32 {
+    sleeve - 0.05 * x * x
 }
 
 /// A cushion (or, with a negative rise, a hollow): centre, widths, rise.
@@ -237,9 +255,12 @@ fn finger_relief(finger: &Finger, p: Point) -> f32 {
 pub(crate) fn side_seed(seed: u64, side: Side) -> u64 {
     match side {
         Side::Left => crate::stream::scramble(seed ^ 0x4c45_4654),
-        Side::Right => crate::stream::scramble(seed ^ 0x5249_4748_54),
+        Side::Right => crate::stream::scramble(seed ^ 0x0052_4947_4854),
     }
 }
+
+/// The spread at which neighbouring fingers touch along most of their length.
+const CLOSED: f32 = 0.04;
 
 /// Proportions of a person's hands.
 struct Build {
@@ -249,14 +270,15 @@ struct Build {
     /// Palm length against its width.
     aspect: f32,
     wrist: f32,
+    /// The angles between the fingers, 1 = usual.
     spread: f32,
 }
 
 impl Build {
     fn draw(person: &mut Stream, own: &mut Stream) -> Self {
         Self {
-            finger_length: person.between(0.90, 1.08) * own.between(0.99, 1.01),
-            finger_width: person.between(0.90, 1.03),
+            finger_length: person.between(0.94, 1.10) * own.between(0.99, 1.01),
+            finger_width: person.between(0.93, 1.03),
             aspect: person.between(0.93, 1.08),
             wrist: person.between(0.92, 1.08),
             spread: own.between(0.9, 1.15),
@@ -267,13 +289,13 @@ impl Build {
 fn fingers(build: &Build, person: &mut Stream, own: &mut Stream) -> [Finger; 4] {
     // base x, base y, length, half width, angle from upright (degrees)
     const FINGERS: [[f32; 5]; 4] = [
-        [-0.715, -1.00, 1.68, 0.222, -10.0],
-        [-0.235, -1.10, 1.88, 0.226, -2.0],
+        [-0.715, -1.00, 1.68, 0.222, -11.0],
+        [-0.235, -1.10, 1.88, 0.226, -2.5],
         [0.245, -1.02, 1.73, 0.212, 6.5],
-        [0.700, -0.80, 1.36, 0.186, 17.0],
+        [0.700, -0.83, 1.36, 0.186, 18.0],
     ];
     FINGERS.map(|[x, y, long, wide, degrees]| {
-        let angle = (degrees * build.spread + own.normal() * 1.2).to_radians();
+        let angle = (degrees * build.spread + own.normal() * 0.8).to_radians();
         let (sine, cosine) = sin_cos(angle);
         Finger {
             base: [x, y * build.aspect + person.normal() * 0.012],
@@ -290,8 +312,8 @@ fn thumb(build: &Build, own: &mut Stream) -> [Ball; 4] {
     let long = build.finger_length;
     let wide = build.finger_width;
     [
-        Ball { centre: [-0.50, 0.62], radius: 0.62 },
-        Ball { centre: [-0.95, 0.02], radius: 0.36 * wide },
+        Ball { centre: [-0.52, 0.58], radius: 0.68 },
+        Ball { centre: [-0.98, 0.04], radius: 0.37 * wide },
         Ball { centre: [-1.40 * long.sqrt() - swing * 0.5, -0.56 * long], radius: 0.255 * wide },
         Ball { centre: [-1.66 * long - swing, -1.10 * long], radius: 0.205 * wide },
     ]
@@ -309,18 +331,18 @@ fn outline(build: &Build, own: &mut Stream) -> Vec<Point> {
         [0.88, -0.70],
         [0.98, -0.35],
         [1.03, 0.10],
-        [1.00, 0.60],
-        [0.90, 1.02],
-        [wrist + 0.045, 1.50],
+        [1.02, 0.60],
+        [0.94, 1.05],
+        [wrist + 0.07, 1.48],
         [wrist, 1.85],
         [wrist + 0.07, 2.6],
         [wrist + 0.14, 4.2],
         [-wrist - 0.12, 4.2],
         [-wrist - 0.06, 2.6],
         [-wrist, 1.85],
-        [-wrist - 0.055, 1.50],
-        [-0.97, 1.05],
-        [-1.06, 0.42],
+        [-wrist - 0.09, 1.46],
+        [-1.02, 1.00],
+        [-1.12, 0.42],
         [-0.96, -0.40],
     ];
     let stretched = corners.map(|[x, y]| {
@@ -380,7 +402,7 @@ mod tests {
     #[test]
     fn distance_is_negative_in_the_palm_and_positive_between_spread_tips() {
         for seed in 0..20 {
-            let hand = Anatomy::of(seed, Side::Left);
+            let hand = Anatomy::of(seed, Side::Left, Fingers::Spread);
             assert!(hand.distance([0.0, 0.0]) < -0.7, "palm of {seed}");
             let [index, middle, ..] = &hand.fingers;
             let (a, b) = (index.at(0.95, 0.0), middle.at(0.8, 0.0));
@@ -394,7 +416,10 @@ mod tests {
 
     #[test]
     fn the_two_hands_of_a_person_differ_little() {
-        let (left, right) = (Anatomy::of(5, Side::Left), Anatomy::of(5, Side::Right));
+        let (left, right) = (
+            Anatomy::of(5, Side::Left, Fingers::Spread),
+            Anatomy::of(5, Side::Right, Fingers::Spread),
+        );
         for (a, b) in left.fingers.iter().zip(&right.fingers) {
             assert!((a.length - b.length).abs() < 0.06);
             assert!(a.direction != b.direction);

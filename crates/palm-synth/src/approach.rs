@@ -33,7 +33,7 @@ impl Approach {
         let mut stream = Stream::new(seed ^ scramble(hand.identity().seed()), Purpose::Approach);
         let rest = HandPose {
             centre: (stream.around(0.5, 0.02), stream.around(0.61, 0.008)),
-            radius: stream.between(0.155, 0.172),
+            radius: stream.between(0.152, 0.166),
             rotation: stream.around(0.0, 0.07),
             tilt: (stream.around(0.0, 0.05), stream.around(0.0, 0.05)),
             spread: stream.between(-0.01, 0.03),

@@ -266,7 +266,7 @@ impl Grain {
         let turn = 1.3 * self.flow.at(x * 1.1, y * 1.1) + 0.6;
         let (along, across) = (x + turn * y, y - turn * x);
         let ridges = self.ridges.at(along * 7.0, across * 30.0);
-        let tone = 1.0 + 0.035 * broad + 0.030 * middle + 0.028 * pores + 0.034 * ridges;
+        let tone = 1.0 + 0.035 * broad + 0.030 * middle + 0.034 * pores + 0.042 * ridges;
         (tone, 0.22 * self.middle.at(x * 5.0 + 40.0, y * 5.0) + 0.18 * broad)
     }
 }
@@ -339,7 +339,8 @@ mod tests {
 
     #[test]
     fn levels_shrink_and_the_right_one_is_found() {
-        let atlas = Atlas::build(1, &Anatomy::of(1, Side::Left), 0.5, Region::PALM);
+        let atlas =
+            Atlas::build(1, &Anatomy::of(1, Side::Left, crate::Fingers::Spread), 0.5, Region::PALM);
         assert_eq!(atlas.level(1_000.0).scale, FINEST);
         assert!(atlas.level(85.0).scale >= 85.0 && atlas.level(85.0).scale < FINEST);
         assert!(atlas.level(1.0).scale < 40.0);

@@ -2,11 +2,12 @@
 
 use handfast_palm::{Picture, Side};
 
+use crate::anatomy::hem;
 use crate::atlas::{EDGE, Level, Region, channel};
 use crate::ground::Ground;
 use crate::identity::Hand;
 use crate::light::{Deformation, Light};
-use crate::maths::sin_cos;
+use crate::maths::{Point, sin_cos};
 use crate::phone::Phone;
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Purpose, Stream, scramble};
@@ -29,14 +30,22 @@ pub struct Camera {
     pub spectrum: Spectrum,
     /// Standard deviation of the sensor's noise at middle grey, of 255.
     pub noise: f32,
-    /// Standard deviation of the lens's blur in pixels, 0 to 1.
+    /// Standard deviation of the lens's blur in pixels; above 1 a camera out of focus.
     pub blur: f32,
+    /// How much of the light the sensor takes: 1 is right, 0.2 far too dark, 2 far too bright.
+    pub exposure: f32,
 }
 
 impl Default for Camera {
     /// A decent webcam over a dark pedestal.
     fn default() -> Self {
-        Self { ground: Ground::Dark, spectrum: Spectrum::Visible, noise: 1.8, blur: 0.5 }
+        Self {
+            ground: Ground::Dark,
+            spectrum: Spectrum::Visible,
+            noise: 1.8,
+            blur: 0.5,
+            exposure: 1.0,
+        }
     }
 }
 
@@ -73,22 +82,37 @@ impl Camera {
     /// Where the picture engine cannot hold a picture of this size.
     #[must_use]
     pub fn render(&self, scene: &Scene, frame: u64, width: u32, height: u32) -> Picture {
-        let light = Light::of(match scene {
-            Scene::Empty => 0,
-            Scene::Ticket { sample_seed, .. } | Scene::Hand { sample_seed, .. } => *sample_seed,
-        });
+        self.render_together(std::slice::from_ref(scene), frame, width, height)
+    }
+
+    /// One picture of several scenes at once, the later ones in front, under the first one's light:
+    /// two hands, or a hand before a phone.
+    ///
+    /// # Panics
+    /// Where the picture engine cannot hold a picture of this size.
+    #[must_use]
+    pub fn render_together(
+        &self,
+        scenes: &[Scene],
+        frame: u64,
+        width: u32,
+        height: u32,
+    ) -> Picture {
+        let light = Light::of(scenes.first().map_or(0, Scene::sample_seed));
         let mut canvas = self.ground.paint(width as usize, height as usize, &light, self.spectrum);
-        match scene {
-            Scene::Empty => {}
-            Scene::Ticket { code, sample_seed } => {
-                Phone::held(code, *sample_seed).paint(&mut canvas)
-            }
-            Scene::Hand { hand, pose, sample_seed } => {
-                Shot::of(hand, pose, *sample_seed, light, self.spectrum, &canvas)
-                    .paint(&mut canvas);
+        for scene in scenes {
+            match scene {
+                Scene::Empty => {}
+                Scene::Ticket { code, sample_seed } => {
+                    Phone::held(code, *sample_seed).paint(&mut canvas)
+                }
+                Scene::Hand { hand, pose, sample_seed } => {
+                    Shot::of(hand, pose, *sample_seed, light, self.spectrum, &canvas)
+                        .paint(&mut canvas);
+                }
             }
         }
-        canvas.blur(self.blur);
+        canvas.defocus(self.blur);
         canvas.expose(self, frame)
     }
 }
@@ -187,7 +211,7 @@ impl<'a> Shot<'a> {
                     continue;
                 }
                 let fall = self.light.fall_off(x as f32 / width as f32, y as f32 / height as f32);
-                let colour = self.colour(&texel, v, give[2], fall);
+                let colour = self.colour(&texel, [u, v], give[2], fall);
                 let pixel = &mut canvas.pixels[y * width + x];
                 for (under, over) in pixel.iter_mut().zip(colour) {
                     *under += (over - *under) * cover;
@@ -228,24 +252,43 @@ impl<'a> Shot<'a> {
     }
 
     /// What the camera sees of a texel.
-    fn colour(&self, texel: &[f32; channel::COUNT], v: f32, fine_gain: f32, fall: f32) -> [f32; 3] {
+    fn colour(
+        &self,
+        texel: &[f32; channel::COUNT],
+        place: Point,
+        fine_gain: f32,
+        fall: f32,
+    ) -> [f32; 3] {
         let slope = [
             self.projection.mirror * (texel[channel::SLOPE_X] - 128.0) / 127.0,
             (texel[channel::SLOPE_Y] - 128.0) / 127.0,
         ];
         let (shade, shine) = self.light.on(slope);
         let tone = texel[channel::TONE] / 128.0 * shade * fall;
-        if v > self.hand.skin.sleeve {
-            // the hem is drawn by the shape; here cloth begins
-            return self.cloth(tone);
+        let cloth = ((place[1] - hem(self.hand.skin.sleeve, place[0])) * self.projection.scale
+            + 0.5)
+            .clamp(0.0, 1.0);
+        if cloth == 0.0 {
+            return self.skin(texel, tone, shine, fine_gain);
         }
+        let (skin, sleeve) = (self.skin(texel, tone, shine, fine_gain), self.cloth(tone));
+        std::array::from_fn(|k| skin[k] + (sleeve[k] - skin[k]) * cloth)
+    }
+
+    fn skin(
+        &self,
+        texel: &[f32; channel::COUNT],
+        tone: f32,
+        shine: f32,
+        fine_gain: f32,
+    ) -> [f32; 3] {
         let lines = texel[channel::CREASE] / 255.0 + fine_gain * texel[channel::FINE] / 255.0;
         let shine = shine * self.hand.traits.sheen * 255.0;
         match self.spectrum {
             Spectrum::Visible => {
                 let red = (texel[channel::RED] - 128.0) / 60.0;
                 let tint = [1.0 + 0.035 * red, 1.0 - 0.085 * red, 1.0 - 0.07 * red];
-                let dark = [1.0 - 0.42 * lines, 1.0 - 0.54 * lines, 1.0 - 0.58 * lines];
+                let dark = [1.0 - 0.36 * lines, 1.0 - 0.54 * lines, 1.0 - 0.60 * lines];
                 let mut colour = [0.0; 3];
                 for (k, value) in colour.iter_mut().enumerate() {
                     *value = self.hand.traits.skin[k]
@@ -273,12 +316,19 @@ impl<'a> Shot<'a> {
 }
 
 impl Canvas {
-    /// A small Gaussian blur as three taps each way: exact enough below one pixel.
-    fn blur(&mut self, deviation: f32) {
-        let side = (deviation * deviation / 2.0).clamp(0.0, 0.25);
-        if side == 0.0 {
-            return;
+    /// A Gaussian blur, as several small ones where it is large.
+    fn defocus(&mut self, deviation: f32) {
+        /// Of one pass: three taps stay bell-shaped up to here.
+        const VARIANCE_MAX: f32 = 0.5;
+        let variance = (deviation * deviation).max(0.0);
+        let passes = (variance / VARIANCE_MAX).ceil();
+        for _ in 0..passes as usize {
+            self.blur(variance / passes / 2.0);
         }
+    }
+
+    /// One pass of three taps each way; the outer two weigh `side`.
+    fn blur(&mut self, side: f32) {
         let middle = 1.0 - 2.0 * side;
         let width = self.width;
         for row in self.pixels.chunks_exact_mut(width) {
@@ -316,7 +366,8 @@ impl Canvas {
         for pixel in &self.pixels {
             seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let bits = scramble(seed);
-            for (k, &value) in pixel.iter().enumerate().take(if grey { 1 } else { 3 }) {
+            for (k, &light) in pixel.iter().enumerate().take(if grey { 1 } else { 3 }) {
+                let value = light * camera.exposure;
                 // two uniforms of ten bits make a triangle of mean 0
                 let part = bits >> (20 * k);
                 let noise = (part & 0x3ff) as i32 + ((part >> 10) & 0x3ff) as i32 - 1023;

@@ -178,7 +178,7 @@ fn principal(stream: &mut Stream, pen: &mut Pen) {
     let mut life = Principal {
         mean: LIFE,
         from: -1.02,
-        to: stream.around(0.20, 0.12).clamp(-0.05, 0.42),
+        to: stream.around(0.22, 0.10).clamp(0.0, 0.40),
         deviation: [stream.around(0.0, 0.05), stream.around(0.0, 0.05), stream.around(0.02, 0.07)],
     };
     life.deviation[0] += start;
@@ -198,17 +198,31 @@ fn principal(stream: &mut Stream, pen: &mut Pen) {
     if topology == Topology::Sydney {
         head.to = 1.02;
     }
-    let life = life.curve();
-    pen.draw(&life, main_ink(stream, strength, [0.03, 0.35]));
+    let life = around_the_thumb(life.curve(), stream.between(0.15, 0.5));
+    pen.draw(&life, main_ink(stream, strength, [0.03, 0.22]));
     draw_head_and_heart(stream, pen, topology, strength, &head.curve(), &heart.curve());
     if stream.chance(0.45) {
         fate_line(stream, pen, strength);
     }
 }
 
+/// Carries a life line on for a length: it turns down and back around the thumb's cushion.
+fn around_the_thumb(mut curve: Vec<Point>, long: f32) -> Vec<Point> {
+    const PIECE: f32 = 0.04;
+    let [before, mut at] = [curve[curve.len() - 2], curve[curve.len() - 1]];
+    let mut d = [at[0] - before[0], at[1] - before[1]];
+    for _ in 0..(long / PIECE) as usize {
+        let norm = length(d);
+        d = [d[0] / norm - 0.16, d[1] / norm + 0.05];
+        at = [at[0] + d[0] * PIECE, at[1] + d[1] * PIECE];
+        curve.push(at);
+    }
+    curve
+}
+
 fn main_ink(stream: &mut Stream, strength: f32, fade: [f32; 2]) -> Ink {
     Ink {
-        width: stream.between(0.0115, 0.0175),
+        width: stream.between(0.0095, 0.0150),
         depth: strength * stream.between(0.62, 0.95),
         fade,
         wander: 0.022,
@@ -323,8 +337,8 @@ fn wrinkles(stream: &mut Stream, pen: &mut Pen) {
         let long = stream.between(0.35, 0.95);
         let curve = line_at(stream, middle, angle, long, 0.12);
         let ink = Ink {
-            width: stream.between(0.0065, 0.0105),
-            depth: stream.between(0.18, 0.5),
+            width: stream.between(0.0055, 0.0095),
+            depth: stream.between(0.16, 0.46),
             fade: [0.42, 0.45],
             wander: 0.018,
             layer: Layer::Crease,
@@ -407,7 +421,7 @@ const PATCHES: [Patch; 7] = [
 ];
 
 fn fine_lines(stream: &mut Stream, pen: &mut Pen, wrinkling: f32) {
-    let total = 90.0 + 260.0 * wrinkling;
+    let total = 130.0 + 330.0 * wrinkling;
     for patch in &PATCHES {
         let lean = stream.around(0.0, 0.16);
         let count = (total * patch.share * stream.between(0.6, 1.4)) as usize;
@@ -423,8 +437,8 @@ fn fine_lines(stream: &mut Stream, pen: &mut Pen, wrinkling: f32) {
             let curve = line_at(stream, middle, angle, long, 0.10);
             let faint = stream.unit();
             let ink = Ink {
-                width: stream.between(0.0045, 0.008),
-                depth: (0.07 + 0.36 * faint * faint) * (0.75 + 0.35 * wrinkling),
+                width: stream.between(0.004, 0.007),
+                depth: (0.07 + 0.30 * faint * faint) * (0.75 + 0.35 * wrinkling),
                 fade: [0.48, 0.48],
                 wander: 0.006 + 0.02 * long,
                 layer: Layer::Fine,
@@ -457,7 +471,7 @@ fn joints(stream: &mut Stream, pen: &mut Pen, anatomy: &Anatomy) {
                 })
                 .collect();
             let ink = Ink {
-                width: stream.between(0.010, 0.0145),
+                width: stream.between(0.009, 0.013),
                 depth: depth * stream.between(0.7, 1.1),
                 fade: [0.1, 0.1],
                 wander: 0.014,
@@ -533,7 +547,7 @@ mod tests {
 
     #[test]
     fn a_hand_has_its_own_lines_and_keeps_them() {
-        let anatomy = Anatomy::of(1, Side::Left);
+        let anatomy = Anatomy::of(1, Side::Left, crate::Fingers::Spread);
         let (once, again, other) =
             (strokes(1, 0.5, &anatomy), strokes(1, 0.5, &anatomy), strokes(2, 0.5, &anatomy));
         assert_eq!(once[0].points, again[0].points);
@@ -544,7 +558,7 @@ mod tests {
 
     #[test]
     fn wrinkling_adds_fine_lines() {
-        let anatomy = Anatomy::of(1, Side::Left);
+        let anatomy = Anatomy::of(1, Side::Left, crate::Fingers::Spread);
         assert!(strokes(1, 1.0, &anatomy).len() > strokes(1, 0.0, &anatomy).len() + 50);
     }
 

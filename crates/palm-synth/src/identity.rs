@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use handfast_palm::{Picture, Side};
 
-use crate::anatomy::{Anatomy, side_seed};
+use crate::anatomy::{Anatomy, Fingers, side_seed};
 use crate::atlas::{Atlas, Region};
 use crate::camera::{Camera, Spectrum};
 use crate::scene::{HandPose, Scene};
@@ -14,10 +14,10 @@ use crate::stream::{Purpose, Stream};
 pub const ROI_SIDE: f32 = 1.55;
 
 /// Where a finder that measures the inscribed circle and the valleys between the fingers sees a
-/// palm at rest: medians over forty synthetic hands. Radius in hand units, the circle's middle in
+/// palm at rest: medians over two hundred synthetic hands. Radius in hand units, the circle's middle in
 /// those of a left hand, and the valleys' lean to the little finger in radians.
-const SEEN_RADIUS: f32 = 1.13;
-const SEEN_CENTRE: (f32, f32) = (-0.105, 0.064);
+const SEEN_RADIUS: f32 = 1.14;
+const SEEN_CENTRE: (f32, f32) = (-0.126, 0.115);
 const SEEN_ANGLE: f32 = 0.16;
 
 /// Sizes of crops that make sense: below, no crease is left; above, the texture has no more detail.
@@ -62,14 +62,20 @@ impl Identity {
     /// clones share both.
     #[must_use]
     pub fn hand(self, side: Side) -> Hand {
-        Hand::build(self, side, Region::WHOLE)
+        self.hand_with(side, Fingers::Spread)
+    }
+
+    /// One of the person's hands with the fingers held in this way.
+    #[must_use]
+    pub fn hand_with(self, side: Side, fingers: Fingers) -> Hand {
+        Hand::build(self, side, fingers, Region::WHOLE)
     }
 
     /// The palm alone, for galleries: much faster to make than a hand, and only [`Hand::roi`] of
     /// it shows skin everywhere.
     #[must_use]
     pub fn palm(self, side: Side) -> Hand {
-        Hand::build(self, side, Region::PALM)
+        Hand::build(self, side, Fingers::Spread, Region::PALM)
     }
 
     /// One sample of a palm as a square crop of `size` pixels, fingers up, not mirrored. For
@@ -145,9 +151,9 @@ pub struct Hand {
 }
 
 impl Hand {
-    fn build(identity: Identity, side: Side, region: Region) -> Self {
+    fn build(identity: Identity, side: Side, fingers: Fingers, region: Region) -> Self {
         let traits = Traits::of(identity);
-        let anatomy = Anatomy::of(identity.seed, side);
+        let anatomy = Anatomy::of(identity.seed, side, fingers);
         let own = side_seed(identity.seed, side);
         let skin = Arc::new(Atlas::build(own, &anatomy, traits.wrinkling, region));
         Self { identity, side, traits, skin }

@@ -29,6 +29,7 @@ mod stream;
 mod veins;
 mod y4m;
 
+pub use anatomy::Fingers;
 pub use approach::{ARRIVE_MS, Approach, HOVER_MS, LEAVE_MS};
 pub use camera::{Camera, Spectrum, render};
 pub use ground::Ground;

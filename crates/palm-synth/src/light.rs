@@ -20,14 +20,14 @@ pub(crate) struct Light {
 impl Light {
     pub(crate) fn of(sample_seed: u64) -> Self {
         let mut stream = Stream::new(sample_seed, Purpose::Light);
-        let gain = stream.between(0.84, 1.0);
+        let gain = stream.between(0.90, 1.05);
         let direction = unit([stream.around(0.0, 0.22), stream.around(-0.12, 0.22), 1.0]);
         let warmth = stream.around(0.0, 0.012);
         Self {
             direction,
             halfway: unit([direction[0], direction[1], direction[2] + 1.0]),
-            ambient: 0.44 * gain,
-            diffuse: 0.58 * gain,
+            ambient: 0.48 * gain,
+            diffuse: 0.55 * gain,
             gradient: [stream.around(0.0, 0.07), stream.around(-0.04, 0.06)],
             tint: [1.0 + warmth, 1.0, 1.0 - warmth],
         }
@@ -65,7 +65,7 @@ const ROWS: usize = 10;
 /// The hand units the grid of a deformation spans.
 const SPAN: [[f32; 2]; 2] = [[-2.4, 1.9], [-3.6, 3.2]];
 /// Standard deviation of a node's displacement, in hand units: about half a millimetre.
-const STRETCH: f32 = 0.014;
+const STRETCH: f32 = 0.017;
 
 /// A soft displacement of the skin, and how much of the fine lines shows where.
 #[derive(Clone, Debug)]

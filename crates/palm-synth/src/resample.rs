@@ -16,10 +16,10 @@ pub(crate) fn shrink<const N: usize>(
             let mut total = 0.0;
             for row in rows.first..=rows.last {
                 let line = &source[row * from.0..(row + 1) * from.0];
-                for x in column.first..=column.last {
+                for (x, pixel) in (column.first..).zip(&line[column.first..=column.last]) {
                     let weight = rows.weight(row) * column.weight(x);
                     total += weight;
-                    for (sum, &value) in sums.iter_mut().zip(&line[x]) {
+                    for (sum, &value) in sums.iter_mut().zip(pixel) {
                         *sum += weight * f32::from(value);
                     }
                 }

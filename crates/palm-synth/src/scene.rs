@@ -26,6 +26,15 @@ pub enum Scene {
     },
 }
 
+impl Scene {
+    pub(crate) fn sample_seed(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Ticket { sample_seed, .. } | Self::Hand { sample_seed, .. } => *sample_seed,
+        }
+    }
+}
+
 /// Where a hand is in the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HandPose {

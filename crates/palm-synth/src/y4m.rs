@@ -19,7 +19,11 @@ impl<W: Write> Y4mWriter<W> {
     /// # Errors
     /// `InvalidInput` for a size with an odd or empty side; whatever `out` answers.
     pub fn new(mut out: W, width: u32, height: u32, frames_per_second: u32) -> io::Result<Self> {
-        if width == 0 || height == 0 || width % 2 != 0 || height % 2 != 0 || frames_per_second == 0
+        if width == 0
+            || height == 0
+            || !width.is_multiple_of(2)
+            || !height.is_multiple_of(2)
+            || frames_per_second == 0
         {
             let what = format!(
                 "a video of {width}x{height} at {frames_per_second} a second; even sides and a rate above 0 are needed"

@@ -21,18 +21,18 @@ fn scores(references: &[(u64, Reference)], probes: &[(u64, Probe)]) -> (Vec<i32>
     (genuine, impostor)
 }
 
-/// Prints a distribution and answers (smallest genuine, largest impostor).
-fn extremes(what: &str, genuine: &[i32], impostor: &[i32]) -> (i32, i32) {
+/// Smallest genuine and largest impostor score, and both distributions in words.
+fn extremes(genuine: &[i32], impostor: &[i32]) -> (i32, i32, String) {
     let mean = |list: &[i32]| list.iter().map(|&s| f64::from(s)).sum::<f64>() / list.len() as f64;
     let (low, high) = (genuine[0], impostor[impostor.len() - 1]);
-    println!(
-        "{what}: genuine {} mean {:.0} min {low}, impostor {} mean {:.0} max {high}",
+    let words = format!(
+        "genuine {} mean {:.0} min {low}, impostor {} mean {:.0} max {high}",
         genuine.len(),
         mean(genuine),
         impostor.len(),
         mean(impostor)
     );
-    (low, high)
+    (low, high, words)
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn crops_of_one_palm_are_nearer_than_any_other_palm() {
             probes.extend([2, 3].map(|k| (seed, probe(&sample(k)))));
         }
         let (genuine, impostor) = scores(&references, &probes);
-        let (low, high) = extremes(&format!("crops, {spectrum:?}"), &genuine, &impostor);
+        let (low, high, words) = extremes(&genuine, &impostor);
+        println!("crops, {spectrum:?}: {words}");
         assert!(low > high, "the worst genuine {low} is not above the best impostor {high}");
     }
 }
@@ -93,7 +94,8 @@ fn whole_hands_are_acquired_with_their_side_and_match() {
     assert!(got * 100 >= asked * 98, "acquired {got} of {asked}");
     assert_eq!(right_side, got, "a hand was taken for the other one");
     let (genuine, impostor) = scores(&references, &probes);
-    let (low, high) = extremes("whole hands", &genuine, &impostor);
+    let (low, high, words) = extremes(&genuine, &impostor);
+    println!("whole hands: {words}");
     assert!(low > high, "the worst genuine {low} is not above the best impostor {high}");
 }
 

@@ -6,9 +6,10 @@ use handfast_palm_synth::{QrModules, Scene, Story, render};
 const TEXT: &str = "HF1:RR-2026-0704:8Q2M-7KXD-PV3T-91AC:reserved-seat";
 
 fn code() -> QrModules {
-    let code = fast_qr::QRBuilder::new(TEXT).build().unwrap();
+    let code = fast_qr::QRBuilder::new(TEXT).build().expect("a short text fits a code");
     let dark = (0..code.size).flat_map(|y| (0..code.size).map(move |x| (y, x)));
-    QrModules::new(code.size, dark.map(|(y, x)| code[y][x].value()).collect()).unwrap()
+    QrModules::new(code.size, dark.map(|(y, x)| code[y][x].value()).collect())
+        .expect("a code is square")
 }
 
 fn read(picture: &Picture) -> Option<String> {
@@ -24,8 +25,8 @@ fn compressed(picture: &Picture) -> Picture {
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 70)
         .encode(&picture.rgb(), picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-        .unwrap();
-    handfast_palm::decode(&bytes).unwrap()
+        .expect("a picture can be compressed");
+    handfast_palm::decode(&bytes).expect("a JPEG is decoded")
 }
 
 #[test]
