@@ -1,10 +1,16 @@
 //! The command line: what every command shares. One file a command below `cli/`.
 
 mod compare;
+mod demo;
 mod encode;
 mod eval;
+mod openapi;
 mod picture_file;
+mod redeem;
+mod runtime;
+mod serve;
 mod stopwatch;
+mod synth;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,7 +25,7 @@ const NEGATIVE: u8 = 1;
 
 /// Open palm identity: link a palm, enter, pay, delete.
 #[derive(Debug, Parser)]
-#[command(name = "handfast", version, about, after_help = EXIT_CODES)]
+#[command(name = "handfast", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +46,19 @@ enum Command {
     Compare(compare::Compare),
     /// Measure error rates over folders of palms
     Eval(eval::Eval),
+    /// Draw procedural hands as pictures and videos
+    Synth(synth::Synth),
+    /// Run the service on a data folder
+    Serve(serve::Serve),
+    /// Live an evening on this machine: everything seeded, everything running
+    Demo(demo::DemoCommand),
+    /// Redeem a ticket by its code, as an agent's scan does
+    Redeem(redeem::Redeem),
+    /// Print the OpenAPI document of the service
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApiCommand),
+    /// Print who may call which route
+    Routes(openapi::Routes),
 }
 
 fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> {
@@ -47,6 +66,12 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Encode(encode) => encode.run(out),
         Command::Compare(compare) => compare.run(out),
         Command::Eval(eval) => eval.run(out),
+        Command::Synth(synth) => synth.run(out),
+        Command::Serve(serve) => serve.run(out),
+        Command::Demo(demo) => demo.run(out),
+        Command::Redeem(redeem) => redeem.run(out),
+        Command::OpenApi(openapi) => openapi.run(out),
+        Command::Routes(routes) => routes.run(out),
     }
 }
 

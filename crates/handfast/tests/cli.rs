@@ -194,7 +194,7 @@ fn wrong_arguments_are_wrong_use() {
     expect_wrong("--roi", &["encode", "a.png", "--side", "left"]);
     expect_wrong("unrecognized subcommand", &["palmistry"]);
     let (help, _) = expect(0, &["--help"]);
-    assert!(help.contains("Exit codes"), "{help}");
+    assert!(help.starts_with("Open palm identity") && help.contains("Exit codes"), "{help}");
 }
 
 #[test]

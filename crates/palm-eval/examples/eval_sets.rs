@@ -1,5 +1,6 @@
 //! Measures sets without building the whole binary:
-//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--roi] [--json] DIR...`
+//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--json | --markdown] DIR...`
+//! Folders whose names end in `-roi` hold crops, others whole hands.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
 
@@ -7,7 +8,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
-use handfast_palm_eval::{Input, Options, SampleSet, Stopwatch, evaluate};
+use handfast_palm_eval::{
+    Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, SampleSet, Stopwatch, evaluate,
+};
 
 struct SystemStopwatch(Instant);
 
@@ -23,10 +26,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let has = |flag: &str| flags.iter().any(|f| f == flag);
     #[expect(clippy::disallowed_methods, reason = "a measuring tool reads the clock at its edge")]
     let stopwatch = SystemStopwatch(Instant::now());
+    if has("--markdown") {
+        print!("{MARKDOWN_HEAD}");
+    }
     for dir in dirs {
         let set = SampleSet::read(Path::new(&dir), None)?;
         let options = Options {
-            input: if has("--roi") { Input::Crops } else { Input::Hands },
+            input: Input::by_name(&set),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             seed: 1,
             stopwatch: &stopwatch,
@@ -35,10 +41,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let report = evaluate(&set, &options)?;
         if has("--json") {
             println!("{}", serde_json::to_string_pretty(&report)?);
+        } else if has("--markdown") {
+            print!("{}", report.markdown_row());
         } else {
             println!("{}", report.text());
         }
         eprintln!("[{:.1} s]", stopwatch.0.elapsed().as_secs_f64());
+    }
+    if has("--markdown") {
+        print!("\n{MARKDOWN_NOTE}");
     }
     Ok(())
 }

@@ -26,6 +26,14 @@ pub enum Input {
     Crops,
 }
 
+impl Input {
+    /// What the name of a set says: crops where it ends in `-roi`.
+    #[must_use]
+    pub fn by_name(set: &SampleSet) -> Self {
+        if set.name.ends_with("-roi") { Self::Crops } else { Self::Hands }
+    }
+}
+
 /// What part of the work is going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

@@ -92,7 +92,7 @@ pub const MARKDOWN_HEAD: &str = "\
 pub const MARKDOWN_NOTE: &str = "\
 Single sample against single sample, session 1 against session 2 where a set has two; failures to \
 acquire (FTA) count as misses, but for the one column that says otherwise. An empty rate (–) has fewer than 10 expected false matches in all \
-pairs. * follows from single comparisons, ** also from a tail fitted to the impostor scores. \
+pairs. \\* follows from single comparisons, \\*\\* also from a tail fitted to the impostor scores. \
 Intervals are drawn over palms. Milliseconds are medians from file to template on one core.
 ";
 

@@ -21,15 +21,16 @@ const QUIET_STEP_PERCENT: usize = 25;
 /// Arguments of `handfast eval`.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// Folders of samples, <DIR>/<palm>/<sample>.png or .jpg. Sample names that begin with s1_ and
-    /// s2_ are paired across these sessions; without them, all samples are paired
+    /// Folders of samples: <DIR>/<palm>/<sample>.png or .jpg
+    ///
+    /// Samples whose names begin with s1_ are references, those with s2_ probes, and every one is
+    /// compared with every other. Without two sessions, all samples are paired.
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// The pictures are ready-made crops of palms. Without --roi and --hands, so are those of a
-    /// folder whose name ends in -roi
+    /// The pictures are ready-made crops of palms, as without this in folders named ...-roi
     #[arg(long)]
     roi: bool,
-    /// The pictures are whole hands
+    /// The pictures are whole hands, as without this in all other folders
     #[arg(long, conflicts_with = "roi")]
     hands: bool,
     /// Print JSON: an object for one folder, an array for several
@@ -93,10 +94,10 @@ impl Eval {
     }
 
     fn input(&self, set: &SampleSet) -> Input {
-        if self.roi || (!self.hands && set.name.ends_with("-roi")) {
-            Input::Crops
-        } else {
-            Input::Hands
+        match (self.roi, self.hands) {
+            (true, _) => Input::Crops,
+            (false, true) => Input::Hands,
+            (false, false) => Input::by_name(set),
         }
     }
 }

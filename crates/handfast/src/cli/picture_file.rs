@@ -167,10 +167,11 @@ pub fn placement_words(placement: Placement) -> String {
     let Placement { centre: (x, y), radius, angle } = placement;
     format!(
         "centre {:.0} % from the left and {:.0} % from the top, radius {:.0} % of the shorter side, \
-         fingers {:.0}° clockwise from up",
+         fingers {:.0}° {} of up",
         x * 100.0,
         y * 100.0,
         radius * 100.0,
-        angle.to_degrees()
+        angle.to_degrees().abs(),
+        if angle < 0.0 { "left" } else { "right" }
     )
 }

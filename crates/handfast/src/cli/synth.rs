@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "empty", "empty:soon", "hand:7:9", "hand:7:up:9", "face:3", "empty:99999999"] {
+        for text in
+            ["", "empty", "empty:soon", "hand:7:9", "hand:7:up:9", "face:3", "empty:99999999"]
+        {
             assert!(text.parse::<SceneText>().is_err(), "{text}");
         }
     }

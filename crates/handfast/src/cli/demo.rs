@@ -1,0 +1,133 @@
+//! `handfast demo`: an evening to live on this machine.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::Answer;
+use super::runtime::block_on;
+use super::serve::{Place, say_ready};
+use crate::demo::{Demo, seed};
+use crate::hub::Hub;
+use crate::serve;
+
+/// A file that says "this folder is a demo's": nothing else is ever removed by `--fresh`.
+const MARKER: &str = "handfast-demo";
+
+/// Arguments of `handfast demo`.
+#[derive(Debug, Args)]
+pub struct DemoCommand {
+    #[command(flatten)]
+    place: Place,
+    /// Start over: remove the data folder of an earlier demo
+    #[arg(long)]
+    fresh: bool,
+    /// Print one line of JSON with the address once it answers
+    #[arg(long)]
+    json: bool,
+}
+
+impl DemoCommand {
+    /// Seeds the demo where needed, and serves it until told to stop.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        block_on(async {
+            let listener = serve::listen(self.place.listen).await?;
+            let address = listener.local_addr()?;
+            prepare(&self.place.data, self.place.database.is_some(), self.fresh)?;
+            let settings = self.place.settings(address);
+            let loaded = Demo::load(&self.place.data)?;
+            let mut hub = settings.open(loaded).await?;
+            if hub.demo.is_none() {
+                hub.demo = Some(self.seed(&hub, out).await?);
+            }
+            serve::recover(&hub).await?;
+            let over = hub.demo.as_ref().is_some_and(|demo| demo.is_over(hub.clock.now()));
+            if self.json {
+                say_ready(out, address, true)?;
+            } else {
+                welcome(out, address, over)?;
+            }
+            serve::run(Arc::new(hub), listener).await?;
+            Ok(Answer::Positive)
+        })
+    }
+
+    async fn seed(&self, hub: &Hub, out: &mut dyn Write) -> anyhow::Result<Demo> {
+        if !hub.boxoffice.companies().await?.is_empty() {
+            bail!(
+                "{} holds a demo that was begun and not finished, or is no demo; start over with \
+                 `handfast demo --fresh`, or name an empty folder (and an empty database)",
+                self.place.data.display()
+            );
+        }
+        let quiet = self.json;
+        let demo = seed::seed(hub, |done| {
+            if !quiet {
+                // Progress that cannot be shown stops nothing.
+                drop(writeln!(out, "  seeding: {done}"));
+            }
+        })
+        .await
+        .context("the demo could not be seeded")?;
+        demo.save(&self.place.data)?;
+        Ok(demo)
+    }
+}
+
+/// Makes the folder a demo's, or refuses one that is not.
+fn prepare(data: &Path, on_postgres: bool, fresh: bool) -> anyhow::Result<()> {
+    let marker = data.join(MARKER);
+    let is_demo = marker.exists();
+    let is_empty = std::fs::read_dir(data).map_or(true, |mut entries| entries.next().is_none());
+    if !is_demo && !is_empty {
+        bail!("{} is not empty and no demo's; name another folder with --data", data.display());
+    }
+    if fresh && is_demo {
+        if on_postgres {
+            bail!(
+                "--fresh does not empty a PostgreSQL database; create a new one and name it with --database"
+            );
+        }
+        std::fs::remove_dir_all(data)
+            .with_context(|| format!("{} cannot be removed", data.display()))?;
+    }
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| {
+        format!("{} cannot be made; name another folder with --data", data.display())
+    })?;
+    std::fs::write(&marker, "The folder of `handfast demo`; `--fresh` removes it.\n")?;
+    Ok(())
+}
+
+fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool) -> anyhow::Result<()> {
+    let base = format!("http://{address}");
+    writeln!(out, "\n  Handfast is open: the evening begins at {base}/\n")?;
+    for (path, what) in [
+        ("/", "all stations: booth, palm lanes, agent scan, register"),
+        ("/portal", "the fans' own pages"),
+        ("/console", "the operator's pages"),
+        ("/mailbox", "everybody's mail (nothing leaves this machine)"),
+    ] {
+        writeln!(out, "    {base}{path:<10} {what}")?;
+    }
+    writeln!(out, "\n  One vault machine matches in clear here: no split trust.")?;
+    if over {
+        writeln!(out, "  This demo's evening is over: `handfast demo --fresh` begins a new one.")?;
+    }
+    if std::env::var_os("SSH_CONNECTION").is_some() {
+        let port = address.port();
+        writeln!(
+            out,
+            "  You are on a remote shell: on your own machine run\n    ssh -L {port}:127.0.0.1:{port} THIS-MACHINE\n  and open {base}/ there (a browser's camera needs localhost or https)."
+        )?;
+    } else if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none()
+    {
+        writeln!(out, "  No desktop was found here: open {base}/ in a browser on this machine.")?;
+    }
+    writeln!(out, "  Ctrl-C ends it; what happened stays in the data folder.\n")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,36 @@
+//! `handfast openapi` and `handfast routes`: what the service offers, for docs/.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::Answer;
+use crate::http;
+
+/// Arguments of `handfast openapi`.
+#[derive(Debug, Args)]
+pub struct OpenApiCommand {}
+
+impl OpenApiCommand {
+    /// Prints the OpenAPI document.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        writeln!(out, "{}", http::openapi().to_pretty_json()?)?;
+        Ok(Answer::Positive)
+    }
+}
+
+/// Arguments of `handfast routes`.
+#[derive(Debug, Args)]
+pub struct Routes {}
+
+impl Routes {
+    /// Prints the authorisation table of every route, as Markdown.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        writeln!(out, "# Who may call what\n\nPrinted by `handfast routes`.\n")?;
+        writeln!(out, "| route | who |\n|---|---|")?;
+        for rule in http::rules() {
+            writeln!(out, "| {} {} | {} |", rule.method, rule.path, rule.access)?;
+        }
+        Ok(Answer::Positive)
+    }
+}

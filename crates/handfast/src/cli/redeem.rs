@@ -1,0 +1,120 @@
+//! `handfast redeem`: an agent's scan from the command line, through the running service.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use handfast_boxoffice::DeviceKind;
+use handfast_model::{Random, SystemRandom};
+use serde_json::{Value, json};
+
+use super::{Answer, print_json};
+use crate::demo::Demo;
+
+/// Arguments of `handfast redeem`.
+#[derive(Debug, Args)]
+pub struct Redeem {
+    /// The ticket's code, as its QR says it; `-` reads it from standard input
+    code: String,
+    /// Where the service answers
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: String,
+    /// A scanner's API key [default: the demo's scanner, from the data folder]
+    #[arg(long, value_name = "KEY", env = "HANDFAST_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// The data folder of a demo, where its scanner's API key is
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// The scan's nonce: the same for a repetition, whose verdict is the first one's [default: fresh]
+    #[arg(long)]
+    nonce: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Redeem {
+    /// Redeems and prints the verdict.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let key = self.key()?;
+        let nonce = self.nonce.clone().unwrap_or_else(fresh_nonce);
+        let verdict = self.ask(&key, &json!({ "code": self.code()?, "nonce": nonce }))?;
+        let outcome = verdict["outcome"].as_str().context("the server's answer has no outcome")?;
+        if self.json {
+            print_json(out, &verdict)?;
+        } else {
+            writeln!(out, "{}", sentence(outcome, &verdict))?;
+        }
+        Ok(if outcome == "ok" { Answer::Positive } else { Answer::Negative })
+    }
+
+    fn code(&self) -> anyhow::Result<String> {
+        if self.code != "-" {
+            return Ok(self.code.clone());
+        }
+        let mut code = String::new();
+        std::io::stdin().read_to_string(&mut code).context("standard input cannot be read")?;
+        Ok(code.trim().to_owned())
+    }
+
+    fn key(&self) -> anyhow::Result<String> {
+        if let Some(key) = &self.api_key {
+            return Ok(key.clone());
+        }
+        let demo = Demo::load(&self.data)?.with_context(|| {
+            format!(
+                "no demo is in {}; give a scanner's API key with HANDFAST_API_KEY",
+                self.data.display()
+            )
+        })?;
+        let scanner = demo.stations.into_iter().find(|station| station.kind == DeviceKind::Scanner);
+        Ok(scanner
+            .context("the demo has no scanner; start over with `handfast demo --fresh`")?
+            .api_key)
+    }
+
+    fn ask(&self, key: &str, scan: &Value) -> anyhow::Result<Value> {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("{}/api/v1/admissions", self.server.trim_end_matches('/'));
+        let answer =
+            agent.post(&url).header("authorization", format!("Bearer {key}")).send_json(scan);
+        let mut answer = answer.with_context(|| {
+            format!(
+                "{} does not answer; is `handfast serve` or `handfast demo` running?",
+                self.server
+            )
+        })?;
+        let body: Value =
+            answer.body_mut().read_json().context("the server's answer is no JSON")?;
+        if !answer.status().is_success() {
+            bail!("{}", body["detail"].as_str().unwrap_or("the server refused without saying why"));
+        }
+        Ok(body)
+    }
+}
+
+fn fresh_nonce() -> String {
+    let mut bytes = [0_u8; 16];
+    SystemRandom.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sentence(outcome: &str, verdict: &Value) -> String {
+    let product = verdict["product"].as_str().unwrap_or("ticket");
+    let event = verdict["event_name"].as_str().unwrap_or("this event");
+    match outcome {
+        "ok" => format!("ok: enter ({product}, {event})"),
+        "already_redeemed" => format!(
+            "already redeemed: entered {} at {} by {}",
+            verdict["previous"]["at"].as_str().unwrap_or("before"),
+            verdict["previous"]["lane_name"].as_str().unwrap_or("another lane"),
+            verdict["previous"]["method"].as_str().unwrap_or("code"),
+        ),
+        other => match verdict["reason"].as_str() {
+            Some(reason) => format!("{other}: {}", reason.replace('_', " ")),
+            None => other.replace('_', " "),
+        },
+    }
+}

@@ -1,0 +1,82 @@
+//! `handfast serve`: run the service on a data folder.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Answer;
+use super::runtime::block_on;
+use crate::serve::{self, Settings};
+
+/// Where the service keeps its things and how it is reached; shared by `serve` and `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// The data folder; made where there is none
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The address to listen on; anything but loopback lets other machines in
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// A PostgreSQL database for the hub instead of SQLite files (postgres://USER@HOST/NAME)
+    #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+impl Place {
+    /// The settings, once it is known which port was given.
+    pub(crate) fn settings(&self, listening: SocketAddr) -> Settings {
+        let public_url = self.public_url.clone();
+        Settings {
+            data: self.data.clone(),
+            database: self.database.clone(),
+            public_url: public_url.unwrap_or_else(|| format!("http://{listening}")),
+        }
+    }
+}
+
+/// Arguments of `handfast serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Print one line of JSON with the address once it answers
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    /// Serves until told to stop.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        block_on(async {
+            let listener = serve::listen(self.place.listen).await?;
+            let address = listener.local_addr()?;
+            let hub = Arc::new(self.place.settings(address).open(None).await?);
+            serve::recover(&hub).await?;
+            say_ready(out, address, self.json)?;
+            tracing::warn!("one vault machine matches in clear: no split trust");
+            tracing::warn!("no mail server is configured: mails wait in the outbox");
+            serve::run(hub, listener).await?;
+            Ok(Answer::Positive)
+        })
+    }
+}
+
+/// One line once the service answers.
+pub(super) fn say_ready(
+    out: &mut dyn Write,
+    address: SocketAddr,
+    json: bool,
+) -> anyhow::Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::json!({ "url": format!("http://{address}") }))?;
+    } else {
+        writeln!(out, "Handfast answers at http://{address}")?;
+    }
+    Ok(out.flush()?)
+}
