@@ -68,6 +68,12 @@ impl Directory {
         self.galleries.values().filter(|gallery| gallery.state == GalleryState::Open).count()
     }
 
+    /// What a company knows its palms by.
+    pub(crate) fn palms_of(&self, company: CompanyId) -> Vec<PairwiseToken> {
+        let own = self.palms.keys().filter(|(owner, _)| *owner == company);
+        own.map(|(_, token)| *token).collect()
+    }
+
     /// Adds a palm and returns its company's token for it.
     pub(crate) fn add_palm(
         &mut self,

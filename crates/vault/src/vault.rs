@@ -11,7 +11,7 @@ use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use handfast_model::{Clock, Random, RelyingParty};
+use handfast_model::{Clock, CompanyId, PairwiseToken, Random, RelyingParty};
 use handfast_store::Store;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -78,6 +78,12 @@ impl Vault {
     pub fn status(&self) -> VaultStatus {
         let directory = self.0.directory();
         VaultStatus { palms: directory.palms(), open_galleries: directory.open_galleries() }
+    }
+
+    /// What a company knows its palms by, in no order: to find those that the company forgot.
+    #[must_use]
+    pub fn palms(&self, company: CompanyId) -> Vec<PairwiseToken> {
+        self.0.directory().palms_of(company)
     }
 
     /// Closes the vault after the change in progress. Other clones answer errors from then on.

@@ -7,6 +7,7 @@
 //! 64 bytes of a template were seen to stay. The pieces looked for are kept inverted, or the search
 //! would find its own needle. A file of its own, so that no other test shares the process.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test stops at anything unexpected")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
