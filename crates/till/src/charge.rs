@@ -378,7 +378,10 @@ impl Till {
             .store
             .transaction("charge.cancel", |tx| Box::pin(cancel(tx, device, id, now)))
             .await?;
-        if charge.state == ChargeState::Unknown { self.resolve(id).await } else { Ok(charge) }
+        if charge.state == ChargeState::Unknown {
+            return Box::pin(self.resolve(id)).await;
+        }
+        Ok(charge)
     }
 
     /// Marks charges whose time for a hand is over; how many. Call it every few seconds (an overdue

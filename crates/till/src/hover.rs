@@ -75,8 +75,14 @@ struct PlanIds {
 
 /// What follows from a hover once it is durable.
 enum Decision {
-    Answered(PayOutcome),
+    Answered(Box<PayOutcome>),
     Ask(Box<AuthoriseRequest>, Box<Charge>),
+}
+
+impl Decision {
+    fn answered(outcome: PayOutcome) -> Self {
+        Self::Answered(Box::new(outcome))
+    }
 }
 
 impl Till {
@@ -99,9 +105,9 @@ impl Till {
             .transaction("charge.hover", |tx| Box::pin(decide(tx, hover, ids, now)))
             .await?;
         match decision {
-            Decision::Answered(outcome) => Ok(outcome),
+            Decision::Answered(outcome) => Ok(*outcome),
             Decision::Ask(request, charge) => {
-                let charge = self.authorise(&request, *charge).await?;
+                let charge = Box::pin(self.authorise(&request, *charge)).await?;
                 Ok(outcome_of(charge, now))
             }
         }
@@ -131,7 +137,7 @@ async fn decide(
     ids: &PlanIds,
     now: Timestamp,
 ) -> Result<Decision, TillError> {
-    let turned_away = |why| Ok(Decision::Answered(PayOutcome::TurnedAway(why)));
+    let turned_away = |why| Ok(Decision::answered(PayOutcome::TurnedAway(why)));
     let register = register_of_pedestal(tx, hover.pedestal).await?;
     let charge = by_id(tx, hover.charge).await?;
     if charge.register != register.device {
@@ -143,7 +149,7 @@ async fn decide(
         (ChargeState::Expired, _) => return turned_away(TurnedAway::Expired),
         (ChargeState::Cancelled, _) => return turned_away(TurnedAway::Cancelled),
         (_, Some(wallet)) if charge.wallet == Some(wallet.id) => {
-            return Ok(Decision::Answered(outcome_of(charge, now)));
+            return Ok(Decision::answered(outcome_of(charge, now)));
         }
         _ => return turned_away(TurnedAway::Over(charge.status(now))),
     }
@@ -183,7 +189,7 @@ async fn plan(
         (_, Some(method)) => Some(method),
         (_, None) => {
             let why = TurnedAway::NoPaymentMethod;
-            return Ok(Decision::Answered(PayOutcome::TurnedAway(why)));
+            return Ok(Decision::answered(PayOutcome::TurnedAway(why)));
         }
     };
     let stored_credential = method.as_ref().map(|method| match method.network_transaction_id {
@@ -213,7 +219,7 @@ async fn plan(
     let charge = step(tx, &charge, ChargeEvent::HandRecognised, None, now).await?;
     let (Some(method), Some(stored_credential)) = (method, stored_credential) else {
         let charge = step(tx, &charge, ChargeEvent::CoveredByCredit, None, now).await?;
-        return Ok(Decision::Answered(PayOutcome::Paid(charge)));
+        return Ok(Decision::answered(PayOutcome::Paid(charge)));
     };
     let charge = step(tx, &charge, ChargeEvent::AskingGateway, None, now).await?;
     let request = authorise_request(&charge, method, stored_credential);

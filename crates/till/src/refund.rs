@@ -135,7 +135,7 @@ impl Till {
             .await?;
         // An earlier refund of this nonce is at the gateway already; ours is to be sent.
         if refund.id == ids.refund && !refund.state.is_final() {
-            return self.send_refund(&refund).await;
+            return Box::pin(self.send_refund(&refund)).await;
         }
         Ok(refund)
     }

@@ -199,7 +199,7 @@ impl Till {
                 return self.happened(id, ChargeEvent::NoAnswer, None).await;
             }
         };
-        self.follow(charge, status, sender, now).await
+        Box::pin(self.follow(charge, status, sender, now)).await
     }
 
     /// What the gateway's word means for a charge.

@@ -6,7 +6,7 @@ use handfast_store::{Tx, params};
 use crate::Till;
 use crate::error::TillError;
 use crate::shop::shop;
-use crate::wallet::{WalletRow, wallet_of};
+use crate::wallet::{WalletRow, WalletShop, wallet_of};
 
 /// A palm that was armed at a shop for an account.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,30 @@ impl Till {
                 })
             })
             .await
+    }
+
+    /// The shops where palms of a link are known, by name.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn shops_of_link(&self, link: LinkId) -> Result<Vec<WalletShop>, TillError> {
+        let found: Vec<(ShopId, String)> = self
+            .store
+            .read("shop_token.of_link", |tx| {
+                Box::pin(async move {
+                    Ok::<_, TillError>(
+                        tx.fetch_all(
+                            "SELECT DISTINCT s.shop_id, s.name FROM till_shop_tokens t \
+                             JOIN till_shops s ON s.shop_id = t.shop_id \
+                             WHERE t.link_id = $1 ORDER BY s.name, s.shop_id",
+                            params![link],
+                        )
+                        .await?,
+                    )
+                })
+            })
+            .await?;
+        Ok(found.into_iter().map(|(shop, name)| WalletShop { shop, name }).collect())
     }
 
     /// Forgets one palm at one shop. Unknown, no harm.

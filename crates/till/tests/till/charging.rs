@@ -2,7 +2,7 @@
 
 use handfast_model::{Currency, Duration, LinkId, Money};
 use handfast_store::{Store, test_on_both_engines};
-use handfast_till::gateway::StoredCredential;
+use handfast_till::gateway::{CaptureRequest, Gateway, StoredCredential};
 use handfast_till::test_gateway::{Fault, Instrument, LATE_BY, Operation};
 use handfast_till::{
     ANSWER_TIME, ARRIVES_WITHIN, ArmedPalm, CAPTURE_WITHIN, CHARGE_MINOR_MAX, ChargeState,
@@ -279,7 +279,9 @@ test_on_both_engines! {
         at.till.acknowledge(&palm).await.unwrap();
         let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
         assert_eq!(wallet.shops.len(), 1);
+        assert_eq!(at.till.shops_of_link(fan.link).await.unwrap(), wallet.shops);
         at.till.forget_palm(at.shop, fan.token).await.unwrap();
+        assert!(at.till.shops_of_link(fan.link).await.unwrap().is_empty());
         assert!(at.till.wallet(fan.account).await.unwrap().unwrap().shops.is_empty());
     }
 
@@ -373,6 +375,25 @@ test_on_both_engines! {
         let voided = at.read(&charge).await;
         assert_eq!((voided.state, voided.reason.as_deref()), (ChargeState::Voided, Some("too_late")));
         at.check_books(&[charge], "too late").await;
+    }
+
+    async fn an_amount_that_differs_at_the_gateway_is_left_to_people(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::TimesOut).await;
+        let charge = at.charge(700).await;
+        assert!(matches!(at.pay(&charge, &fan).await, PayOutcome::Unknown(_)));
+        let behind_the_till = CaptureRequest {
+            idempotency_key: "by hand".to_owned(),
+            reference: charge.id.to_string(),
+            amount: at.money(699),
+        };
+        at.gateway.capture(&behind_the_till).await.unwrap();
+        let resolved = at.till.resolve(charge.id).await;
+        assert!(matches!(resolved, Err(TillError::GatewayDiffers)));
+        let round = at.till.resolve_due().await.unwrap();
+        assert_eq!((round.charges, round.charges_open), (1, 1), "the round goes on");
+        assert_eq!(at.read(&charge).await.state, ChargeState::Unknown);
+        assert!(at.till.audit().await.unwrap().is_clean());
     }
 
     async fn a_register_gives_up_an_unknown_charge(store: Store) {

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use handfast_model::{AccountId, Currency, Duration};
+use handfast_store::testing::TestStore;
 use handfast_store::{Store, test_on_both_engines};
 use handfast_till::gateway::{
     Answer, Authorisation, AuthoriseRequest, CaptureRequest, Gateway, PaymentStatus, RefundRequest,
@@ -39,6 +40,8 @@ use crate::counter::{CREDIT_MINOR, Counter, FUNDS_MINOR, Fan, promotion};
 /// Histories in memory, shared out over `SHARDS` tests so that they run beside each other.
 const SEEDS: u64 = 400;
 const SHARDS: u64 = 4;
+/// Histories on disk in which the process dies at any await.
+const SEEDS_ANYWHERE: u64 = 24;
 /// What happens in one history.
 const STEPS: u64 = 40;
 
@@ -200,12 +203,12 @@ impl History {
                 *self.gateway.dies_in.lock().unwrap() = dies.then(|| self.at.below(8));
                 tokio::select! {
                     biased;
-                    done = work(&till) => Some(done),
+                    done = Box::pin(work(&till)) => Some(done),
                     () = self.gateway.died.notified() => None,
                 }
             }
-            Death::Anywhere if dies => until_poll(self.at.below(40), work(&till)).await,
-            Death::Anywhere => Some(work(&till).await),
+            Death::Anywhere if dies => until_poll(self.at.below(40), Box::pin(work(&till))).await,
+            Death::Anywhere => Some(Box::pin(work(&till)).await),
         };
         if done.is_none() {
             self.restart().await;
@@ -226,7 +229,7 @@ impl History {
             *self.gateway.dies_in.lock().unwrap() = dies.then(|| self.at.below(6));
             let recovered = tokio::select! {
                 biased;
-                done = self.at.till.recover() => Some(done),
+                done = Box::pin(self.at.till.recover()) => Some(done),
                 () = self.gateway.died.notified() => None,
             };
             *self.gateway.dies_in.lock().unwrap() = None;
@@ -556,6 +559,23 @@ fn the_money_is_right_after_any_death_shard_2() {
 #[test]
 fn the_money_is_right_after_any_death_shard_3() {
     shard(3);
+}
+
+#[test]
+fn the_money_is_right_where_the_process_died_anywhere() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let deaths = runtime.block_on(async {
+        let mut deaths = 0;
+        for seed in 0..SEEDS_ANYWHERE {
+            let home = TestStore::sqlite().await;
+            let store = home.store.clone();
+            deaths += Box::pin(history(store, 50_000 + seed, Death::Anywhere)).await;
+            home.remove().await;
+        }
+        deaths
+    });
+    assert!(deaths > SEEDS_ANYWHERE, "only {deaths} deaths");
+    println!("{SEEDS_ANYWHERE} histories, {deaths} deaths");
 }
 
 test_on_both_engines! {

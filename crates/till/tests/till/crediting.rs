@@ -82,6 +82,31 @@ test_on_both_engines! {
         at.check_books(&[], "several setups").await;
     }
 
+    async fn one_person_with_several_accounts_at_once_gets_one_credit(store: Store) {
+        let at = Counter::open(store).await;
+        let person = PersonKey::parse("person-hash-2").unwrap();
+        let mut setups = Vec::new();
+        for _ in 0..4 {
+            let account = at.account();
+            setups.push((account, at.choose(account, Instrument::AlwaysApproves).await));
+        }
+        let tries = setups.into_iter().map(|(account, setup)| {
+            let (till, person) = (at.till.clone(), person.clone());
+            tokio::spawn(async move {
+                till.complete_setup(account, &setup, Some(&person)).await.unwrap().credit
+            })
+        });
+        let mut granted = 0;
+        for credit in tries.collect::<Vec<_>>() {
+            granted += usize::from(matches!(credit.await.unwrap(), CreditGrant::Granted(_)));
+        }
+        assert_eq!(granted, 1);
+        let name = promotion(Currency::Usd).name;
+        let left = at.till.promotion_balance(&name).await.unwrap();
+        assert_eq!(left, at.money(FUNDS_MINOR - 1_000));
+        at.check_books(&[], "one person").await;
+    }
+
     async fn an_exhausted_promotion_gives_nothing_and_the_method_is_linked(store: Store) {
         let at = Counter::open(store).await;
         at.clock.advance(Duration::from_days(40));

@@ -1,4 +1,9 @@
 //! The till from outside, on both engines: one binary, a file a subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may panic and tell their counts"
+)]
 
 mod charging;
 mod counter;

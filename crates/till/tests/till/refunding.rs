@@ -1,6 +1,7 @@
 //! Money back.
 
 use handfast_store::test_on_both_engines;
+use handfast_till::gateway::{Gateway, RefundRequest};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
 use handfast_till::{
     ChargeState, ChargeStatus, LedgerAccountKind, MoneyUseKind, RefundOrder, RefundState, TillError,
@@ -93,6 +94,29 @@ test_on_both_engines! {
             assert_eq!(charge.status(paid.created_at), ChargeStatus::Refunded);
             at.check_books(&[paid], "lost refund").await;
         }
+    }
+
+    async fn a_refund_that_the_gateway_refuses_moves_nothing(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan(Instrument::AlwaysApproves).await;
+        let paid = at.paid(1_900, &fan).await;
+        // Somebody gave a cent back at the gateway, past the till: all of it would be too much.
+        let behind_the_till = RefundRequest {
+            idempotency_key: "by hand".to_owned(),
+            reference: "by hand".to_owned(),
+            payment: paid.id.to_string(),
+            amount: at.money(1),
+        };
+        at.gateway.refund(&behind_the_till).await.unwrap();
+        let refund = at.refund(&paid).await.unwrap();
+        assert_eq!(refund.state, RefundState::Refused);
+        assert_eq!(refund.reason.as_deref(), Some("refused_by_gateway"));
+        assert_eq!(at.credit_left(&fan).await, 0);
+        let charge = at.read(&paid).await;
+        assert_eq!(charge.status(paid.created_at), ChargeStatus::Captured);
+        assert!(!charge.refund_under_way());
+        assert_eq!(at.refund(&paid).await.unwrap().state, RefundState::Refused);
+        assert!(at.till.audit().await.unwrap().is_clean());
     }
 
     async fn a_frozen_wallet_still_gets_its_money_back(store: Store) {
