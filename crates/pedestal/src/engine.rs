@@ -59,9 +59,10 @@ pub struct Unfit;
 
 /// What one frame shows.
 pub enum Observation<S> {
-    /// No hand.
-    Empty,
-    /// The picture is too poor to say whether a hand is there.
+    /// No hand; `NoHand`, or `TooDark` where a hand would not be seen either. A dark picture counts
+    /// as an empty place, since over a dark ground that is what an empty place looks like.
+    Empty(GuidanceState),
+    /// The picture is too poor to say whether a hand is there, and one may well be.
     Unclear(GuidanceState),
     /// A hand that cannot be used yet.
     Awkward {

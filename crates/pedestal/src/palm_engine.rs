@@ -56,7 +56,12 @@ fn observe_refusal<S>(refused: Refused) -> Observation<S> {
     let placement = refused.placement;
     let advice = match refused.refusal {
         // A face or a sleeve behind the place for the hand is no hand, or no lane would ever open.
-        Refusal::NoHand | Refusal::NotAHand => return Observation::Empty,
+        Refusal::NoHand | Refusal::NotAHand => {
+            return Observation::Empty(GuidanceState::NoHand);
+        }
+        Refusal::TooDark if placement.is_none() => {
+            return Observation::Empty(GuidanceState::TooDark);
+        }
         Refusal::TwoHands => GuidanceState::OneHandOnly,
         Refusal::TooFar => GuidanceState::Closer,
         Refusal::TooClose => GuidanceState::Further,
@@ -69,8 +74,7 @@ fn observe_refusal<S>(refused: Refused) -> Observation<S> {
         // A reason that is newer than this table: holding still helps most of them.
         _ => GuidanceState::HoldStill,
     };
-    let says_little_of_a_hand =
-        matches!(refused.refusal, Refusal::TooDark | Refusal::Glare | Refusal::Blurred);
+    let says_little_of_a_hand = matches!(refused.refusal, Refusal::Glare | Refusal::Blurred);
     match placement {
         None if says_little_of_a_hand => Observation::Unclear(advice),
         _ => Observation::Awkward { advice, placement },
@@ -88,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn darkness_neither_proves_nor_denies_a_hand() {
+    fn a_bright_or_blurred_picture_neither_proves_nor_denies_a_hand() {
         let place = Placement { centre: (0.5, 0.5), radius: 0.2, angle: 0.0 };
-        for refusal in [Refusal::TooDark, Refusal::Glare, Refusal::Blurred] {
+        for refusal in [Refusal::Glare, Refusal::Blurred] {
             assert!(matches!(observed(refusal, None), Observation::Unclear(_)));
             assert!(matches!(observed(refusal, Some(place)), Observation::Awkward { .. }));
         }
@@ -116,7 +120,19 @@ mod tests {
 
     #[test]
     fn no_hand_and_no_such_thing_are_an_empty_place() {
-        assert!(matches!(observed(Refusal::NoHand, None), Observation::Empty));
-        assert!(matches!(observed(Refusal::NotAHand, None), Observation::Empty));
+        let advices = [
+            (Refusal::NoHand, GuidanceState::NoHand),
+            (Refusal::NotAHand, GuidanceState::NoHand),
+            (Refusal::TooDark, GuidanceState::TooDark),
+        ];
+        for (refusal, expected) in advices {
+            let Observation::Empty(advice) = observed(refusal, None) else {
+                panic!("{refusal:?} is about an empty place");
+            };
+            assert_eq!(advice, expected);
+        }
+        let place = Placement { centre: (0.5, 0.5), radius: 0.2, angle: 0.0 };
+        let shaded = observed(Refusal::TooDark, Some(place));
+        assert!(matches!(shaded, Observation::Awkward { .. }));
     }
 }

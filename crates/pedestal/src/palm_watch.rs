@@ -152,7 +152,7 @@ impl<S> PalmWatch<S> {
         self.notice_gap(now);
         self.last_frame = Some(now);
         match engine.look(frame, &self.clearance) {
-            Observation::Empty => self.absent(now),
+            Observation::Empty(advice) => self.absent(advice, now),
             Observation::Unclear(advice) => self.unclear(advice),
             Observation::Awkward { advice, placement } => self.awkward(advice, placement, now),
             Observation::Palm(seen) => self.palm(seen, now),
@@ -270,8 +270,8 @@ impl<S> PalmWatch<S> {
         }
     }
 
-    fn absent(&mut self, now: Timestamp) {
-        self.advise(GuidanceState::NoHand, None);
+    fn absent(&mut self, advice: GuidanceState, now: Timestamp) {
+        self.advise(advice, None);
         let is_empty = match &mut self.presence {
             Presence::Clearing(streak) => streak.proves_absence(now),
             Presence::Awaiting => true,

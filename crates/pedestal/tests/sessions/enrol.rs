@@ -104,14 +104,24 @@ fn a_hand_that_is_there_before_the_question_has_to_leave() {
 }
 
 #[test]
-fn darkness_is_no_proof_of_an_empty_place() {
+fn a_picture_that_may_hide_a_hand_is_no_proof_of_an_empty_place() {
     let mut booth = booth();
     booth.reach_palm(HandsChoice::One);
-    booth.show(Scene::Dark, 20);
-    assert_eq!(booth.advice(), Some(GuidanceState::TooDark));
+    booth.show(Scene::Dazzled, 20);
+    assert_eq!(booth.advice(), Some(GuidanceState::Glare));
     booth.show(LEFT, 30);
     assert_eq!(booth.advice(), Some(GuidanceState::TakeHandAway));
     assert!(booth.sent_kinds().is_empty());
+}
+
+#[test]
+fn over_a_dark_ground_an_empty_place_is_dark() {
+    let mut booth = booth();
+    booth.reach_palm(HandsChoice::One);
+    booth.show(Scene::Dark, 8);
+    assert_eq!(booth.advice(), Some(GuidanceState::TooDark));
+    booth.show(LEFT, 20);
+    assert_eq!(booth.sent_kinds(), ["Enrol"]);
 }
 
 #[test]

@@ -279,13 +279,15 @@ fn a_hand_that_gives_no_good_frame_is_sent_on() {
 }
 
 #[test]
-fn a_dark_lane_is_patient() {
-    let mut booth = lane();
-    booth.show(Scene::Dark, 300);
-    assert_eq!(
-        (booth.screen().as_str(), booth.advice()),
-        ("welcome", Some(GuidanceState::TooDark))
-    );
+fn a_dark_or_dazzled_lane_is_patient() {
+    for (scene, advice) in
+        [(Scene::Dark, GuidanceState::TooDark), (Scene::Dazzled, GuidanceState::Glare)]
+    {
+        let mut booth = lane();
+        booth.show(scene, 300);
+        assert_eq!((booth.screen().as_str(), booth.advice()), ("welcome", Some(advice)));
+        assert!(booth.sent_kinds().is_empty());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::script::{Booth, LEFT, RIGHT, Scene};
 fn a_frame_is_gone_before_the_next_one_comes() {
     let mut booth = Booth::new(Mode::EnrolOutside);
     booth.reach_palm(HandsChoice::Both);
-    for scene in [Scene::Empty, LEFT, Scene::Dark, LEFT, RIGHT] {
+    for scene in [Scene::Empty, LEFT, Scene::Dazzled, LEFT, RIGHT] {
         booth.show(scene, 10);
         assert_eq!(booth.frames_alive(), 0);
     }

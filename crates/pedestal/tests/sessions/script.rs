@@ -20,6 +20,7 @@ pub const FRAME_EVERY: Duration = Duration::from_millis(66);
 pub enum Scene {
     Empty,
     Dark,
+    Dazzled,
     Awkward(GuidanceState),
     Code(&'static str),
     Palm { side: Side, x: f32, sharpness: f32 },
@@ -110,8 +111,9 @@ impl Engine for Script {
         self.0.looks.borrow_mut().push(Look { frame: frame.number, scene, purpose });
         let place = |x| Placement { centre: (x, 0.5), radius: 0.2, angle: 0.0 };
         match scene {
-            Scene::Empty | Scene::Code(_) => Observation::Empty,
-            Scene::Dark => Observation::Unclear(GuidanceState::TooDark),
+            Scene::Empty | Scene::Code(_) => Observation::Empty(GuidanceState::NoHand),
+            Scene::Dark => Observation::Empty(GuidanceState::TooDark),
+            Scene::Dazzled => Observation::Unclear(GuidanceState::Glare),
             Scene::Awkward(advice) => Observation::Awkward { advice, placement: Some(place(0.5)) },
             Scene::Palm { side, x, sharpness } => {
                 let alive = Alive::new(&self.0.samples_alive);
@@ -141,6 +143,8 @@ pub struct Booth {
     pub now: Timestamp,
     pub situation: Situation,
     pub hub_is_silent: bool,
+    /// Questions about the situation that a silent hub has not answered.
+    pub unanswered: Vec<RequestId>,
     /// What the session was last told of biometrics.
     pub situation_heard: Option<Biometrics>,
     sent: Vec<Errand<Script>>,
@@ -158,6 +162,7 @@ impl Booth {
             now,
             situation: situation(),
             hub_is_silent: false,
+            unanswered: Vec::new(),
             situation_heard: None,
             sent: Vec::new(),
             frames: 0,
@@ -173,7 +178,7 @@ impl Booth {
             let session = self.session.as_mut().expect("the session is on");
             for errand in session.on(input, self.now) {
                 match errand.request {
-                    Request::Situation if self.hub_is_silent => {}
+                    Request::Situation if self.hub_is_silent => self.unanswered.push(errand.id),
                     Request::Situation => {
                         self.situation_heard = Some(self.situation.biometrics);
                         let answer = Answer::Situation(self.situation.clone());
