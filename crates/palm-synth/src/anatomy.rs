@@ -286,6 +286,9 @@ impl Build {
     }
 }
 
+/// Fingers held out are at least this far from parallel: a gap shows between any two.
+const APART_DEGREES: f32 = 7.0;
+
 fn fingers(build: &Build, person: &mut Stream, own: &mut Stream) -> [Finger; 4] {
     // base x, base y, length, half width, angle from upright (degrees)
     const FINGERS: [[f32; 5]; 4] = [
@@ -294,8 +297,11 @@ fn fingers(build: &Build, person: &mut Stream, own: &mut Stream) -> [Finger; 4] 
         [0.245, -1.02, 1.73, 0.212, 6.5],
         [0.700, -0.83, 1.36, 0.186, 18.0],
     ];
+    let mut least = f32::MIN;
     FINGERS.map(|[x, y, long, wide, degrees]| {
-        let angle = (degrees * build.spread + own.normal() * 0.8).to_radians();
+        let degrees = (degrees * build.spread + own.normal() * 0.8).max(least);
+        least = degrees + APART_DEGREES * build.spread;
+        let angle = degrees.to_radians();
         let (sine, cosine) = sin_cos(angle);
         Finger {
             base: [x, y * build.aspect + person.normal() * 0.012],
