@@ -204,7 +204,7 @@ export const demo = {
 export const mails = [
   { mail_id: 'm1', to: 'ada@fans.example', subject: 'Your sign-in link', body: 'Hello Ada,\n\nthis link signs you in. It works once, for 15 minutes.', link: '/portal#/enter/ok', at: minutes(-1) },
   { mail_id: 'm2', to: 'ada@fans.example', subject: 'A palm was linked with your ticket', body: 'A palm was linked at the booth outside with your ticket for Night of the Long Echo.\n\nIf it was you, confirm it. If not, undo it: the palm is then deleted.', link: '/portal#/links/ok', at: minutes(-8) },
-  { mail_id: 'm3', to: 'olive@company.example', subject: 'Your sign-in link', body: 'Hello Olive,\n\nthis link signs you in to the console.', link: '/console#/enter/ok', at: minutes(-30) },
+  { mail_id: 'm3', to: 'olive@company.example', subject: 'Your sign-in link', body: 'Hello Olive,\n\nthis link signs you in to the console.', link: '/console#/enter/staff', at: minutes(-30) },
 ];
 
 export const charge = (number, state, minor, description, more = {}) => ({

@@ -55,7 +55,7 @@ function currentCharge() {
 /** method + path pattern -> answer. `:x` matches one segment. */
 const routes = [
   ['GET /session', () => (signedIn === 'fan' ? ok(fan) : signedIn === 'staff' ? ok(staff) : problem(401, 'unauthorized', 'Sign in.'))],
-  ['POST /session', ({ referrer }) => ok(((signedIn = referrer.includes('/console') ? 'staff' : 'fan'), signedIn === 'fan' ? fan : staff))],
+  ['POST /session', ({ body }) => ok(((signedIn = body.key === 'staff' ? 'staff' : 'fan'), signedIn === 'fan' ? fan : staff))],
   ['DELETE /session', () => ok(void (signedIn = 'none'))],
   ['POST /sign-in', () => ok({})],
   ['GET /me/tickets', () => ok(data.tickets)],
@@ -108,7 +108,6 @@ async function api(request, path) {
     path: path.slice(1).split('/'),
     body: text === '' ? {} : JSON.parse(text),
     key: (request.headers.authorization ?? '').replace('Bearer ', ''),
-    referrer: request.headers.referer ?? request.headers['x-page'] ?? '',
   });
 }
 
@@ -187,13 +186,14 @@ server.on('upgrade', (request, socket) => {
   let step = 0;
   let timer;
   let frames = 0;
+  let simulated = true;
   const send = (message) => socket.write(frame(Buffer.from(JSON.stringify(message)), 1));
   const show = () => {
     clearTimeout(timer);
     const walk = walks[mode] ?? walks.enrol_outside;
     const name = fixed === 'walk' ? walk[step % walk.length] : fixed;
-    send({ ...data.view(name, language), mode });
-    if (preview !== null && /palm|ticket/.test(name)) socket.write(frame(preview, 2));
+    send({ ...data.view(name, language), mode, simulated });
+    if (simulated && preview !== null && /palm|ticket/.test(name)) socket.write(frame(preview, 2));
     if (fixed === 'walk' && TIMED[name]) timer = setTimeout(() => ((step += 1), show()), TIMED[name]);
   };
   const receive = (message) => {
@@ -202,7 +202,8 @@ server.on('upgrade', (request, socket) => {
       language = message.language;
     } else if (message.type === 'language') language = message.language;
     else if (message.type === 'cancel' || message.type === 'decline') step = 0;
-    else if (message.type !== 'source') step += 1;
+    else if (message.type === 'source') simulated = message.kind === 'simulated';
+    else step += 1;
     show();
   };
   let rest = Buffer.alloc(0);

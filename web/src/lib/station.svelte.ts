@@ -16,7 +16,8 @@ export class Station {
   key = $state('');
   self = $state<Device | null>(null);
   phase = $state<Phase>('checking');
-  rejected = $state(false);
+  /** Why a key was not taken: unknown to the server, or another kind of device's. */
+  rejected = $state<'unknown' | 'kind' | null>(null);
   failure = $state<unknown>(null);
 
   constructor(kind: Device['kind']) {
@@ -57,21 +58,21 @@ export class Station {
 
   ready(key: string, self: Device): void {
     if (self.kind !== this.#kind) {
-      this.refused();
+      this.refused('kind');
       return;
     }
     sessionStorage.setItem(this.#storedAs, key);
     this.key = key;
     this.self = self;
-    this.rejected = false;
+    this.rejected = null;
     this.phase = 'ready';
   }
 
   /** The server does not know the key any more: ask for another. */
-  refused(): void {
+  refused(why: 'unknown' | 'kind' = 'unknown'): void {
     sessionStorage.removeItem(this.#storedAs);
     localStorage.removeItem(this.#storedAs);
-    this.rejected = true;
+    this.rejected = why;
     this.phase = 'setup';
   }
 
