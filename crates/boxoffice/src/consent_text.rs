@@ -284,6 +284,6 @@ mod tests {
             }
         }
         let digest = Sha256::digest(words.as_bytes());
-        assert_eq!(crate::base32::encode(&digest[..10]), "GOLDEN");
+        assert_eq!(crate::base32::encode(&digest[..10]), "20EW619TSYF4M6HH");
     }
 }

@@ -128,7 +128,7 @@ mod tests {
         }
         let code = TicketCode::new(&Zeros);
         assert_eq!(code.as_str().len(), 34);
-        assert_eq!(code.as_str(), "HF1.00000000000000000000000000AAAA");
+        assert_eq!(code.as_str(), "HF1.000000000000000000000000009FPP");
     }
 
     #[test]
