@@ -1,5 +1,6 @@
 //! The command line: what every command shares. One file a command below `cli/`.
 
+mod bench;
 mod compare;
 mod demo;
 mod encode;
@@ -54,6 +55,8 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Redeem a ticket by its code, as an agent's scan does
     Redeem(redeem::Redeem),
+    /// Measure how long things take on this machine
+    Bench(bench::Bench),
     /// Print the OpenAPI document of the service
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApiCommand),
@@ -70,6 +73,7 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Serve(serve) => serve.run(out),
         Command::Demo(demo) => demo.run(out),
         Command::Redeem(redeem) => redeem.run(out),
+        Command::Bench(bench) => bench.run(out),
         Command::OpenApi(openapi) => openapi.run(out),
         Command::Routes(routes) => routes.run(out),
     }

@@ -1,6 +1,16 @@
 //! The binary: command line, configuration, HTTP, wiring. It decides nothing of the domain.
 
 mod cli;
+mod demo;
+mod errands;
+mod http;
+mod hub;
+mod linking;
+mod qr;
+mod serve;
+mod simulated;
+mod station;
+mod stations;
 
 fn main() -> std::process::ExitCode {
     cli::run()

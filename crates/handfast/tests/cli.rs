@@ -309,6 +309,26 @@ fn eval_has_rates_where_the_pairs_suffice() {
 }
 
 #[test]
+fn eval_fuses_samples_as_an_enrolment_does() {
+    let dir = scratch();
+    set(dir.path(), 3);
+    let path = text(dir.path());
+    let arguments = ["eval", "--roi", "--json", "--enrolled", "2", "--frames", "2", path];
+    let json = expect_json(0, &arguments);
+    // One reference of two samples and one probe of two frames for each palm.
+    assert_eq!((&json["n_genuine"], &json["n_impostor"]), (&3.into(), &6.into()));
+    assert_eq!((&json["enrolled_samples"], &json["probe_samples"]), (&2.into(), &2.into()));
+    assert_eq!(json["eer"], 0.0);
+    expect_wrong("not in 1..", &["eval", "--enrolled", "0", path]);
+    fs::remove_dir_all(dir.path().join("p0")).unwrap();
+    for palm in ["p1", "p2"] {
+        fs::remove_file(dir.path().join(palm).join("s2_1.png")).unwrap();
+        fs::remove_file(dir.path().join(palm).join("s2_2.png")).unwrap();
+    }
+    expect_wrong("one session only", &["eval", "--roi", "--enrolled", "2", path]);
+}
+
+#[test]
 fn eval_speaks_to_people_and_prints_progress_apart() {
     let dir = scratch();
     let (first, second) = (dir.path().join("a-roi"), dir.path().join("b-roi"));

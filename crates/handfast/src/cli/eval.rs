@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use handfast_palm::SAMPLES_MAX;
 use handfast_palm_eval::{
     Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Progress, Report, SampleSet, Step, evaluate,
 };
@@ -42,12 +43,23 @@ pub struct Eval {
     /// Take only the first N palms of each folder
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
     limit_palms: Option<usize>,
+    /// Fuse N samples of session 1 into each reference, as an enrolment does
+    #[arg(long, value_name = "N", default_value = "1", value_parser = group_size())]
+    enrolled: usize,
+    /// Let the best of N samples of session 2 count as one probe, as a hover does
+    #[arg(long, value_name = "N", default_value = "1", value_parser = group_size())]
+    frames: usize,
     /// Seed of the draws that the confidence intervals come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Threads to work on; all cores if not given
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+}
+
+/// How many samples may go together: as many as the engine fuses.
+fn group_size() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=SAMPLES_MAX as u64)
 }
 
 impl Eval {
@@ -84,6 +96,8 @@ impl Eval {
         let options = Options {
             input: self.input(set),
             threads: self.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+            enrolled_samples: NonZeroUsize::new(self.enrolled).unwrap_or(NonZeroUsize::MIN),
+            probe_samples: NonZeroUsize::new(self.frames).unwrap_or(NonZeroUsize::MIN),
             seed: self.seed,
             stopwatch: &stopwatch,
             progress: &|progress| line.show(progress),

@@ -52,8 +52,6 @@ problems! {
     too_large = PAYLOAD_TOO_LARGE, "too-large", "Too large";
     /// The body is of another media type.
     media_type = UNSUPPORTED_MEDIA_TYPE, "media-type", "Another media type is needed";
-    /// More requests than the limit allows.
-    too_many = TOO_MANY_REQUESTS, "too-many", "Too many requests";
     /// Something on our side failed; nothing was changed.
     internal = INTERNAL_SERVER_ERROR, "internal", "Something failed on our side";
     /// A part that is needed does not answer.
@@ -86,15 +84,21 @@ impl Problem {
     }
 }
 
+/// An error's message as a sentence: capital letter, full stop.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }

@@ -1,0 +1,96 @@
+//! What a pedestal asks, answered by box office, vault and till: the wiring of a capture.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use handfast_pedestal::{Answer, Errand, PalmEngine, Reason, Request, RequestId};
+
+use crate::http::access::DeviceCaller;
+use crate::hub::{Hub, SharedHub};
+use crate::station::{Message, StationHandle};
+
+mod counter;
+mod enrolment;
+mod entry;
+mod situation;
+
+/// One pedestal's errands. Each runs by itself and answers into the station; the session decides
+/// what a late answer is still good for.
+pub(crate) struct Errands {
+    desk: Desk,
+    station: StationHandle,
+}
+
+/// What every errand needs.
+#[derive(Clone)]
+struct Desk {
+    hub: SharedHub,
+    device: DeviceCaller,
+    /// Random for each connection: request ids begin anew with it, nonces must not.
+    connection: Arc<str>,
+    /// Who was identified and has not entered yet.
+    identified: Arc<Mutex<HashMap<RequestId, entry::Identified>>>,
+}
+
+/// Why an errand came to nothing: what the page shows, and (already) what the log says.
+struct Refused(Reason);
+
+/// A fault of ours: the log gets the cause, the person a way on.
+fn fault(error: &dyn std::error::Error) -> Refused {
+    let causes = std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ");
+    tracing::error!(causes, "an errand of a pedestal failed");
+    Refused(Reason::Internal)
+}
+
+impl Errands {
+    pub(crate) fn new(hub: SharedHub, device: DeviceCaller, station: StationHandle) -> Self {
+        let connection = connection_name(&hub).into();
+        Self { desk: Desk { hub, device, connection, identified: Arc::default() }, station }
+    }
+
+    /// Runs one errand beside everything else.
+    pub(crate) fn run(&self, errand: Errand<PalmEngine>) {
+        let (desk, station) = (self.desk.clone(), self.station.clone());
+        tokio::spawn(async move {
+            let answer = desk.answer(errand.id, errand.request).await;
+            if let Some(answer) = answer {
+                station.tell(Message::Answer(errand.id, answer));
+            }
+        });
+    }
+}
+
+fn connection_name(hub: &Hub) -> String {
+    let mut bytes = [0_u8; 16];
+    hub.random.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Desk {
+    async fn answer(&self, id: RequestId, request: Request<PalmEngine>) -> Option<Answer> {
+        let answer = match request {
+            Request::Situation => self.situation().await.map(Answer::Situation),
+            Request::LookUpTicket { code, language } => self.look_up_ticket(&code, language).await,
+            Request::Enrol { code, consent, palms } => self.enrol(&code, &consent, palms).await,
+            Request::Identify { presentation } => self.identify(id, presentation).await,
+            Request::Admit { identified, count } => self.admit(identified, count).await,
+            Request::Pay { charge, presentation } => self.pay(&charge, presentation).await,
+            Request::Release { identified } => {
+                self.take_identified(identified);
+                return None;
+            }
+            Request::CaptureFailed { last } => {
+                self.note_capture_failure(last).await;
+                return None;
+            }
+        };
+        Some(answer.unwrap_or_else(|Refused(reason)| Answer::Refused(reason)))
+    }
+
+    fn take_identified(&self, id: RequestId) -> Option<entry::Identified> {
+        self.identified.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+}

@@ -1,0 +1,184 @@
+//! Enrolling: which ticket, which consent, and then all of it or nothing.
+
+use handfast_boxoffice::{
+    BoxOfficeError, LinkRefusal, NewLink, PalmHandle, Side, TicketToLink, consent_text,
+};
+use handfast_pedestal::{
+    Answer, ConsentOffer, ConsentPurpose, ConsentText, GivenConsent, GuidanceState, Language,
+    Reason, Scope, ScopeOffer, TicketBrief, TicketCode, TicketProblem,
+};
+use handfast_vault::EnrolOutcome;
+use handfast_vault::dealer::Enrolments;
+
+use super::{Desk, Refused, fault};
+
+impl Desk {
+    pub(super) async fn look_up_ticket(
+        &self,
+        code: &TicketCode,
+        language: Language,
+    ) -> Result<Answer, Refused> {
+        let found = self.hub.boxoffice.ticket_to_link(self.device.id, code.expose()).await;
+        match found {
+            Ok(ticket) => Ok(Answer::ConsentOffer(consent_offer(&ticket, language))),
+            Err(error) => ticket_problem(&error),
+        }
+    }
+
+    /// Stores the palms, then the link. A crash in between leaves palms that no link knows: the
+    /// next sweep ([`crate::linking`]) removes them.
+    pub(super) async fn enrol(
+        &self,
+        code: &TicketCode,
+        consent: &GivenConsent,
+        palms: Enrolments,
+    ) -> Result<Answer, Refused> {
+        let accepted_at = self.hub.clock.now();
+        let boxoffice = &self.hub.boxoffice;
+        let ticket = match boxoffice.ticket_to_link(self.device.id, code.expose()).await {
+            Ok(ticket) => ticket,
+            Err(error) => return ticket_problem(&error),
+        };
+        let scope = scope_of(consent.scope);
+        let offered = ticket.scopes.iter().find(|offered| offered.scope == scope);
+        let until = offered.ok_or(Refused(Reason::Internal))?.until;
+        let _half_done = self.hub.enrolments.read().await;
+        let handles = self.store_palms(&ticket, palms, until).await?;
+        let linked = boxoffice
+            .create_link(&NewLink {
+                device_id: self.device.id,
+                ticket_id: ticket.ticket_id,
+                palms: &handles,
+                text_version: &consent.text_version,
+                language: language_of(consent.language),
+                scope,
+                accepted_at,
+            })
+            .await;
+        let linked = match linked {
+            Ok(linked) => linked,
+            Err(error) => {
+                self.hub.discard_palms(ticket.company_id, &handles).await;
+                return ticket_problem(&error);
+            }
+        };
+        self.hub.carry_armings_of(linked.account_id).await.map_err(|error| fault(&error))?;
+        Ok(Answer::Enrolled {
+            palms: u32::try_from(handles.len()).unwrap_or(u32::MAX),
+            scope: consent.scope,
+            until: linked.until,
+            enters_tonight: linked.enters_tonight,
+            mail_sent: linked.mail_sent,
+        })
+    }
+
+    async fn store_palms(
+        &self,
+        ticket: &TicketToLink,
+        palms: Enrolments,
+        until: handfast_model::Timestamp,
+    ) -> Result<Vec<PalmHandle>, Refused> {
+        let outcome = self.hub.vault.enrol(ticket.company_id, palms, until).await;
+        match outcome {
+            Ok(EnrolOutcome::Enrolled(palms)) => Ok(palms
+                .into_iter()
+                .map(|palm| PalmHandle { side: side_of(palm.side), company_token: palm.token })
+                .collect()),
+            Ok(EnrolOutcome::AlreadyEnrolled) => Err(Refused(Reason::AlreadyLinked)),
+            Err(error) => {
+                tracing::warn!(%error, "the vault could not enrol");
+                Err(Refused(Reason::VaultUnavailable))
+            }
+        }
+    }
+
+    pub(super) async fn note_capture_failure(&self, last: GuidanceState) {
+        let reason = serde_json::to_value(last).ok();
+        let reason = reason.as_ref().and_then(|word| word.as_str()).unwrap_or("other");
+        if let Err(error) = self.hub.boxoffice.report_capture_failure(self.device.id, reason).await
+        {
+            tracing::warn!(%error, "a capture failure could not be counted");
+        }
+    }
+}
+
+fn consent_offer(ticket: &TicketToLink, language: Language) -> ConsentOffer {
+    let text = consent_text(language_of(language));
+    ConsentOffer {
+        ticket: TicketBrief {
+            event_name: ticket.event.name.clone(),
+            venue_name: ticket.event.venue_name.clone(),
+            starts_at: ticket.event.starts_at,
+            product: ticket.product.clone(),
+        },
+        text: ConsentText {
+            version: text.version.to_owned(),
+            language,
+            title: text.title.to_owned(),
+            paragraphs: text.paragraphs.iter().map(|&paragraph| paragraph.to_owned()).collect(),
+            purposes: text
+                .purposes
+                .iter()
+                .map(|purpose| ConsentPurpose {
+                    id: purpose.purpose.as_str().to_owned(),
+                    text: purpose.text.to_owned(),
+                })
+                .collect(),
+        },
+        scopes: ticket
+            .scopes
+            .iter()
+            .map(|offered| ScopeOffer { id: shown_scope(offered.scope), until: offered.until })
+            .collect(),
+    }
+}
+
+/// What the page says about a ticket that cannot be linked.
+fn ticket_problem(error: &BoxOfficeError) -> Result<Answer, Refused> {
+    let problem = match error {
+        BoxOfficeError::Code(_) => TicketProblem::UnknownCode,
+        BoxOfficeError::Link(refusal) => match refusal {
+            LinkRefusal::UnknownCode => TicketProblem::UnknownCode,
+            LinkRefusal::OtherEvent => TicketProblem::OtherEvent,
+            LinkRefusal::AlreadyRedeemed => TicketProblem::AlreadyRedeemed,
+            LinkRefusal::NotValid => TicketProblem::NotValid,
+            LinkRefusal::EventOver => TicketProblem::EventOver,
+            LinkRefusal::NoBiometrics => return Err(Refused(Reason::NoBiometrics)),
+            LinkRefusal::AlreadyLinked => return Err(Refused(Reason::AlreadyLinked)),
+        },
+        BoxOfficeError::PalmLinked => return Err(Refused(Reason::AlreadyLinked)),
+        other => return Err(fault(other)),
+    };
+    Ok(Answer::TicketProblem(problem))
+}
+
+pub(crate) fn language_of(language: Language) -> handfast_boxoffice::Language {
+    match language {
+        Language::En => handfast_boxoffice::Language::English,
+        Language::Es => handfast_boxoffice::Language::Spanish,
+        Language::De => handfast_boxoffice::Language::German,
+    }
+}
+
+fn scope_of(scope: Scope) -> handfast_boxoffice::Scope {
+    match scope {
+        Scope::Event => handfast_boxoffice::Scope::Event,
+        Scope::Venue => handfast_boxoffice::Scope::Venue,
+        Scope::Company => handfast_boxoffice::Scope::Company,
+    }
+}
+
+fn shown_scope(scope: handfast_boxoffice::Scope) -> Scope {
+    match scope {
+        handfast_boxoffice::Scope::Event => Scope::Event,
+        handfast_boxoffice::Scope::Venue => Scope::Venue,
+        handfast_boxoffice::Scope::Company => Scope::Company,
+    }
+}
+
+fn side_of(side: handfast_palm::Side) -> Side {
+    match side {
+        handfast_palm::Side::Left => Side::Left,
+        handfast_palm::Side::Right => Side::Right,
+    }
+}

@@ -1,0 +1,137 @@
+//! The entry lane: search tonight's galleries, ask how many, admit.
+
+use handfast_boxoffice::{
+    AdmissionRequest, Biometrics, Direction, Outcome, PEOPLE_AT_ONCE_MAX, Presented, Turned,
+    Verdict,
+};
+use handfast_model::{GalleryId, PairwiseToken};
+use handfast_pedestal::{Answer, IDENTIFIED_KEPT, Reason, RequestId};
+use handfast_vault::dealer::Presentation;
+use std::sync::PoisonError;
+
+use super::{Desk, Refused, fault};
+
+/// Somebody who was identified and may enter: kept until admitted, released or forgotten.
+pub(super) struct Identified {
+    token: PairwiseToken,
+    /// Until when an `Admit` may name it.
+    until: handfast_model::Timestamp,
+}
+
+impl Desk {
+    pub(super) async fn identify(
+        &self,
+        id: RequestId,
+        presentation: Presentation,
+    ) -> Result<Answer, Refused> {
+        let gallery = self.gallery_tonight().await?;
+        let token = match self.recognise(gallery, presentation).await {
+            Ok(token) => token,
+            Err(Refused(reason)) => {
+                self.record_stranger(id, reason).await;
+                return Err(Refused(reason));
+            }
+        };
+        let boxoffice = &self.hub.boxoffice;
+        let candidates = boxoffice.candidates_for_palm(self.device.id, &token).await;
+        let candidates = candidates.map_err(|error| fault(&error))?;
+        if let Some(turned) = candidates.turned {
+            self.record_attempt(id, Presented::Palm { token: &token, people: 1 }).await?;
+            return Err(Refused(reason_for(&turned)));
+        }
+        self.keep_identified(id, token);
+        Ok(Answer::Identified {
+            available: u32::from(candidates.available),
+            max: u32::from(PEOPLE_AT_ONCE_MAX),
+        })
+    }
+
+    /// Admits on the ticket of whoever was identified. The nonce follows from the identification:
+    /// whatever is sent twice is decided once.
+    pub(super) async fn admit(&self, identified: RequestId, count: u32) -> Result<Answer, Refused> {
+        let found = self.take_identified(identified);
+        let found = found.filter(|found| self.hub.clock.now() < found.until);
+        let found = found.ok_or(Refused(Reason::NotRecognised))?;
+        let people = u8::try_from(count).map_err(|_| Refused(Reason::NoTicket))?;
+        let presented = Presented::Palm { token: &found.token, people };
+        let verdict = self.record_attempt(identified, presented).await?;
+        match verdict.outcome {
+            Outcome::Ok => Ok(Answer::Admitted {
+                count: u32::from(verdict.people),
+                direction: direction_of(verdict.direction),
+            }),
+            outcome => Err(Refused(reason_for(&Turned {
+                outcome,
+                reason: verdict.reason.unwrap_or(handfast_boxoffice::Reason::NoTicket),
+                previous: verdict.previous,
+            }))),
+        }
+    }
+
+    /// The gallery of the event that people may enter at this venue now.
+    async fn gallery_tonight(&self) -> Result<GalleryId, Refused> {
+        let venue = self.device.device.venue_id;
+        let open = self.hub.boxoffice.open_events(venue).await.map_err(|error| fault(&error))?;
+        if open.is_empty() {
+            return Err(Refused(Reason::EventClosed));
+        }
+        match open.iter().find(|event| event.biometrics == Biometrics::Allowed) {
+            Some(event) => {
+                self.hub
+                    .open_event_gallery(event.venue_id, event.id)
+                    .await
+                    .map_err(|error| fault(&error))?;
+                Ok(GalleryId::from(event.id))
+            }
+            None => Err(Refused(Reason::NoBiometrics)),
+        }
+    }
+
+    async fn record_stranger(&self, id: RequestId, reason: Reason) {
+        let presented = match reason {
+            Reason::NotRecognised => Presented::UnknownPalm,
+            Reason::Ambiguous => Presented::AmbiguousPalm,
+            _ => return,
+        };
+        if self.record_attempt(id, presented).await.is_err() {
+            tracing::warn!("an attempt by an unknown palm could not be counted");
+        }
+    }
+
+    async fn record_attempt(
+        &self,
+        id: RequestId,
+        presented: Presented<'_>,
+    ) -> Result<Verdict, Refused> {
+        let nonce = format!("{}-{}", self.connection, id.get());
+        let request = AdmissionRequest { device_id: self.device.id, nonce: &nonce, presented };
+        self.hub.boxoffice.admit(&request).await.map_err(|error| fault(&error))
+    }
+
+    fn keep_identified(&self, id: RequestId, token: PairwiseToken) {
+        let now = self.hub.clock.now();
+        let mut identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner);
+        identified.retain(|_, kept| now < kept.until);
+        identified.insert(id, Identified { token, until: now + IDENTIFIED_KEPT });
+    }
+}
+
+fn reason_for(turned: &Turned) -> Reason {
+    use handfast_boxoffice::Reason as Why;
+    match (turned.outcome, turned.reason) {
+        (Outcome::AlreadyRedeemed, _) => Reason::AlreadyRedeemed,
+        (_, Why::NotRecognised) => Reason::NotRecognised,
+        (_, Why::SeveralPalms) => Reason::Ambiguous,
+        (_, Why::NoBiometrics) => Reason::NoBiometrics,
+        (_, Why::TooEarly | Why::EventOver) => Reason::EventClosed,
+        _ => Reason::NoTicket,
+    }
+}
+
+fn direction_of(direction: Option<Direction>) -> handfast_pedestal::Direction {
+    match direction {
+        Some(Direction::Left) => handfast_pedestal::Direction::Left,
+        Some(Direction::Right) => handfast_pedestal::Direction::Right,
+        Some(Direction::Straight) | None => handfast_pedestal::Direction::Straight,
+    }
+}

@@ -1,0 +1,57 @@
+//! What applies at a pedestal now: tonight's event, whether palms are looked at, the open charge.
+
+use handfast_boxoffice::{Biometrics, Event};
+use handfast_model::ShopId;
+use handfast_pedestal::{ChargeBrief, EventBrief, Mode, OpenCharge, Situation};
+
+use super::{Desk, Refused, fault};
+
+impl Desk {
+    pub(super) async fn situation(&self) -> Result<Situation, Refused> {
+        match self.device.pedestal_mode() {
+            Some(Mode::Counter) => self.at_the_counter().await,
+            _ => self.at_the_venue().await,
+        }
+    }
+
+    async fn at_the_venue(&self) -> Result<Situation, Refused> {
+        let event = self.hub.boxoffice.event_tonight(self.device.device.venue_id).await;
+        let event = event.map_err(|error| fault(&error))?;
+        Ok(Situation {
+            biometrics: biometrics_at(event.as_ref()),
+            event: event.map(|event| EventBrief { name: event.name, starts_at: event.starts_at }),
+            shop_name: String::new(),
+            charge: None,
+        })
+    }
+
+    /// A shop's counter belongs to its own relying party; an event without biometrics at the venue
+    /// closes it all the same: then nothing biometric runs there.
+    async fn at_the_counter(&self) -> Result<Situation, Refused> {
+        let tonight = self.at_the_venue().await?;
+        let shop =
+            self.device.device.shop_reference.as_deref().and_then(|id| id.parse::<ShopId>().ok());
+        let shop_name = match shop {
+            Some(id) => self.hub.till.shop(id).await.map_err(|error| fault(&error))?.name,
+            None => String::new(),
+        };
+        let open = self.hub.till.open_charge_for_pedestal(self.device.id).await;
+        let charge = open.map_err(|error| fault(&error))?.map(|open| OpenCharge {
+            charge_id: open.id,
+            brief: ChargeBrief {
+                shop_name: open.shop_name,
+                number: open.number.unsigned_abs(),
+                amount: open.amount,
+            },
+            expires_at: open.expires_at,
+        });
+        Ok(Situation { event: None, biometrics: tonight.biometrics, shop_name, charge })
+    }
+}
+
+fn biometrics_at(event: Option<&Event>) -> handfast_pedestal::Biometrics {
+    match event.map(|event| event.biometrics) {
+        Some(Biometrics::Forbidden) => handfast_pedestal::Biometrics::Forbidden,
+        Some(Biometrics::Allowed) | None => handfast_pedestal::Biometrics::Allowed,
+    }
+}

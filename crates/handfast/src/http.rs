@@ -1,0 +1,186 @@
+//! The HTTP service: API routes with their access rules, and the pages.
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Extension, Router};
+use handfast_boxoffice::{DeviceKind, Role};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultMakeSpan, TraceLayer};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::routes;
+
+use self::access::Access;
+use self::routes::{Routes, Rule};
+use crate::hub::SharedHub;
+
+pub(crate) mod access;
+mod boxoffice;
+mod demo;
+mod identity;
+mod json;
+mod pages;
+mod pedestal;
+mod problem;
+mod routes;
+pub(crate) mod till;
+
+/// The largest body of any route: a few ids, a code, a line of text.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+const REGISTER: Access = Access::Device(&[DeviceKind::Register]);
+const SCANNER: Access = Access::Device(&[DeviceKind::Scanner]);
+const ANY_DEVICE: Access =
+    Access::Device(&[DeviceKind::Pedestal, DeviceKind::Scanner, DeviceKind::Register]);
+/// Who sees figures of an event.
+const WATCHES: Access = Access::Staff(&[Role::Operator, Role::Supervisor]);
+/// Who changes an event.
+const OPERATES: Access = Access::Staff(&[Role::Operator]);
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "Handfast",
+    description = "Link a palm, enter, pay, delete. Errors are problem details (RFC 9457)."
+))]
+struct Document;
+
+/// Every route with its rule. A new route goes here; it cannot be written without a rule.
+fn all_routes() -> Routes {
+    let routes = Routes::new(Document::openapi());
+    let routes = identity_routes(routes);
+    let routes = boxoffice_routes(routes);
+    let routes = till_routes(routes);
+    demo_routes(routes)
+}
+
+fn identity_routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::Anyone, routes!(identity::sign_in::request))
+        .add(Access::Anyone, routes!(identity::session::open))
+        .add(Access::SignedIn, routes!(identity::session::current))
+        .add(Access::SignedIn, routes!(identity::session::close))
+}
+
+fn boxoffice_routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::Fan, routes!(boxoffice::tickets::mine))
+        .add(Access::Fan, routes!(boxoffice::links::mine))
+        .add(Access::Fan, routes!(boxoffice::links::confirm))
+        .add(Access::Fan, routes!(boxoffice::links::change_scope))
+        .add(Access::Fan, routes!(boxoffice::links::move_to))
+        .add(Access::Fan, routes!(boxoffice::links::delete))
+        .add(Access::Fan, routes!(boxoffice::uses::mine))
+        // The key in the path is the proof: it came by mail to the account's holder.
+        .add(Access::Anyone, routes!(boxoffice::link_decisions::question))
+        .add(Access::Anyone, routes!(boxoffice::link_decisions::decide))
+        .add(ANY_DEVICE, routes!(boxoffice::device::this))
+        .add(SCANNER, routes!(boxoffice::admissions::redeem))
+        .add(Access::PedestalInFirstMessage, routes!(pedestal::link::link))
+        .add(WATCHES, routes!(boxoffice::console::events))
+        .add(WATCHES, routes!(boxoffice::console::live))
+        .add(OPERATES, routes!(boxoffice::console::switch))
+}
+
+fn till_routes(routes: Routes) -> Routes {
+    routes
+        .add(REGISTER, routes!(till::charges::create))
+        .add(REGISTER, routes!(till::charges::latest))
+        .add(REGISTER, routes!(till::charges::one))
+        .add(REGISTER, routes!(till::charges::cancel))
+        .add(REGISTER, routes!(till::charges::refund))
+        // The key in the path is unguessable and the receipt names no person.
+        .add(Access::Anyone, routes!(till::receipts::one))
+        .add(Access::Fan, routes!(till::wallet::one))
+        .add(Access::Fan, routes!(till::wallet::begin_setup))
+        .add(Access::Fan, routes!(till::wallet::complete_setup))
+        .add(Access::Fan, routes!(till::wallet::remove_payment_method))
+        .add(Access::Fan, routes!(till::wallet::set_palm_pay))
+        .add(Access::Fan, routes!(till::wallet::payments))
+        // As at a real gateway, the session's name in the path is the proof.
+        .add(Access::Anyone, routes!(till::test_gateway::page))
+        .add(Access::Anyone, routes!(till::test_gateway::choose))
+}
+
+fn demo_routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::DemoOnly, routes!(demo::evening::evening))
+        .add(Access::DemoOnly, routes!(demo::evening::station_key))
+        .add(Access::DemoOnly, routes!(demo::mailbox::newest))
+}
+
+/// The OpenAPI 3.1 document of every route.
+pub(crate) fn openapi() -> OpenApi {
+    all_routes().into_parts().1
+}
+
+/// Who may call what, for docs/routes.md.
+pub(crate) fn rules() -> Vec<Rule> {
+    all_routes().into_parts().2
+}
+
+/// The whole service.
+pub(crate) fn service(hub: SharedHub) -> Router {
+    let (router, _, _) = all_routes().into_parts();
+    let router = router
+        .fallback(pages::serve)
+        .with_state(hub.clone())
+        .layer(Extension(hub))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    // A path may carry a receipt's or a mail's key: it is not logged.
+    let quiet = DefaultMakeSpan::new().include_headers(false);
+    let trace = TraceLayer::new_for_http().make_span_with(quiet).on_request(());
+    secure_headers().into_iter().fold(router.layer(trace), |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
+    })
+}
+
+/// What browsers are told about every answer.
+fn secure_headers() -> [(HeaderName, &'static str); 6] {
+    [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+             connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+             form-action 'self'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(self), microphone=(), geolocation=(), payment=()",
+        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_operation_has_exactly_one_rule() {
+        let (_, document, rules) = all_routes().into_parts();
+        let documented: usize = document
+            .paths
+            .paths
+            .values()
+            .map(|item| {
+                [&item.get, &item.post, &item.put, &item.patch, &item.delete]
+                    .into_iter()
+                    .filter(|operation| operation.is_some())
+                    .count()
+            })
+            .sum();
+        assert_eq!(documented, rules.len());
+    }
+
+    #[test]
+    fn nothing_of_a_person_is_open_to_anyone() {
+        for rule in rules() {
+            let personal = rule.path.contains("/me/") || rule.path.contains("/console/");
+            let guarded = matches!(rule.access, Access::Fan | Access::Staff(_));
+            assert!(!personal || guarded, "{} {} is open", rule.method, rule.path);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Tickets, palm links, admission, the console.
+
+use handfast_boxoffice::{BoxOfficeError, LinkRefusal};
+
+use super::problem::{Problem, sentence};
+
+pub(super) mod admissions;
+pub(super) mod console;
+pub(super) mod device;
+pub(super) mod link_decisions;
+pub(super) mod links;
+pub(super) mod tickets;
+pub(super) mod uses;
+
+impl From<BoxOfficeError> for Problem {
+    fn from(error: BoxOfficeError) -> Self {
+        let detail = sentence(&error);
+        match &error {
+            BoxOfficeError::Unknown(_) => Self::not_found(detail),
+            BoxOfficeError::Link(LinkRefusal::UnknownCode) => Self::not_found(detail),
+            BoxOfficeError::MailKey => Self::expired(detail),
+            BoxOfficeError::ApiKey => Self::unauthenticated(detail),
+            BoxOfficeError::Text { .. }
+            | BoxOfficeError::Email
+            | BoxOfficeError::EventTimes
+            | BoxOfficeError::OrderSize { .. }
+            | BoxOfficeError::Nonce { .. }
+            | BoxOfficeError::People
+            | BoxOfficeError::Code(_)
+            | BoxOfficeError::Palms => Self::malformed(detail),
+            BoxOfficeError::EmailTaken
+            | BoxOfficeError::Mismatch
+            | BoxOfficeError::NonceReused
+            | BoxOfficeError::Link(_)
+            | BoxOfficeError::PalmLinked
+            | BoxOfficeError::LinkEnded
+            | BoxOfficeError::Scope => Self::conflict(detail),
+            BoxOfficeError::Store(_) => Self::from_failure(&error),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The pedestal page's way in.
+
+pub(super) mod link;

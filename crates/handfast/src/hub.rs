@@ -1,0 +1,34 @@
+//! Everything a running service holds, wired together. It decides nothing: box office, vault and
+//! till do.
+
+use std::sync::Arc;
+
+use handfast_boxoffice::BoxOffice;
+use handfast_model::{Clock, Random};
+use handfast_till::Till;
+use handfast_till::test_gateway::TestGateway;
+use handfast_vault::Vault;
+use tokio::sync::RwLock;
+
+use crate::demo::Demo;
+use crate::stations::Stations;
+
+/// The services, their clock and randomness.
+pub(crate) struct Hub {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) boxoffice: BoxOffice,
+    pub(crate) till: Till,
+    pub(crate) test_gateway: Arc<TestGateway>,
+    pub(crate) vault: Vault,
+    pub(crate) stations: Stations,
+    /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
+    pub(crate) enrolments: RwLock<()>,
+    /// Whether people reach this service by https (behind a proxy that ends TLS).
+    pub(crate) https: bool,
+    /// What the demo added, in demo mode alone.
+    pub(crate) demo: Option<Demo>,
+}
+
+/// The services as every request holds them.
+pub(crate) type SharedHub = Arc<Hub>;

@@ -1,0 +1,220 @@
+//! What box office, vault and till owe each other about linked palms. Everything here can be
+//! repeated and interrupted: it is the difference between what should be and what is, carried over.
+
+use std::collections::HashSet;
+
+use handfast_boxoffice::{
+    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Link, LinkState, PalmHandle, Scope,
+};
+use handfast_model::{
+    AccountId, CompanyId, EventId, GalleryId, PairwiseToken, RelyingParty, Timestamp, VenueId,
+};
+use handfast_till::{ArmedPalm, Shop, TillError};
+use handfast_vault::{DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, VaultError};
+use thiserror::Error;
+
+use crate::hub::Hub;
+
+/// Recorded in place of a deletion receipt that a crash swallowed after the palms were destroyed.
+const RECEIPT_LOST: &str = "destroyed before the receipt was recorded";
+
+/// Which service could not do its part; the difference stays and is carried over later.
+#[derive(Debug, Error)]
+pub(crate) enum LinkingError {
+    #[error("the box office could not do its part")]
+    BoxOffice(#[from] BoxOfficeError),
+    #[error("the vault could not do its part")]
+    Vault(#[from] VaultError),
+    #[error("the till could not do its part")]
+    Till(#[from] TillError),
+}
+
+type Result<T> = std::result::Result<T, LinkingError>;
+
+impl Hub {
+    /// Opens an event's gallery in the vault; a repeat is harmless.
+    pub(crate) async fn open_event_gallery(&self, venue: VenueId, event: EventId) -> Result<()> {
+        let gallery = NewGallery {
+            gallery: GalleryId::from(event),
+            party: RelyingParty::Venue(venue),
+            purpose: Purpose::Entry,
+            policy: ThresholdPolicy::ENTRY,
+        };
+        Ok(self.vault.open_gallery(gallery).await?)
+    }
+
+    /// Arms and disarms what changed for one account, at events and at shops.
+    pub(crate) async fn carry_armings_of(&self, account: AccountId) -> Result<()> {
+        let changes = self.boxoffice.arming_changes_of(account).await?;
+        self.carry(changes).await?;
+        self.carry_shop_armings_of(account).await
+    }
+
+    /// Arms and disarms everything that changed.
+    pub(crate) async fn carry_armings(&self) -> Result<()> {
+        let changes = self.boxoffice.arming_changes().await?;
+        self.carry(changes).await
+    }
+
+    async fn carry(&self, changes: ArmingChanges) -> Result<()> {
+        for arming in &changes.disarm {
+            self.disarm(arming).await?;
+        }
+        for arming in &changes.arm {
+            self.open_event_gallery(arming.venue_id, arming.event_id).await?;
+            let gallery = GalleryId::from(arming.event_id);
+            let token =
+                self.vault.arm(arming.company_id, arming.company_token, gallery, arming.until);
+            self.boxoffice.acknowledge_armed(arming, &token.await?).await?;
+        }
+        Ok(())
+    }
+
+    async fn disarm(&self, arming: &Arming) -> Result<()> {
+        let gallery = GalleryId::from(arming.event_id);
+        let disarmed = self.vault.disarm(arming.company_id, arming.company_token, gallery).await;
+        match disarmed {
+            // A palm or gallery that the vault does not have is disarmed as well as can be.
+            Ok(()) | Err(VaultError::PalmUnknown | VaultError::GalleryUnknown { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.boxoffice.acknowledge_disarmed(arming).await?)
+    }
+
+    /// Lets an account's palms pay, or no more: consent, switch, galleries, in the order that
+    /// leaves nothing searched without consent whenever it stops.
+    pub(crate) async fn set_palm_pay(&self, account: AccountId, on: bool) -> Result<()> {
+        if on {
+            let language = self.boxoffice.account(account).await?.language;
+            self.boxoffice.give_payment_consent(account, language).await?;
+            self.till.set_palm_pay(account, true).await?;
+        } else {
+            self.till.set_palm_pay(account, false).await?;
+            self.boxoffice.withdraw_payment_consent(account).await?;
+        }
+        self.carry_shop_armings_of(account).await
+    }
+
+    /// Arms an account's palms at the shops where they may pay; disarms them everywhere else.
+    pub(crate) async fn carry_shop_armings_of(&self, account: AccountId) -> Result<()> {
+        let may_pay = self.till.may_pay_by_palm(account).await?
+            && self.boxoffice.payment_consent(account).await?.is_some();
+        for link in self.boxoffice.links(account).await? {
+            let until = link.consent.until.unwrap_or(Timestamp::MAX);
+            let pays = may_pay && link.state == LinkState::Confirmed && self.clock.now() < until;
+            let shops = self.shops_of_company(link.company_id).await?;
+            let (wanted, others): (Vec<Shop>, Vec<Shop>) =
+                shops.into_iter().partition(|shop| pays && reaches(&link, shop));
+            // Forgetting comes first: what is interrupted here pays nowhere, never too widely.
+            self.till.forget_link(link.id).await?;
+            for shop in &others {
+                self.disarm_at_shop(&link, shop).await?;
+            }
+            for shop in &wanted {
+                self.arm_at_shop(account, &link, shop, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn shops_of_company(&self, company: CompanyId) -> Result<Vec<Shop>> {
+        let mut shops = Vec::new();
+        for venue in self.boxoffice.venues(company).await? {
+            shops.extend(self.till.shops_of_venue(venue.id).await?);
+        }
+        Ok(shops)
+    }
+
+    async fn arm_at_shop(
+        &self,
+        account: AccountId,
+        link: &Link,
+        shop: &Shop,
+        until: Timestamp,
+    ) -> Result<()> {
+        let gallery = NewGallery {
+            gallery: GalleryId::from(shop.id),
+            party: RelyingParty::Shop(shop.id),
+            purpose: Purpose::Payment,
+            policy: ThresholdPolicy::PAYMENT,
+        };
+        self.vault.open_gallery(gallery).await?;
+        for palm in &link.palms {
+            let armed = self.vault.arm(link.company_id, palm.company_token, shop.id.into(), until);
+            let palm = ArmedPalm { shop: shop.id, token: armed.await?, account, link: link.id };
+            self.till.acknowledge(&palm).await?;
+        }
+        Ok(())
+    }
+
+    async fn disarm_at_shop(&self, link: &Link, shop: &Shop) -> Result<()> {
+        for palm in &link.palms {
+            let disarmed =
+                self.vault.disarm(link.company_id, palm.company_token, shop.id.into()).await;
+            match disarmed {
+                Ok(()) | Err(VaultError::PalmUnknown | VaultError::GalleryUnknown { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroys the palms of a link that ended, everywhere, and records the receipt. `None` where
+    /// they were destroyed before and a crash kept the receipt from being recorded.
+    pub(crate) async fn carry_deletion(
+        &self,
+        due: &DueDeletion,
+    ) -> Result<Option<DeletionReceipt>> {
+        let tokens: Vec<PairwiseToken> = due.palms.iter().map(|palm| palm.company_token).collect();
+        self.till.forget_link(due.link_id).await?;
+        let receipt = match self.vault.delete(due.company_id, &tokens).await {
+            Ok(receipt) => Some(receipt),
+            Err(VaultError::PalmUnknown) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let recorded = receipt.as_ref().map(|receipt| receipt.receipt.to_string());
+        let recorded = recorded.as_deref().unwrap_or(RECEIPT_LOST);
+        self.boxoffice.acknowledge_deletion(due.link_id, recorded).await?;
+        Ok(receipt)
+    }
+
+    /// Ends links whose consent is over, and destroys what is due, for example after a crash.
+    pub(crate) async fn carry_due_deletions(&self) -> Result<()> {
+        self.boxoffice.expire_links().await?;
+        for due in self.boxoffice.due_deletions().await? {
+            self.carry_deletion(&due).await?;
+        }
+        Ok(())
+    }
+
+    /// Destroys palms that were just enrolled and whose link could not be recorded. What stays
+    /// after a failure here, the sweep finds.
+    pub(crate) async fn discard_palms(&self, company: CompanyId, palms: &[PalmHandle]) {
+        let tokens: Vec<PairwiseToken> = palms.iter().map(|palm| palm.company_token).collect();
+        if let Err(error) = self.vault.delete(company, &tokens).await {
+            tracing::warn!(%error, "palms without a link stay until the next sweep");
+        }
+    }
+
+    /// Destroys palms that no link knows: enrolled just before a crash.
+    pub(crate) async fn sweep_palms_without_link(&self) -> Result<()> {
+        let _no_enrolment_is_half_done = self.enrolments.write().await;
+        for company in self.boxoffice.companies().await? {
+            let palms = self.vault.palms(company.id);
+            let known: HashSet<PairwiseToken> =
+                self.boxoffice.known_palms(company.id).await?.into_iter().collect();
+            let stray: Vec<PairwiseToken> =
+                palms.into_iter().filter(|palm| !known.contains(palm)).collect();
+            if !stray.is_empty() {
+                tracing::info!(count = stray.len(), "removing palms that no link knows");
+                self.vault.delete(company.id, &stray).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a link's consent reaches a shop: that of its own venue, or all of its company's.
+fn reaches(link: &Link, shop: &Shop) -> bool {
+    link.consent.scope == Some(Scope::Company) || shop.venue == link.venue_id
+}

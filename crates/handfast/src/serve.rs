@@ -1,0 +1,196 @@
+//! Running the service: opening everything in a data folder, answering, housekeeping.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use anyhow::{Context as _, bail};
+use handfast_boxoffice::BoxOffice;
+use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
+use handfast_store::Store;
+use handfast_till::Till;
+use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
+use handfast_vault::Vault;
+use tokio::net::TcpListener;
+use tokio::sync::RwLock;
+
+use crate::demo::Demo;
+use crate::http;
+use crate::hub::{Hub, SharedHub};
+use crate::stations::Stations;
+
+/// How often charges are resolved and expired: an unanswered one ends within this of its time.
+const MONEY_EVERY: StdDuration = StdDuration::from_secs(1);
+/// How often armings, deletions and strays are looked after; whatever a request changes is carried
+/// over at once, this is for time passing and for what failed.
+const LINKS_EVERY: StdDuration = StdDuration::from_secs(30);
+
+/// Where a service keeps its things and how it is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// A PostgreSQL server for the hub's databases; SQLite files in the data folder without.
+    pub(crate) database: Option<String>,
+    /// Where mails say the pages are.
+    pub(crate) public_url: String,
+}
+
+impl Settings {
+    /// Opens every service.
+    pub(crate) async fn open(&self, demo: Option<Demo>) -> anyhow::Result<Hub> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        self.open_with(clock, random, demo).await
+    }
+
+    /// As [`Settings::open`], with another clock and randomness.
+    pub(crate) async fn open_with(
+        &self,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        demo: Option<Demo>,
+    ) -> anyhow::Result<Hub> {
+        make_private_dir(&self.data)?;
+        let public_url = self.public_url.trim_end_matches('/');
+        let boxoffice = BoxOffice::open(
+            self.store("boxoffice").await?,
+            clock.clone(),
+            random.clone(),
+            public_url,
+        )
+        .await
+        .context("the box office cannot be opened")?;
+        let options = TestGatewayOptions {
+            merchant: "Handfast test shop".to_owned(),
+            page_base: "/test-gateway/setup/".to_owned(),
+            currencies: Currency::ALL.to_vec(),
+        };
+        let gateway = self.store("gateway").await?;
+        let test_gateway = TestGateway::open(gateway, clock.clone(), random.clone(), options);
+        let test_gateway =
+            Arc::new(test_gateway.await.context("the test gateway cannot be opened")?);
+        let till = self.store("till").await?;
+        let till = Till::open(till, test_gateway.clone(), clock.clone(), random.clone())
+            .await
+            .context("the till cannot be opened")?;
+        let vault = Vault::open(&self.data.join("vault"), clock.clone(), random.clone())
+            .await
+            .context("the vault cannot be opened")?;
+        let https = public_url.starts_with("https://");
+        Ok(Hub {
+            clock,
+            random,
+            boxoffice,
+            till,
+            test_gateway,
+            vault,
+            stations: Stations::default(),
+            enrolments: RwLock::default(),
+            https,
+            demo,
+        })
+    }
+
+    async fn store(&self, service: &str) -> anyhow::Result<Store> {
+        let url = match &self.database {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data.join(format!("{service}.db")).display()),
+        };
+        Store::connect(&url).await.with_context(|| match &self.database {
+            // The address may carry a password: it is not repeated.
+            Some(_) => {
+                "the database does not answer; is the address after --database right?".to_owned()
+            }
+            None => format!("{service}.db cannot be opened in {}", self.data.display()),
+        })
+    }
+}
+
+fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| {
+        format!("{} cannot be made; name another folder with --data", dir.display())
+    })
+}
+
+/// Takes the address before anything slow happens.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "{address} is taken by another program; choose another port, for example --listen {}:{}",
+            address.ip(),
+            address.port().wrapping_add(1).max(1024),
+        ),
+        Err(error) => Err(error).with_context(|| format!("{address} cannot be listened on")),
+    }
+}
+
+/// Brings everything to where it should be after whatever happened before.
+pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
+    hub.till.recover().await.context("the till cannot look after its open charges")?;
+    hub.carry_due_deletions().await?;
+    hub.sweep_palms_without_link().await?;
+    hub.carry_armings().await?;
+    Ok(())
+}
+
+/// Answers until the process is told to stop.
+pub(crate) async fn run(hub: SharedHub, listener: TcpListener) -> anyhow::Result<()> {
+    let money = tokio::spawn(look_after_money(hub.clone()));
+    let links = tokio::spawn(look_after_links(hub.clone()));
+    let served = axum::serve(listener, http::service(hub)).with_graceful_shutdown(told_to_stop());
+    let served = served.await.context("the server stopped");
+    money.abort();
+    links.abort();
+    served
+}
+
+async fn look_after_money(hub: SharedHub) {
+    let mut every = tokio::time::interval(MONEY_EVERY);
+    loop {
+        every.tick().await;
+        match hub.till.resolve_due().await {
+            Ok(resolved) if resolved.expired > 0 => hub.stations.changed(),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "open charges could not be looked after"),
+        }
+        if let Err(error) = hub.till.end_credits().await {
+            tracing::error!(%error, "ended credits could not be returned");
+        }
+    }
+}
+
+async fn look_after_links(hub: SharedHub) {
+    let mut every = tokio::time::interval(LINKS_EVERY);
+    loop {
+        every.tick().await;
+        let looked_after = async {
+            hub.carry_due_deletions().await?;
+            hub.sweep_palms_without_link().await?;
+            hub.carry_armings().await?;
+            hub.vault.disarm_expired(hub.clock.now()).await?;
+            Ok::<_, crate::linking::LinkingError>(())
+        };
+        if let Err(error) = looked_after.await {
+            tracing::error!(%error, "palm links could not be looked after; tried again soon");
+        }
+    }
+}
+
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                terminated.recv().await;
+            }
+            // Without the signal there is Ctrl-C alone.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! { _ = interrupt => {}, () = terminate => {} }
+}
