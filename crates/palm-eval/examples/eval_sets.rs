@@ -1,6 +1,7 @@
 //! Measures sets without building the whole binary:
-//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--json | --markdown] DIR...`
-//! Folders whose names end in `-roi` hold crops, others whole hands.
+//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--json | --markdown] [--three] DIR...`
+//! Folders whose names end in `-roi` hold crops, others whole hands. `--three` fuses three samples a
+//! reference and takes the best of three a probe.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
 
@@ -11,6 +12,9 @@ use std::time::Instant;
 use handfast_palm_eval::{
     Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, SampleSet, Stopwatch, evaluate,
 };
+
+/// As many as an enrolment takes.
+const THREE: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
 struct SystemStopwatch(Instant);
 
@@ -34,6 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let options = Options {
             input: Input::by_name(&set),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            enrolled_samples: if has("--three") { THREE } else { NonZeroUsize::MIN },
+            probe_samples: if has("--three") { THREE } else { NonZeroUsize::MIN },
             seed: 1,
             stopwatch: &stopwatch,
             progress: &|_| {},

@@ -1,6 +1,7 @@
 //! From files to templates: every sample of a set is decoded, acquired and encoded.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,8 +48,8 @@ pub struct Attempts {
 pub struct Acquired {
     /// References, by palm.
     pub references: Vec<Encoded<Reference>>,
-    /// Probes, by palm.
-    pub probes: Vec<Encoded<Probe>>,
+    /// Probes, by palm: of each, the frames of one capture.
+    pub probes: Vec<Encoded<Vec<Probe>>>,
     /// Attempts, by palm.
     pub attempts: Vec<Attempts>,
     /// What failed, by palm and sample.
@@ -68,9 +69,8 @@ struct Job<'a> {
 }
 
 /// What came of a job.
-struct Templates {
-    side: Side,
-    reference: Option<Reference>,
+struct Taken {
+    sample: Sample,
     probe: Option<Probe>,
 }
 
@@ -89,7 +89,7 @@ impl Acquired {
         let jobs = jobs(set);
         let done = AtomicUsize::new(0);
         let mut laps = StageLaps::default();
-        let mut outcomes: Vec<Option<Result<Templates, String>>> = Vec::new();
+        let mut outcomes: Vec<Option<Result<Taken, String>>> = Vec::new();
         outcomes.resize_with(jobs.len(), || None);
         let encode = |job: &Job<'_>, laps: &mut StageLaps| {
             let outcome = job.encode(set.pairing, options, laps);
@@ -106,7 +106,7 @@ impl Acquired {
             .filter(|(_, outcome)| outcome.is_none())
             .for_each(|(job, outcome)| *outcome = encode(job, &mut StageLaps::default()));
         let outcomes = outcomes.into_iter().flatten();
-        let mut acquired = collect(set, jobs.iter().zip(outcomes));
+        let mut acquired = collect(set, options, jobs.iter().zip(outcomes));
         acquired.timings = StageTimings {
             decode: laps.decode.timing(),
             hand: laps.hand.timing(),
@@ -131,7 +131,7 @@ impl Acquired {
         if gallery.is_empty() {
             return laps;
         }
-        let probes = self.probes.iter().filter_map(|p| p.template.as_ref());
+        let probes = self.probes.iter().filter_map(|p| p.template.as_ref()).flatten();
         for probe in probes.take(TIMED_PROBES_MAX) {
             let scores = laps.time_each(options.stopwatch, gallery.len() / LENGTH, || {
                 score_rows(&gallery, probe)
@@ -148,7 +148,7 @@ impl Job<'_> {
         pairing: Pairing,
         options: &Options<'_>,
         laps: &mut StageLaps,
-    ) -> Result<Templates, String> {
+    ) -> Result<Taken, String> {
         let watch = options.stopwatch;
         let bytes = read_picture_file(&self.file.path)?;
         let picture = laps.decode.time(watch, || decode(&bytes)).map_err(|e| e.to_string())?;
@@ -157,12 +157,7 @@ impl Job<'_> {
         let within = pairing == Pairing::WithinSession;
         let probe =
             (within || is(Session::Second)).then(|| laps.template.time(watch, || probe(&sample)));
-        let reference = if within || is(Session::First) {
-            Some(reference(std::slice::from_ref(&sample)).map_err(|e| e.to_string())?)
-        } else {
-            None
-        };
-        Ok(Templates { side: sample.side(), reference, probe })
+        Ok(Taken { sample, probe })
     }
 
     fn sample(
@@ -216,7 +211,8 @@ fn jobs(set: &SampleSet) -> Vec<Job<'_>> {
 
 fn collect<'a>(
     set: &SampleSet,
-    outcomes: impl Iterator<Item = (&'a Job<'a>, Result<Templates, String>)>,
+    options: &Options<'_>,
+    outcomes: impl Iterator<Item = (&'a Job<'a>, Result<Taken, String>)>,
 ) -> Acquired {
     let mut acquired = Acquired {
         references: Vec::new(),
@@ -227,13 +223,14 @@ fn collect<'a>(
         timings: StageTimings::default(),
     };
     let mut left_hands = vec![0; set.palms.len()];
+    let (mut samples, mut probes) = (Vec::new(), Vec::new());
     for (job, outcome) in outcomes {
         let attempts = &mut acquired.attempts[usize::from(job.palm)];
         attempts.samples += 1;
-        let (reference, probe) = match outcome {
-            Ok(templates) => {
-                left_hands[usize::from(job.palm)] += u64::from(templates.side == Side::Left);
-                (templates.reference, templates.probe)
+        let (taken, probe) = match outcome {
+            Ok(Taken { sample, probe }) => {
+                left_hands[usize::from(job.palm)] += u64::from(sample.side() == Side::Left);
+                (Some(sample), probe)
             }
             Err(reason) => {
                 attempts.failures += 1;
@@ -250,10 +247,10 @@ fn collect<'a>(
             }
         };
         if is_reference {
-            acquired.references.push(Encoded { palm, sample, template: reference });
+            samples.push(Encoded { palm, sample, template: taken });
         }
         if is_probe {
-            acquired.probes.push(Encoded { palm, sample, template: probe });
+            probes.push(Encoded { palm, sample, template: probe });
         }
     }
     let minorities = acquired.attempts.iter().zip(left_hands).map(|(attempts, left)| {
@@ -261,5 +258,69 @@ fn collect<'a>(
         usize::try_from(left.min(right)).unwrap_or(usize::MAX)
     });
     acquired.side_disagreements = minorities.sum();
+    acquired.references = group(samples, options.enrolled_samples)
+        .into_par_iter()
+        .map(|Encoded { palm, sample, template }| {
+            // Samples of both hands cannot be fused; what cannot be enrolled is missed.
+            let template = template.and_then(|samples| reference(&samples).ok());
+            Encoded { palm, sample, template }
+        })
+        .collect();
+    acquired.probes = group(probes, options.probe_samples);
     acquired
+}
+
+/// Puts each palm's samples into groups of `size`, in their order; of a group, those that were
+/// acquired. What is left over makes a group only where the palm has no other.
+fn group<T>(samples: Vec<Encoded<T>>, size: NonZeroUsize) -> Vec<Encoded<Vec<T>>> {
+    let mut groups: Vec<Encoded<Vec<T>>> = Vec::new();
+    // Attempts in the last group, acquired or not.
+    let mut filled = 0;
+    let drop_partial = |groups: &mut Vec<Encoded<Vec<T>>>, filled: usize| {
+        let is_other =
+            groups.len() >= 2 && groups[groups.len() - 2].palm == groups[groups.len() - 1].palm;
+        if filled < size.get() && is_other {
+            groups.pop();
+        }
+    };
+    for Encoded { palm, sample, template } in samples {
+        let goes_on = groups.last().is_some_and(|group| group.palm == palm);
+        if !goes_on || filled == size.get() {
+            if !goes_on {
+                drop_partial(&mut groups, filled);
+            }
+            groups.push(Encoded { palm, sample, template: None });
+            filled = 0;
+        }
+        filled += 1;
+        if let (Some(group), Some(template)) = (groups.last_mut(), template) {
+            group.template.get_or_insert_default().push(template);
+        }
+    }
+    drop_partial(&mut groups, filled);
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_grouped_by_palm() {
+        let numbers = |size, samples: &[(u16, Option<u8>)]| {
+            let numbered = samples.iter().zip(0..);
+            let samples =
+                numbered.map(|(&(palm, template), sample)| Encoded { palm, sample, template });
+            let groups = group(samples.collect(), NonZeroUsize::new(size).unwrap());
+            groups.into_iter().map(|g| (g.palm, g.sample, g.template)).collect::<Vec<_>>()
+        };
+        let samples = [(0, Some(1)), (0, None), (0, Some(3)), (1, Some(4)), (2, None), (2, None)];
+        assert_eq!(
+            numbers(2, &samples),
+            [(0, 0, Some(vec![1])), (1, 3, Some(vec![4])), (2, 4, None)],
+            "palm 0 has a sample left over, palm 1 has no full group, palm 2 nothing"
+        );
+        assert_eq!(numbers(1, &samples[..2]), [(0, 0, Some(vec![1])), (0, 1, None)]);
+        assert_eq!(numbers(3, &[]), []);
+    }
 }

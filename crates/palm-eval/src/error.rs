@@ -36,6 +36,12 @@ pub enum EvalError {
          --limit-palms if it is set)"
     )]
     OnePalm(PathBuf),
+    /// Groups of samples need two sessions, or a group would be compared with its own visit.
+    #[error(
+        "{0} has samples of one session only; several samples a reference or a probe need names that \
+         begin with s1_ and s2_"
+    )]
+    OneSession(String),
     /// More palms than can be numbered.
     #[error("{got} palms are more than the {limit} that can be evaluated; use --limit-palms")]
     TooManyPalms {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use handfast_model::SeededRandom;
-use handfast_palm::{score, score_rows};
+use handfast_palm::{LENGTH, Probe, Reference, score, score_rows};
 
 use crate::EvalError;
 use crate::acquisition::{Acquired, Attempts};
@@ -62,6 +62,10 @@ pub struct Options<'a> {
     pub input: Input,
     /// Threads for encoding and scoring.
     pub threads: NonZeroUsize,
+    /// Samples that are fused into one reference; more than one needs a set with two sessions.
+    pub enrolled_samples: NonZeroUsize,
+    /// Frames of one probe, the best of which counts; more than one needs a set with two sessions.
+    pub probe_samples: NonZeroUsize,
     /// Seed of the bootstrap.
     pub seed: u64,
     /// What times the stages.
@@ -73,11 +77,16 @@ pub struct Options<'a> {
 /// Evaluates a set: encodes its samples, scores every pair, and computes the report.
 ///
 /// # Errors
-/// Where the set has more pairs than [`PAIRS_MAX`], or the threads cannot be started.
+/// Where the set has more pairs than [`PAIRS_MAX`], or one session for groups of samples, or the
+/// threads cannot be started.
 pub fn evaluate(set: &SampleSet, options: &Options<'_>) -> Result<Report, EvalError> {
     let pairs = pairs(set);
     if pairs > PAIRS_MAX {
         return Err(EvalError::TooManyPairs { got: pairs });
+    }
+    let single = options.enrolled_samples.max(options.probe_samples) == NonZeroUsize::MIN;
+    if set.pairing == Pairing::WithinSession && !single {
+        return Err(EvalError::OneSession(set.name.clone()));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.get()).build()?;
     // The pool's threads take part; this one only waits, so that the timed pass runs alone.
@@ -92,16 +101,33 @@ pub fn evaluate(set: &SampleSet, options: &Options<'_>) -> Result<Report, EvalEr
             set.palms.len(),
             &acquired.references,
             &acquired.probes,
-            |probe| score_rows(&gallery, probe),
+            |frames: &Vec<Probe>| best_scores(&gallery, frames),
             scored,
         );
         report(set, options, acquired, &scores)
     }))
 }
 
+/// The scores of one capture with every reference: of each, the best of its frames.
+fn best_scores(gallery: &[i8], frames: &[Probe]) -> Vec<i32> {
+    let mut best = vec![i32::MIN; gallery.len() / LENGTH];
+    for frame in frames {
+        for (best, score) in best.iter_mut().zip(score_rows(gallery, frame)) {
+            *best = score.max(*best);
+        }
+    }
+    best
+}
+
+/// The score of one capture with one reference: the best of its frames.
+#[expect(clippy::ptr_arg, reason = "a probe's template is its frames, as they are kept")]
+fn best_score(reference: &Reference, frames: &Vec<Probe>) -> i32 {
+    frames.iter().map(|frame| score(reference, frame)).max().unwrap_or(i32::MIN)
+}
+
 fn report(set: &SampleSet, options: &Options<'_>, acquired: Acquired, scores: &Scores) -> Report {
     let searches = GALLERIES.map(|enrolled| {
-        let maxima = search_maxima(enrolled, &acquired.references, &acquired.probes, score);
+        let maxima = search_maxima(enrolled, &acquired.references, &acquired.probes, best_score);
         (enrolled, search_rates(scores, enrolled, maxima))
     });
     (options.progress)(Progress { step: Step::Resampling, done: 0, total: 1 });
@@ -116,6 +142,8 @@ fn report(set: &SampleSet, options: &Options<'_>, acquired: Acquired, scores: &S
         palms: set.palms.len(),
         samples: set.samples(),
         left_out: set.left_out,
+        enrolled_samples: options.enrolled_samples,
+        probe_samples: options.probe_samples,
         template_version: handfast_palm::FORMAT_VERSION,
         rates: rates(scores, &weighted),
         fta: fta(&acquired.attempts, &ones),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
@@ -53,6 +54,10 @@ pub struct Report {
     pub samples: usize,
     /// Samples of an unknown session, in no pair.
     pub left_out: usize,
+    /// Samples fused into each reference.
+    pub enrolled_samples: NonZeroUsize,
+    /// Frames of each probe, the best of which counts.
+    pub probe_samples: NonZeroUsize,
     /// The engine's template version.
     pub template_version: u8,
     /// EER and TAR; failures to acquire count as misses.
@@ -90,7 +95,7 @@ pub const MARKDOWN_HEAD: &str = "\
 
 /// What the Markdown table's signs mean, in a paragraph to stand below it.
 pub const MARKDOWN_NOTE: &str = "\
-Single sample against single sample, session 1 against session 2 where a set has two; failures to \
+Single sample against single sample where a set's name says no more, session 1 against session 2 where a set has two; failures to \
 acquire (FTA) count as misses, but for the one column that says otherwise. An empty rate (–) has fewer than 10 expected false matches in all \
 pairs. \\* follows from single comparisons, \\*\\* also from a tail fitted to the impostor scores. \
 Intervals are drawn over palms. Milliseconds are medians from file to template on one core.
@@ -110,7 +115,8 @@ impl Report {
             Some((low, high)) => format!(" ({}–{})", percent(Some(low)), percent(Some(high))),
             None => String::new(),
         };
-        let mut row = format!("| {} | {} | {} ", self.set, self.palms, self.samples);
+        let mut row = format!("| {}{} ", self.set, self.groups_words());
+        let _ = write!(row, "| {} | {} ", self.palms, self.samples);
         let tar_ci = self.ci.tar_at_fmr.get("1e-4").copied().flatten();
         let cells = [
             percent(self.fta),
@@ -129,6 +135,14 @@ impl Report {
             let _ = write!(row, "| {cell} ");
         }
         row + "|\n"
+    }
+
+    /// How many samples make a reference and a probe, where it is not one each.
+    fn groups_words(&self) -> String {
+        match (self.enrolled_samples.get(), self.probe_samples.get()) {
+            (1, 1) => String::new(),
+            (enrolled, frames) => format!(", {enrolled} enrolled, best of {frames}"),
+        }
     }
 
     fn markdown_fnir(&self, enrolled: usize) -> String {
@@ -155,6 +169,9 @@ impl Report {
             Pairing::WithinSession => "one session, all pairs",
         };
         writeln!(out, "{}: {} palms, {} samples, {input}", self.set, self.palms, self.samples)?;
+        if !self.groups_words().is_empty() {
+            writeln!(out, "  samples a palm: {}", self.groups_words().trim_start_matches(", "))?;
+        }
         if self.left_out > 0 {
             writeln!(out, "  {} samples of unknown session left out", self.left_out)?;
         }

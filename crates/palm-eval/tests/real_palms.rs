@@ -34,6 +34,8 @@ fn report(set: &str, input: Input) -> Option<Report> {
     let options = Options {
         input,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        enrolled_samples: NonZeroUsize::MIN,
+        probe_samples: NonZeroUsize::MIN,
         seed: 1,
         stopwatch: &Stopped,
         progress: &|_| {},
