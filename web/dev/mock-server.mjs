@@ -61,7 +61,7 @@ const routes = [
   ['GET /me/tickets', () => ok(data.tickets)],
   ['GET /me/links', () => ok(data.links)],
   ['POST /me/links/:id/confirm', () => ok()],
-  ['POST /me/links/:id/move', ({ body }) => (body.code === 'wrong' ? problem(404, 'unknown-code', 'No such code.') : ok())],
+  ['POST /me/links/:id/move', ({ body }) => (body.code === 'wrong' ? problem(404, 'not-found', 'No ticket has this code; check it and try again.') : ok())],
   ['PATCH /me/links/:id', () => ok({})],
   ['DELETE /me/links/:id', () => ok({ receipt: { receipt_id: 'dr-01J9', deleted_at: new Date().toISOString(), palms: 2, statement: 'Both templates and their keys were destroyed in the vault of Rocky Mountain Tickets.' } })],
   ['GET /link-decisions/:key', ({ path }) => (path[1] === 'old' ? problem(410, 'link-expired', 'Old.') : ok({ event_name: 'Night of the Long Echo', product: 'General admission', venue_name: 'Red Rocks Amphitheatre', created_at: new Date().toISOString(), state: 'pending' }))],

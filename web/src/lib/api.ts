@@ -24,8 +24,8 @@ export type Who =
 
 export interface Entered {
   at: Time;
-  gate_name: string;
-  lane_name: string;
+  gate_name: string | null;
+  lane_name: string | null;
   method: 'palm' | 'code';
 }
 
@@ -60,8 +60,9 @@ export interface PalmLink {
     text_version: string;
     language: string;
     given_at: Time;
-    scope: Scope;
-    until: Time;
+    /** Null where the consent covers no entry. */
+    scope: Scope | null;
+    until: Time | null;
     purposes: string[];
   };
   armed: { kind: 'event' | 'shop'; name: string; until: Time }[];
@@ -232,6 +233,8 @@ export interface Demo {
   stations: DemoStation[];
   fans: DemoFan[];
   staff: { name: string; email: string; role: string }[];
+  /** Whether the demo's events are over. */
+  over?: boolean;
 }
 
 export interface Mail {
@@ -283,8 +286,8 @@ async function problemFrom(response: Response): Promise<Problem> {
 
 function fallbackSlug(slug: string, status: number): string {
   if (slug !== 'unexpected') return slug;
-  if (status === 401) return 'unauthorized';
-  if (status === 404) return 'not_found';
+  if (status === 401) return 'unauthenticated';
+  if (status === 404) return 'gone';
   if (status === 429) return 'too_many_requests';
   return status >= 502 ? 'offline' : slug;
 }

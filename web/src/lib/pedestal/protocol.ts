@@ -51,7 +51,7 @@ export interface Guidance {
   state: GuidanceState;
   /** How much of the hold is done, 0 to 1. */
   hold: number;
-  /** Where the hand is, relative to the frame: x and radius to its width, y to its height. */
+  /** Where the hand is, relative to the frame: x to its width, y to its height, the radius to its shorter side. */
   hand: { x: number; y: number; radius: number } | null;
 }
 

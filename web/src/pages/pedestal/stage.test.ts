@@ -14,8 +14,8 @@ describe('a hand on the stage', () => {
     const whole = onStage({ x: 0, y: 0, radius: 0.5 }, 4 / 3, WIDE);
     expect(whole.x).toBeCloseTo(WIDE.width);
     expect(whole.y).toBeCloseTo(0);
-    expect(whole.radius).toBeCloseTo(WIDE.width / 2);
-    const cropped = onStage({ x: 0.5, y: 0, radius: 0.375 }, 4 / 3, ROUND);
+    expect(whole.radius).toBeCloseTo(WIDE.height / 2);
+    const cropped = onStage({ x: 0.5, y: 0, radius: 0.5 }, 4 / 3, ROUND);
     expect(cropped.y).toBeCloseTo(4.5);
     expect(cropped.radius).toBeCloseTo(91 / 2);
   });

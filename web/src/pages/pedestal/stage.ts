@@ -28,8 +28,8 @@ export const WIDE: StageBox = {
 };
 
 /**
- * A hand's place in the frame (x and radius relative to the frame's width, y to its height) as a place
- * on the stage, where the frame covers the picture area (`object-fit: cover`) and is mirrored.
+ * A hand's place in the frame (x relative to its width, y to its height, the radius to its shorter side)
+ * as a place on the stage, where the frame covers the picture area (`object-fit: cover`) and is mirrored.
  */
 export function onStage(
   hand: { x: number; y: number; radius: number },
@@ -42,6 +42,6 @@ export function onStage(
   return {
     x: box.left + areaWidth / 2 + (0.5 - hand.x) * frameWidth,
     y: box.top + areaHeight / 2 + (hand.y - 0.5) * frameHeight,
-    radius: hand.radius * frameWidth,
+    radius: hand.radius * Math.min(frameWidth, frameHeight),
   };
 }
