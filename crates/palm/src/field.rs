@@ -24,6 +24,9 @@ const ACROSS_SIGMA: f64 = 2.0;
 const ALONG_SIGMA: f64 = 3.0;
 /// The filter's wave in radians a field pixel: lines about a tenth of a palm's side apart.
 const FREQUENCY: f64 = 1.2;
+/// A line this faint, in grey levels of filter response, counts half; a flat place, where only
+/// rounding answers, not at all.
+const FAINTEST: f32 = 0.1;
 /// The smoothing's Gaussian: narrower keeps more of the palm, wider forgives more misalignment;
 /// with poses tried in steps of five sample pixels this is where neither is lost.
 const SMOOTH_SIGMA: f64 = 1.25;
@@ -193,11 +196,9 @@ fn line_vectors(grey: &[f32]) -> Zeroizing<Vec<[f32; 2]>> {
         }
     }
     for vector in vectors.iter_mut() {
-        let length = (vector[0] * vector[0] + vector[1] * vector[1]).sqrt();
-        if length > 0.0 {
-            vector[0] /= length;
-            vector[1] /= length;
-        }
+        let length = (vector[0] * vector[0] + vector[1] * vector[1]).sqrt() + FAINTEST;
+        vector[0] /= length;
+        vector[1] /= length;
     }
     vectors
 }

@@ -325,3 +325,26 @@ fn turn(picture: Picture, orientation: Orientation) -> Picture {
         pixels,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::DynamicImage;
+
+    use super::*;
+
+    #[test]
+    fn turns_as_the_image_library_does() {
+        let (width, height) = (33, 40);
+        let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
+        let buffer = image::RgbImage::from_raw(width, height, pixels.clone()).expect("fits");
+        for exif in 1..=8 {
+            let orientation = Orientation::from_exif(exif).expect("1 to 8 are orientations");
+            let mut expected = DynamicImage::ImageRgb8(buffer.clone());
+            expected.apply_orientation(orientation);
+            let picture = Picture::from_rgb(width, height, pixels.clone()).expect("fits");
+            let turned = turn(picture, orientation);
+            assert_eq!((turned.width, turned.height), (expected.width(), expected.height()));
+            assert_eq!(turned.pixels.as_slice(), expected.as_bytes(), "orientation {exif}");
+        }
+    }
+}

@@ -28,6 +28,9 @@ const TURNS_AND_SCALES: [(f64, f32); 5] =
 pub const SAMPLES_MAX: usize = 8;
 /// Length of every vector. Two to the seventh: the inner product of two is at most 2 to the 14th.
 const NORM: f64 = 128.0;
+/// The least length of a field with lines in it: a palm's is about ten, that of rounding alone in a
+/// flat picture a thousandth.
+const FIELD_NORM_MIN: f64 = 0.1;
 /// The square of [`NORM`]: what no vector's squared length exceeds.
 pub(crate) const NORM_SQUARED_MAX: i32 = 1 << 14;
 
@@ -77,6 +80,9 @@ pub enum TemplateError {
         /// Bytes or numbers given.
         found: usize,
     },
+    /// A number that no template holds, so that every number can be negated.
+    #[error("a vector holds -128, no palm template does")]
+    OutOfRange,
     /// A vector longer than any palm gives: it would match everybody.
     #[error("a vector's squared length is {found}, at most {NORM_SQUARED_MAX} is possible")]
     TooLong {
@@ -218,6 +224,9 @@ fn check_length(kind: &'static str, expected: usize, found: usize) -> Result<(),
 }
 
 fn check_norm(vector: &[i8]) -> Result<(), TemplateError> {
+    if vector.contains(&i8::MIN) {
+        return Err(TemplateError::OutOfRange);
+    }
     let found: i32 = vector.iter().map(|&value| i32::from(value) * i32::from(value)).sum();
     if found > NORM_SQUARED_MAX { Err(TemplateError::TooLong { found }) } else { Ok(()) }
 }
@@ -301,7 +310,7 @@ fn poses() -> Vec<Pose> {
 /// Scales a vector to [`NORM`] and rounds it; no squared length exceeds [`NORM_SQUARED_MAX`].
 fn quantise(values: &[f32], out: &mut Vec<i8>) {
     let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-    if norm == 0.0 {
+    if norm < FIELD_NORM_MIN {
         // A flat picture: no lines, a vector that matches nothing.
         out.resize(out.len() + values.len(), 0);
         return;

@@ -93,3 +93,46 @@ impl Envelope {
         self.starts.push(i64::MIN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::super::blob;
+    use super::super::mask::Mask;
+    use super::*;
+
+    /// The nearest outside pixel, looked for among all of them and the picture's surroundings.
+    fn nearest(blob: &Blob, x: i64, y: i64) -> i64 {
+        let (width, height) = (blob.width() as i64, blob.height() as i64);
+        let mut least = i64::MAX;
+        for oy in -1..=height {
+            for ox in -1..=width {
+                let within = ox >= 0 && oy >= 0 && ox < width && oy < height;
+                if !within || !blob.bits()[(oy * width + ox) as usize] {
+                    least = least.min((x - ox) * (x - ox) + (y - oy) * (y - oy));
+                }
+            }
+        }
+        least
+    }
+
+    #[test]
+    fn agrees_with_looking_everywhere() {
+        let (width, height) = (37, 23);
+        // A shape with bays and a border that touches the picture's edge.
+        let bits = (0..width * height)
+            .map(|at| {
+                let (x, y) = ((at % width) as i64, (at / width) as i64);
+                (x * x + 3 * y) % 29 > 4 || (x - 20).abs() < 6
+            })
+            .collect();
+        let mask = Mask { width, height, bits: Zeroizing::new(bits) };
+        let blob = blob::largest(mask, 1).pop().expect("one large blob");
+        let distances = squared_distances(&blob);
+        for (at, &distance) in distances.iter().enumerate() {
+            let (x, y) = ((at % width) as i64, (at / width) as i64);
+            assert_eq!(distance, nearest(&blob, x, y), "at {x}, {y}");
+        }
+    }
+}
