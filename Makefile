@@ -4,7 +4,7 @@
 CARGO_FLAGS ?= --locked
 HANDFAST := target/release/handfast
 
-.PHONY: help demo test bench pages binary test-pages test-rust test-browser lint openapi
+.PHONY: help demo test bench pages binary test-pages test-rust test-browser lint docs
 
 help: ## What there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,5 +38,7 @@ binary: pages ## The release binary, pages inside
 	@echo "==> building the binary (first time: several minutes; later: seconds)"
 	@cargo build $(CARGO_FLAGS) --release --bin handfast
 
-openapi: pages ## Write docs/openapi.json again
-	@cargo run $(CARGO_FLAGS) --quiet --bin handfast -- openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+docs: ## Write the generated documents again
+	@cargo build $(CARGO_FLAGS) --quiet --bin handfast
+	@target/debug/handfast openapi > docs/openapi.json
+	@target/debug/handfast routes > docs/routes.md

@@ -30,7 +30,8 @@ test_browser() {
   node --test tests/browser/*.test.mjs
 }
 
-eval "$(scripts/postgres.sh start)" # sets HANDFAST_TEST_POSTGRES
+HANDFAST_TEST_POSTGRES=$(scripts/postgres.sh start)
+export HANDFAST_TEST_POSTGRES
 trap 'scripts/postgres.sh stop' EXIT
 
 part "pages: types and units" test_pages

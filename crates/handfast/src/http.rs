@@ -113,8 +113,18 @@ pub(crate) fn openapi() -> OpenApi {
     all_routes().into_parts().1
 }
 
-/// Who may call what, for docs/routes.md.
-pub(crate) fn rules() -> Vec<Rule> {
+/// Who may call what: docs/routes.md.
+pub(crate) fn rules_as_markdown() -> String {
+    let mut table = String::from(
+        "# Who may call what\n\nPrinted by `handfast routes`.\n\n| route | who |\n|---|---|\n",
+    );
+    for rule in rules() {
+        table.push_str(&format!("| {} {} | {} |\n", rule.method, rule.path, rule.access));
+    }
+    table
+}
+
+fn rules() -> Vec<Rule> {
     all_routes().into_parts().2
 }
 
@@ -173,6 +183,19 @@ mod tests {
             })
             .sum();
         assert_eq!(documented, rules.len());
+    }
+
+    #[test]
+    fn the_committed_documents_are_those_of_these_routes() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
+        let committed = |name: &str| std::fs::read_to_string(format!("{docs}{name}")).unwrap();
+        let again = "the routes changed: run `make docs` and commit docs/";
+        assert_eq!(
+            committed("openapi.json").trim(),
+            openapi().to_pretty_json().unwrap(),
+            "{again}"
+        );
+        assert_eq!(committed("routes.md"), rules_as_markdown(), "{again}");
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl SimulatedPerson {
     pub(crate) fn new(seed: u64, ticket: Option<QrModules>) -> Self {
         let identity = Identity::from_seed(seed);
         Self {
-            left: identity.palm(Side::Left),
-            right: identity.palm(Side::Right),
+            left: identity.hand(Side::Left),
+            right: identity.hand(Side::Right),
             ticket,
             camera: Camera::default(),
             visits: 0,

@@ -26,11 +26,7 @@ pub struct Routes {}
 impl Routes {
     /// Prints the authorisation table of every route, as Markdown.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        writeln!(out, "# Who may call what\n\nPrinted by `handfast routes`.\n")?;
-        writeln!(out, "| route | who |\n|---|---|")?;
-        for rule in http::rules() {
-            writeln!(out, "| {} {} | {} |", rule.method, rule.path, rule.access)?;
-        }
+        write!(out, "{}", http::rules_as_markdown())?;
         Ok(Answer::Positive)
     }
 }

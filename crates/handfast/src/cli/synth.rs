@@ -121,7 +121,7 @@ impl Synth {
 }
 
 fn hand_picture(seed: u64, side: Side, visit: u64) -> Picture {
-    let approach = Approach::new(Identity::from_seed(seed).palm(side), visit);
+    let approach = Approach::new(Identity::from_seed(seed).hand(side), visit);
     Camera::default().render(&approach.scene_at(HOVER_MOMENT_MS), visit, 1_280, 960)
 }
 
@@ -147,7 +147,7 @@ fn story_of(scenes: &[SceneText]) -> anyhow::Result<Story> {
                 story.ticket(code, number, *ms)
             }
             SceneText::Hand(seed, side, ms) => {
-                story.hand(Identity::from_seed(*seed).palm(*side), number, *ms)
+                story.hand(Identity::from_seed(*seed).hand(*side), number, *ms)
             }
             SceneText::Picture(file, ms) => {
                 let picture = decode(&read(file)?)

@@ -341,7 +341,7 @@ impl Booth<'_> {
 }
 
 fn frames_of(person: &Identity, visit: u64) -> Vec<Picture> {
-    let approach = Approach::new(person.palm(Side::Right), visit);
+    let approach = Approach::new(person.hand(Side::Right), visit);
     let camera = Camera::default();
     (0..FRAMES)
         .map(|frame| camera.render(&approach.scene_at(AT_REST_MS + frame * 67), frame, 640, 480))
