@@ -148,11 +148,13 @@ pub(crate) async fn account(
     tx.execute(
         "INSERT INTO till_ledger_accounts (ledger_account_id, kind, owner, currency, \
          may_be_negative, debits_pending, debits_posted, credits_pending, credits_posted, \
-         created_at) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, $6)",
+         created_at) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, $6) ON CONFLICT DO NOTHING",
         params![fresh, kind, owner, currency, kind.may_be_negative(), now],
     )
     .await?;
-    Ok(fresh)
+    // Somebody else may have made it meanwhile; then theirs is the one.
+    let made = find_account(tx, kind, owner, currency).await?;
+    made.ok_or(TillError::Ledger(LedgerError::UnknownAccount))
 }
 
 pub(crate) async fn find_account(

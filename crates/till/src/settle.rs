@@ -54,7 +54,8 @@ enum Sender {
 
 impl Till {
     /// Finds out about everything that a process which died left open. Call it at start, before
-    /// the first request, while no other process serves the same database.
+    /// the first request, while no other process serves the same database. Where more is open than one
+    /// round takes, [`Till::resolve_due`] goes on with it.
     ///
     /// # Errors
     /// [`TillError::Store`].

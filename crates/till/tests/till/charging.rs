@@ -106,6 +106,38 @@ test_on_both_engines! {
         at.check_books(&[paid], "double taps").await;
     }
 
+    async fn requests_at_once_make_one_charge(store: Store) {
+        let at = Counter::open(store).await;
+        let request = at.request(500);
+        let repeats = (0..6).map(|_| {
+            let (till, request) = (at.till.clone(), request.clone());
+            tokio::spawn(async move { till.request_charge(&request).await.unwrap().id })
+        });
+        let mut ids = Vec::new();
+        for id in repeats.collect::<Vec<_>>() {
+            ids.push(id.await.unwrap());
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1);
+        at.till.cancel_charge(at.register, ids[0]).await.unwrap();
+        let others = (0..6).map(|_| {
+            let (till, request) = (at.till.clone(), at.request(500));
+            tokio::spawn(async move { till.request_charge(&request).await })
+        });
+        let mut made = 0;
+        for other in others.collect::<Vec<_>>() {
+            match other.await.unwrap() {
+                Ok(charge) => {
+                    made += 1;
+                    assert_eq!(charge.number, 2);
+                }
+                Err(TillError::RegisterBusy { number }) => assert_eq!(number, 2),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(made, 1);
+    }
+
     async fn two_charges_at_once_do_not_spend_the_credit_twice(store: Store) {
         let at = Counter::open(store).await;
         let fan = at.fan(Instrument::AlwaysApproves).await;
