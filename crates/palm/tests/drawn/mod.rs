@@ -38,13 +38,21 @@ impl Default for Drawing {
     }
 }
 
-/// Fingers of a right hand seen from its palm: base and tip in palm radii, x to the right, y up.
-const FINGERS: [((f32, f32), (f32, f32), f32); 5] = [
-    ((-0.70, 0.75), (-1.15, 2.00), 0.17),
-    ((-0.27, 0.95), (-0.42, 2.45), 0.19),
-    ((0.20, 0.98), (0.22, 2.65), 0.19),
-    ((0.66, 0.85), (0.88, 2.40), 0.19),
-    ((0.75, -0.25), (1.75, 0.75), 0.22),
+/// A finger: a bar from its base to its tip. In palm radii from the palm's middle, x to the right
+/// and y up.
+struct Finger {
+    base: (f32, f32),
+    tip: (f32, f32),
+    half_width: f32,
+}
+
+/// The fingers of a right hand seen from its palm; the thumb is last.
+const FINGERS: [Finger; 5] = [
+    Finger { base: (-0.70, 0.75), tip: (-1.15, 2.00), half_width: 0.17 },
+    Finger { base: (-0.27, 0.95), tip: (-0.42, 2.45), half_width: 0.19 },
+    Finger { base: (0.20, 0.98), tip: (0.22, 2.65), half_width: 0.19 },
+    Finger { base: (0.66, 0.85), tip: (0.88, 2.40), half_width: 0.19 },
+    Finger { base: (0.75, -0.25), tip: (1.75, 0.75), half_width: 0.22 },
 ];
 
 impl Drawing {
@@ -74,11 +82,12 @@ impl Drawing {
         }
         let in_palm = across.abs() < 0.92 && up.abs() < 0.95;
         let in_arm = across.abs() < 0.65 && up < 0.0;
-        let in_finger = FINGERS.iter().enumerate().any(|(i, &(base, tip, half_width))| {
+        let in_finger = FINGERS.iter().enumerate().any(|(i, finger)| {
             let opened = if i == 4 { 1.0 } else { self.spread };
-            let base = (base.0 * (0.75 + 0.25 * opened), base.1);
-            let tip = (base.0 + (tip.0 - base.0) * opened, tip.1);
-            distance_to_bar((across, up), base, tip) < half_width + 0.06 * (1.0 - opened)
+            let base = (finger.base.0 * (0.75 + 0.25 * opened), finger.base.1);
+            let tip = (base.0 + (finger.tip.0 - base.0) * opened, finger.tip.1);
+            let half_width = finger.half_width + 0.06 * (1.0 - opened);
+            distance_to_bar((across, up), base, tip) < half_width
         });
         (in_palm || in_arm || in_finger).then(|| self.creases(across, up))
     }
