@@ -138,7 +138,10 @@ pub(crate) async fn refund(
 ) -> Result<Json<ChargeView>, Problem> {
     let nonce = Nonce::parse(&new.nonce).map_err(TillError::from)?;
     let order = RefundOrder { register: device.id, charge: id, nonce };
-    hub.till.refund_charge(&order).await?;
+    // On a task of its own: a register that hangs up does not leave it half done.
+    let till = hub.till.clone();
+    let refunded = tokio::spawn(async move { till.refund_charge(&order).await });
+    refunded.await.map_err(|error| Problem::from_failure(&error))??;
     let charge = hub.till.charge(device.id, id).await?;
     Ok(Json(ChargeView::of(&charge, &hub)))
 }
