@@ -279,6 +279,19 @@ fn a_hand_that_gives_no_good_frame_is_sent_on() {
 }
 
 #[test]
+fn who_holds_well_only_when_sent_on_leaves_nothing_behind() {
+    let mut booth = lane();
+    booth.show(Scene::Awkward(GuidanceState::OpenFingers), 125);
+    booth.assert_turned_away(Reason::CaptureTimeout, WayOn::QrLane);
+    drop(booth.sent());
+    for _ in 0..5 {
+        booth.show(LEFT, 1);
+        assert_eq!(booth.samples_alive(), 0);
+    }
+    assert!(booth.sent_kinds().is_empty());
+}
+
+#[test]
 fn a_dark_or_dazzled_lane_is_patient() {
     for (scene, advice) in
         [(Scene::Dark, GuidanceState::TooDark), (Scene::Dazzled, GuidanceState::Glare)]
