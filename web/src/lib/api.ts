@@ -172,6 +172,8 @@ export type AdmissionOutcome =
 
 export interface Admission {
   outcome: AdmissionOutcome;
+  /** Why exactly, where the server says more than the outcome. */
+  reason?: string | null;
   product: string | null;
   event_name: string | null;
   previous: Entered | null;

@@ -328,6 +328,17 @@ export const de: Messages = {
       ambiguous: 'Mehrere Tickets',
       incomplete: 'Eine Frage ist offen',
     },
+    reasons: {
+      not_a_ticket_code: 'Das ist kein Ticketcode. Nach dem Ticket fragen.',
+      damaged_code: 'Der Code ist beschädigt oder abgeschnitten. Ganz zeigen lassen.',
+      mistyped_code: 'Der Code hat einen Tippfehler. Noch einmal eintippen.',
+      unknown_code: 'Kein Ticket hat diesen Code. Zum Servicepunkt schicken.',
+      other_event: 'Dieses Ticket ist für eine andere Veranstaltung.',
+      other_venue: 'Dieses Ticket ist für einen anderen Ort.',
+      too_early: 'Zu früh: Für dieses Ticket ist der Einlass noch nicht offen.',
+      event_over: 'Diese Veranstaltung ist vorbei.',
+      product_elsewhere: 'Dieses Ticket gilt für einen anderen Eingang. Den Weg dorthin zeigen.',
+    },
     advice: {
       ok: '',
       already_redeemed: 'Mit diesem Ticket ist schon jemand drin. Zum Servicepunkt schicken.',

@@ -325,6 +325,17 @@ export const en = {
       ambiguous: 'Several tickets',
       incomplete: 'A question is open',
     },
+    reasons: {
+      not_a_ticket_code: 'This is not a ticket’s code. Ask for the ticket.',
+      damaged_code: 'The code is damaged or cut. Ask to see it whole.',
+      mistyped_code: 'The code has a typing mistake. Type it again.',
+      unknown_code: 'No ticket has this code. Send the person to the help desk.',
+      other_event: 'This ticket is for another event.',
+      other_venue: 'This ticket is for another venue.',
+      too_early: 'It is too early: the doors are not open for this ticket yet.',
+      event_over: 'This event is over.',
+      product_elsewhere: 'This ticket is for another entrance. Show the way there.',
+    },
     advice: {
       ok: '',
       already_redeemed: 'Somebody entered with this ticket. Send the person to the help desk.',

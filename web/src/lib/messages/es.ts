@@ -328,6 +328,17 @@ export const es: Messages = {
       ambiguous: 'Varias entradas',
       incomplete: 'Falta una respuesta',
     },
+    reasons: {
+      not_a_ticket_code: 'Esto no es el código de una entrada. Pide la entrada.',
+      damaged_code: 'El código está dañado o cortado. Pide verlo entero.',
+      mistyped_code: 'El código tiene un error al teclear. Escríbelo de nuevo.',
+      unknown_code: 'Ninguna entrada tiene este código. Envía a la persona al punto de ayuda.',
+      other_event: 'Esta entrada es para otro evento.',
+      other_venue: 'Esta entrada es para otro recinto.',
+      too_early: 'Es demasiado pronto: las puertas aún no están abiertas para esta entrada.',
+      event_over: 'Este evento ya terminó.',
+      product_elsewhere: 'Esta entrada es para otro acceso. Indica el camino.',
+    },
     advice: {
       ok: '',
       already_redeemed: 'Alguien ya entró con esta entrada. Envía a la persona al punto de ayuda.',
