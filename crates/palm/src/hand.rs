@@ -31,6 +31,12 @@ const SECOND_HAND_AREA_MIN: f32 = 0.3;
 const EDGE_PART_MAX: f32 = 0.7;
 /// How much more unusual a hand may look than one found on a later ground and still be preferred.
 const LATER_GROUND_COST: f32 = 0.1;
+/// The greatest area of a hand without valleys, in square palm radii: palm and fingers are about
+/// seven, a bare arm adds as much; a wall or a shirt with corners is more.
+const AREA_RADII_MAX: f32 = 14.0;
+/// What has no valleys is only taken for a hand held badly if it is at least this much redder than
+/// green, of 255, as skin of every tone is: walls and clothes are not to be advised.
+const SKIN_REDNESS_MIN: f32 = 8.0;
 /// The longest fingers, in palm radii: a hand turned about its own axis looks longer than any.
 const FINGER_REACH_MAX: f32 = 3.9;
 /// The least distance between the outer valleys, in palm radii, of a hand held flat.
@@ -86,7 +92,10 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
         for shape in shapes {
             match valleys::find(&shape) {
                 Some(valleys) => hands.push((shape, valleys)),
-                None => guess = better_guess(guess, shape),
+                None if shape.redness(&view) >= SKIN_REDNESS_MIN => {
+                    guess = better_guess(guess, shape);
+                }
+                None => {}
             }
         }
         if two_hands(&hands) {
@@ -244,6 +253,8 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
         Refusal::NotAHand
     } else if shape.circle_near_edge(view) {
         Refusal::CutOff
+    } else if shape.area_radii() > AREA_RADII_MAX {
+        Refusal::NotAHand
     } else if shape.radius < acquire::RADIUS_MIN * view.shorter() {
         Refusal::TooFar
     } else {
@@ -257,6 +268,19 @@ impl Shape {
     fn reach(&self) -> f32 {
         self.contour.iter().map(|&point| (point - self.centre).length()).fold(0.0, f32::max)
             / self.radius
+    }
+
+    /// How much redder than green it is on average, of 255; endless where there is no colour.
+    fn redness(&self, view: &View) -> f32 {
+        let Some(rgb) = view.rgb() else { return f32::INFINITY };
+        let inside = rgb.iter().zip(self.blob.bits()).filter(|(_, bit)| **bit);
+        let sum: i64 = inside.map(|(&[red, green, _], _)| i64::from(red) - i64::from(green)).sum();
+        sum as f32 / self.blob.area() as f32
+    }
+
+    /// The area in square radii.
+    fn area_radii(&self) -> f32 {
+        self.blob.area() as f32 / (self.radius * self.radius)
     }
 
     /// The farthest fingertip above the centre, in radii.
