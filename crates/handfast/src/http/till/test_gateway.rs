@@ -54,7 +54,7 @@ pub(crate) async fn page(
 /// What was chosen on the page.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Choice {
-    instrument: String,
+    instrument_id: String,
 }
 
 /// Where the person goes back to.
@@ -72,6 +72,6 @@ pub(crate) async fn choose(
     PathOf(session): PathOf<String>,
     Body(choice): Body<Choice>,
 ) -> Result<Json<Return>, Problem> {
-    let return_url = hub.test_gateway.choose(&session, &choice.instrument).await?;
+    let return_url = hub.test_gateway.choose(&session, &choice.instrument_id).await?;
     Ok(Json(Return { return_url }))
 }
