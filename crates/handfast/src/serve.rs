@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) database: Option<String>,
     /// Where mails say the pages are.
     pub(crate) public_url: String,
+    /// The camera of this machine's pedestal, if it has one.
+    pub(crate) camera: Option<PathBuf>,
 }
 
 impl Settings {
@@ -88,6 +90,7 @@ impl Settings {
             vault,
             stations: Stations::default(),
             enrolments: RwLock::default(),
+            camera: self.camera.clone(),
             https,
             demo,
         })

@@ -1,24 +1,27 @@
 //! One pedestal that is switched on: a thread of its own that holds the session, because looking
 //! at a frame is work for a processor and must not hold up anybody's requests.
-//!
-//! Frames: the latest wins. A camera that is faster than the engine loses frames, never time.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use handfast_model::{Clock, Duration, Timestamp};
-use handfast_palm::{Picture, decode};
+use handfast_palm::Picture;
 use handfast_pedestal::{
-    Answer, Attention, Errand, Input, Language, Mode, PalmEngine, RequestId, Session, Snapshot,
-    Touch,
+    Answer, Attention, Errand, FramePusher, FrameSource, Input, Language, Mode, PalmEngine,
+    PushedFrames, RequestId, Session, Snapshot, SourceError, Touch, pushed_frames,
 };
-use zeroize::Zeroizing;
 
 use crate::simulated::SimulatedPerson;
 
 /// A session wants to hear that time passes at least every 250 ms.
 const TICK: StdDuration = StdDuration::from_millis(100);
+/// How long a camera is waited for before touches are looked at again.
+const CAMERA_WAIT: Duration = Duration::from_millis(100);
+/// How long a camera that failed is left alone.
+const CAMERA_REST: Duration = Duration::from_secs(1);
+/// A browser's frame that waited longer shows what was, not what is.
+const STALE_AFTER: Duration = Duration::from_millis(500);
 /// 15 frames a second, as the cheapest real cameras.
 const SIMULATED_FRAME_EVERY: Duration = Duration::from_micros(66_667);
 /// Quality of the preview that the page shows of a simulated hand.
@@ -26,7 +29,7 @@ const PREVIEW_QUALITY: u8 = 80;
 
 /// What goes into a station.
 pub(crate) enum Message {
-    /// A frame lies in the mailbox.
+    /// A browser's frame was pushed.
     FrameArrived,
     /// A touch at the page.
     Touch(Touch),
@@ -34,8 +37,18 @@ pub(crate) enum Message {
     Answer(RequestId, Answer),
     /// What applies here may have changed.
     Changed,
-    /// From now on a simulated person stands here (or, `None`, nobody but the camera).
-    Simulate(Option<Box<SimulatedPerson>>),
+    /// From now on the station looks here.
+    Look(Eye),
+}
+
+/// Where a station looks.
+pub(crate) enum Eye {
+    /// At the frames that the page sends.
+    Browser,
+    /// Through a camera (or files) of this machine; the page only draws.
+    Kiosk(Box<dyn FrameSource>),
+    /// At a simulated person.
+    Simulated(Box<SimulatedPerson>),
 }
 
 /// What comes out of a station.
@@ -46,11 +59,11 @@ pub(crate) enum Event {
     Preview(Vec<u8>),
     /// Something to ask the hub.
     Errand(Errand<PalmEngine>),
-    /// A frame that was no picture.
+    /// A frame that was no picture, or a camera that gives none.
     BadFrame(String),
 }
 
-/// A snapshot with who is in front of the camera.
+/// A snapshot with whether a simulated person stands there.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Drawing {
     pub(crate) simulated: bool,
@@ -62,10 +75,8 @@ pub(crate) struct Drawing {
 #[derive(Clone)]
 pub(crate) struct StationHandle {
     messages: Sender<Message>,
-    latest_frame: LatestFrame,
+    frames: Arc<FramePusher>,
 }
-
-type LatestFrame = Arc<Mutex<Option<Zeroizing<Vec<u8>>>>>;
 
 impl StationHandle {
     /// Tells the station something; a station that has ended hears nothing.
@@ -74,17 +85,11 @@ impl StationHandle {
         drop(self.messages.send(message));
     }
 
-    /// Hands over an encoded frame; a frame that was not looked at yet is replaced and zeroed.
-    pub(crate) fn show(&self, frame: Zeroizing<Vec<u8>>) {
-        let waiting = self.take_or_put(Some(frame));
-        if waiting.is_none() {
-            self.tell(Message::FrameArrived);
-        }
-    }
-
-    fn take_or_put(&self, frame: Option<Zeroizing<Vec<u8>>>) -> Option<Zeroizing<Vec<u8>>> {
-        let mut latest = self.latest_frame.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *latest, frame)
+    /// Hands over an encoded frame of the browser; one that was not looked at yet is replaced.
+    pub(crate) fn show(&self, frame: Vec<u8>) -> Result<(), SourceError> {
+        self.frames.push(frame)?;
+        self.tell(Message::FrameArrived);
+        Ok(())
     }
 }
 
@@ -97,30 +102,22 @@ pub(crate) fn start(
     sink: impl Fn(Event) -> bool + Send + 'static,
 ) -> std::io::Result<StationHandle> {
     let (messages, inbox) = channel();
-    let latest_frame = LatestFrame::default();
-    let frames = Arc::clone(&latest_frame);
+    let (pusher, browser) = pushed_frames(clock.clone());
     std::thread::Builder::new().name("station".into()).spawn(move || {
         let session = Session::new(mode, language, PalmEngine, clock.now());
-        let station = Station {
-            session,
-            clock,
-            frames,
-            person: None,
-            drawn: None,
-            next_frame_at: None,
-            sink,
-        };
-        station.run(&inbox);
+        let (eye, drawn, next_frame_at) = (Eye::Browser, None, None);
+        Station { session, clock, browser, eye, drawn, next_frame_at, sink }.run(&inbox);
     })?;
-    Ok(StationHandle { messages, latest_frame })
+    Ok(StationHandle { messages, frames: Arc::new(pusher) })
 }
 
 struct Station<S> {
     session: Session<PalmEngine>,
     clock: Arc<dyn Clock>,
-    frames: LatestFrame,
-    person: Option<Box<SimulatedPerson>>,
+    browser: PushedFrames,
+    eye: Eye,
     drawn: Option<Drawing>,
+    /// When to look next, where frames do not come by themselves.
     next_frame_at: Option<Timestamp>,
     sink: S,
 }
@@ -150,13 +147,16 @@ impl<S: Fn(Event) -> bool> Station<S> {
 
     fn hear(&mut self, message: Message) -> Result<(), Ended> {
         match message {
-            Message::FrameArrived => self.look(),
+            Message::FrameArrived => self.look_at_the_page(),
             Message::Touch(touch) => self.input(Input::Touch(touch)),
             Message::Answer(id, answer) => self.input(Input::Answer(id, answer)),
             Message::Changed => self.input(Input::Changed),
-            Message::Simulate(person) => {
-                self.next_frame_at = person.is_some().then(|| self.clock.now());
-                self.person = person;
+            Message::Look(eye) => {
+                self.next_frame_at = match eye {
+                    Eye::Browser => None,
+                    Eye::Kiosk(_) | Eye::Simulated(_) => Some(self.clock.now()),
+                };
+                self.eye = eye;
                 self.input(Input::Touch(Touch::Cancel))
             }
         }
@@ -164,37 +164,63 @@ impl<S: Fn(Event) -> bool> Station<S> {
 
     fn pass_time(&mut self) -> Result<(), Ended> {
         let now = self.clock.now();
-        if self.next_frame_at.is_some_and(|at| at <= now) {
-            self.simulate(now)
-        } else {
-            self.input(Input::Tick)
+        if self.next_frame_at.is_none_or(|at| now < at) {
+            return self.input(Input::Tick);
+        }
+        match &mut self.eye {
+            Eye::Browser => self.input(Input::Tick),
+            Eye::Kiosk(_) => self.look_through_the_camera(now),
+            Eye::Simulated(person) => {
+                let picture = person.frame(self.session.cue(), now);
+                self.look_at_the_simulated(picture, now)
+            }
         }
     }
 
-    /// Decodes the waiting frame, if frames are wanted at all, and shows it to the session.
-    fn look(&mut self) -> Result<(), Ended> {
-        let waiting = self.frames.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let wanted = self.person.is_none() && self.session.attention() != Attention::None;
-        let Some(bytes) = waiting.filter(|_| wanted) else { return Ok(()) };
-        match decode(&bytes) {
-            Ok(picture) => self.input(Input::Frame(picture)),
+    /// Decodes the page's frame, if frames are wanted at all, and shows it to the session.
+    fn look_at_the_page(&mut self) -> Result<(), Ended> {
+        let wanted = matches!(self.eye, Eye::Browser) && self.wants_frames();
+        if !wanted {
+            return Ok(());
+        }
+        match self.browser.next(Duration::ZERO) {
+            Ok(Some(frame)) if self.clock.now() - frame.taken_at < STALE_AFTER => {
+                self.input(Input::Frame(frame.picture))
+            }
+            Ok(_) => Ok(()),
             Err(error) => self.emit(Event::BadFrame(error.to_string())),
         }
     }
 
-    fn simulate(&mut self, now: Timestamp) -> Result<(), Ended> {
-        let Some(person) = &mut self.person else { return Ok(()) };
-        let picture = person.frame(self.session.cue(), now);
+    fn look_through_the_camera(&mut self, now: Timestamp) -> Result<(), Ended> {
+        let wanted = self.wants_frames();
+        let Eye::Kiosk(camera) = &mut self.eye else { return Ok(()) };
+        self.next_frame_at = Some(now + camera.pace().unwrap_or(Duration::ZERO));
+        if !wanted {
+            self.next_frame_at = Some(now + CAMERA_WAIT);
+            return self.input(Input::Tick);
+        }
+        match camera.next(CAMERA_WAIT) {
+            Ok(Some(frame)) => self.input(Input::Frame(frame.picture)),
+            Ok(None) => self.input(Input::Tick),
+            Err(error) => {
+                self.next_frame_at = Some(now + CAMERA_REST);
+                self.emit(Event::BadFrame(error.to_string()))?;
+                self.input(Input::Tick)
+            }
+        }
+    }
+
+    fn look_at_the_simulated(&mut self, picture: Picture, now: Timestamp) -> Result<(), Ended> {
         self.next_frame_at = Some(now + SIMULATED_FRAME_EVERY);
         if let Some(preview) = encode_preview(&picture) {
             self.emit(Event::Preview(preview))?;
         }
-        let input = if self.session.attention() == Attention::None {
-            Input::Tick
-        } else {
-            Input::Frame(picture)
-        };
-        self.input(input)
+        self.input(if self.wants_frames() { Input::Frame(picture) } else { Input::Tick })
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.session.attention() != Attention::None
     }
 
     fn input(&mut self, input: Input<Picture>) -> Result<(), Ended> {
@@ -202,8 +228,8 @@ impl<S: Fn(Event) -> bool> Station<S> {
         for errand in errands {
             self.emit(Event::Errand(errand))?;
         }
-        let drawing =
-            Drawing { simulated: self.person.is_some(), snapshot: self.session.snapshot() };
+        let simulated = matches!(self.eye, Eye::Simulated(_));
+        let drawing = Drawing { simulated, snapshot: self.session.snapshot() };
         if self.drawn.as_ref() != Some(&drawing) {
             self.drawn = Some(drawing.clone());
             self.emit(Event::Draw(drawing))?;

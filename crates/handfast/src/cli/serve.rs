@@ -23,6 +23,10 @@ pub struct Place {
     /// A PostgreSQL database for the hub instead of SQLite files (postgres://USER@HOST/NAME)
     #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
     pub database: Option<String>,
+    /// A camera of this machine (/dev/video0), a picture or a folder of pictures, for a pedestal
+    /// whose page only draws
+    #[arg(long, value_name = "PATH")]
+    pub camera: Option<PathBuf>,
     /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
@@ -35,6 +39,7 @@ impl Place {
         Settings {
             data: self.data.clone(),
             database: self.database.clone(),
+            camera: self.camera.clone(),
             public_url: public_url.unwrap_or_else(|| format!("http://{listening}")),
         }
     }

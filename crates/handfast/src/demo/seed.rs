@@ -12,8 +12,8 @@ use super::{Demo, DemoFan, DemoStaff, DemoStation, DemoTicket};
 use crate::hub::Hub;
 
 /// The sign-up credit of the demo, and what its promotion can give away in all.
-const CREDIT: Money = Money::new(10_00, Currency::Usd);
-const PROMOTION_FUNDS: Money = Money::new(50_000_00, Currency::Usd);
+const CREDIT: Money = Money::new(1_000, Currency::Usd);
+const PROMOTION_FUNDS: Money = Money::new(5_000_000, Currency::Usd);
 /// Denver, in summer and in winter alike: good enough for a demo's charge numbers.
 const UTC_OFFSET_MINUTES: i32 = -7 * 60;
 

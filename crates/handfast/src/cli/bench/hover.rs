@@ -87,6 +87,7 @@ impl Hover {
                 data: folder.path().join("data"),
                 database: None,
                 public_url: "http://127.0.0.1".to_owned(),
+                camera: None,
             };
             let hub = Arc::new(settings.open(None).await?);
             let lane = Lane::prepare(&hub, self.palms).await?;

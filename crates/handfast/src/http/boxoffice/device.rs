@@ -24,6 +24,10 @@ pub(crate) struct DeviceView {
     gate_name: Option<String>,
     lane_name: Option<String>,
     shop_name: Option<String>,
+    /// Where a pedestal's frames come from: `browser`, or `kiosk` where this machine's own camera
+    /// is configured and the page only draws.
+    #[schema(value_type = String, examples("browser"))]
+    camera: &'static str,
 }
 
 /// The device of this API key.
@@ -47,5 +51,6 @@ pub(crate) async fn this(
         gate_name: device.gate_name,
         lane_name: device.lane_name,
         shop_name,
+        camera: if hub.camera.is_some() { "kiosk" } else { "browser" },
     }))
 }

@@ -3,6 +3,7 @@
 //! The first message is `hello` with the device's API key: a browser's WebSocket can send no
 //! header. Nothing else is listened to before.
 
+use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,21 +13,21 @@ use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use handfast_model::SecretText;
-use handfast_pedestal::{Language, Snapshot, Touch};
+use handfast_pedestal::{
+    Camera, FRAME_BYTES_MAX, FrameSource, Language, PictureFiles, Snapshot, SourceError, Touch,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Receiver, channel};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::errands::Errands;
 use crate::http::access::DeviceCaller;
-use crate::http::problem::Problem;
-use crate::hub::SharedHub;
+use crate::http::problem::{Problem, sentence};
+use crate::hub::{Hub, SharedHub};
 use crate::qr;
 use crate::simulated::SimulatedPerson;
-use crate::station::{self, Drawing, Event, Message, StationHandle};
+use crate::station::{self, Drawing, Event, Eye, Message, StationHandle};
 
-/// A 640-pixel camera frame as JPEG takes 40 to 120 KiB; this leaves room for a bad encoder.
-const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 /// A page sends its hello at once.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow connection; a station whose page reads nothing ends.
@@ -45,7 +46,12 @@ enum Control {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Source {
     Camera,
-    Simulated { fan: u64, code: Option<String> },
+    /// The camera of this machine, where one is configured.
+    Kiosk,
+    Simulated {
+        fan: u64,
+        code: Option<String>,
+    },
 }
 
 /// What a page is sent.
@@ -69,7 +75,7 @@ enum ToPage<'a> {
               (status = "4XX", body = Problem)))]
 pub(crate) async fn link(State(hub): State<SharedHub>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_message_size(FRAME_BYTES_MAX)
         .on_upgrade(move |socket| async move { serve(hub, socket).await })
 }
 
@@ -132,6 +138,23 @@ async fn attend(
     result
 }
 
+impl Hub {
+    /// The camera of this machine, opened for one session.
+    fn kiosk_camera(&self) -> Result<Box<dyn FrameSource>, Problem> {
+        let path = self.camera.as_deref().ok_or_else(|| {
+            Problem::conflict("No camera is configured here. Start the service with `--camera`.")
+        })?;
+        let is_device = path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device());
+        let clock = self.clock.clone();
+        let opened: Result<Box<dyn FrameSource>, SourceError> = if is_device {
+            Camera::open(path, clock).map(|camera| Box::new(camera) as _)
+        } else {
+            PictureFiles::open(path, clock).map(|files| Box::new(files) as _)
+        };
+        opened.map_err(|error| Problem::unavailable(sentence(&error)))
+    }
+}
+
 /// A simulated person is part of the demo: elsewhere a hand that is no hand opens nothing.
 fn simulated_person(
     hub: &SharedHub,
@@ -163,7 +186,7 @@ impl Talk<'_> {
             tokio::select! {
                 message = from_page.next() => match message {
                     Some(Ok(WsMessage::Text(text))) => self.hear(&text).await?,
-                    Some(Ok(WsMessage::Binary(frame))) => self.show(frame),
+                    Some(Ok(WsMessage::Binary(frame))) => self.show(frame)?,
                     Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => {}
                     Some(Ok(WsMessage::Close(_)) | Err(_)) | None => return Ok(()),
                 },
@@ -175,8 +198,14 @@ impl Talk<'_> {
         }
     }
 
-    fn show(&self, frame: Bytes) {
-        self.station.show(Zeroizing::new(frame.to_vec()));
+    /// Hands the frame to the station, which zeroes it; what the connection read it into is zeroed
+    /// here, where it is ours alone.
+    fn show(&self, frame: Bytes) -> Result<(), Problem> {
+        let shown = self.station.show(frame.to_vec());
+        if let Ok(mut buffer) = frame.try_into_mut() {
+            buffer.as_mut().zeroize();
+        }
+        shown.map_err(|error| Problem::too_large(sentence(&error)))
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), Problem> {
@@ -196,13 +225,18 @@ impl Talk<'_> {
     }
 
     async fn choose(&mut self, source: Source) -> Result<(), Problem> {
-        let person = match source {
-            Source::Camera => None,
+        let eye = match source {
+            Source::Camera => Eye::Browser,
+            Source::Kiosk => Eye::Kiosk(self.hub.kiosk_camera()?),
             Source::Simulated { fan, code } => {
-                Some(Box::new(simulated_person(self.hub, fan, code.as_deref())?))
+                let hub = self.hub.clone();
+                let drawn = move || simulated_person(&hub, fan, code.as_deref());
+                let person = tokio::task::spawn_blocking(drawn).await;
+                let person = person.map_err(|error| Problem::from_failure(&error))??;
+                Eye::Simulated(Box::new(person))
             }
         };
-        self.station.tell(Message::Simulate(person));
+        self.station.tell(Message::Look(eye));
         Ok(())
     }
 
