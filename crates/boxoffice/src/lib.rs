@@ -23,6 +23,7 @@ mod company;
 mod consent;
 mod consent_text;
 mod console;
+mod danger_fill;
 mod device;
 mod email;
 mod error;

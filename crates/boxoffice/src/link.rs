@@ -94,6 +94,20 @@ pub struct Link {
     pub armed: Vec<ArmedAt>,
 }
 
+impl Link {
+    /// Until when this link's palms may pay at the shops of a venue of its company, as far as the
+    /// link goes (its person's payment consent is apart); `None` where they may not: not confirmed
+    /// by the holder, or outside its scope.
+    #[must_use]
+    pub fn covers_shops_until(&self, venue_id: VenueId) -> Option<Timestamp> {
+        let in_scope = match self.consent.scope? {
+            Scope::Event | Scope::Venue => self.venue_id == venue_id,
+            Scope::Company => true,
+        };
+        (self.state == LinkState::Confirmed && in_scope).then_some(self.consent.until).flatten()
+    }
+}
+
 /// The ticket that a link was made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViaTicket {

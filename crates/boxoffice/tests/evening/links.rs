@@ -327,6 +327,23 @@ test_on_both_engines! {
         assert_eq!(refusal(moved), LinkRefusal::AlreadyLinked);
     }
 
+    async fn only_a_confirmed_link_pays_and_only_in_its_scope(store: Store) {
+        let night = Night::begin(store).await;
+        let ticket = night.ticket(&night.ada).await;
+        let linked = night.link(&ticket, 7, Scope::Venue).await;
+        let (here, there) = (night.red_rocks.venue.id, night.mission.venue.id);
+        let covers = async || {
+            let link = night.office.links(night.ada.id).await.unwrap().remove(0);
+            [here, there].map(|venue| link.covers_shops_until(venue))
+        };
+        assert_eq!(covers().await, [None, None]);
+        night.office.confirm_link(night.ada.id, linked.link_id).await.unwrap();
+        assert_eq!(covers().await, [Some(linked.until), None]);
+        let company = Scope::Company;
+        night.office.change_link_scope(night.ada.id, linked.link_id, company).await.unwrap();
+        assert_eq!(covers().await, [Some(linked.until); 2]);
+    }
+
     async fn payment_is_consented_to_apart(store: Store) {
         let night = Night::begin(store).await;
         let (office, ada) = (&night.office, night.ada.id);

@@ -195,6 +195,27 @@ test_on_both_engines! {
         assert_eq!(night.armed(7).await, [night.tonight.id]);
     }
 
+    async fn a_filled_event_is_as_if_each_palm_had_been_linked(store: Store) {
+        use crate::night::company_token;
+        let night = Night::begin(store).await;
+        let (company, venue) = (night.red_rocks.company.id, night.red_rocks.venue.id);
+        let palms: Vec<_> = (0..200)
+            .map(|palm| (company_token(company, palm), venue_token(venue, palm)))
+            .collect();
+        let (device, account) = (night.red_rocks.outside, night.ada.id);
+        let event = night.tonight.id;
+        let tickets =
+            night.office.danger_fill_links(device, account, event, &palms).await.unwrap();
+        let changes = night.office.arming_changes().await.unwrap();
+        assert!(changes.arm.is_empty() && changes.disarm.is_empty());
+        let presented = Presented::Palm { token: &palms[42].1, people: 1 };
+        let verdict = night.present(night.red_rocks.entry, presented).await;
+        assert_eq!(verdict.outcome, Outcome::Ok);
+        assert_eq!(night.scan(&tickets[42]).await.outcome, Outcome::AlreadyRedeemed);
+        assert_eq!(night.scan(&tickets[43]).await.outcome, Outcome::Ok);
+        assert_eq!(night.office.links(account).await.unwrap().len(), 200);
+    }
+
     async fn who_linked_inside_enters_future_events_only(store: Store) {
         let night = Night::begin(store).await;
         let inside = night.red_rocks.inside;
