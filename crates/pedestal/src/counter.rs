@@ -178,6 +178,8 @@ impl<E: Engine> Counter<E> {
                 self.finished = Some(charge.charge_id);
                 Step::Idle
             }
+            // An outcome that was read need not be waited for.
+            Step::Outcome(_) => Step::Idle,
             step => step,
         }
     }

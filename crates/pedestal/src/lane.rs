@@ -243,7 +243,10 @@ impl<E: Engine> Open<E> {
             (Step::Waiting { attempt, .. }, Touch::Begin) => {
                 Step::Waiting { attempt, invited_until: Some(turn.now + INVITED_FOR) }
             }
-            (Step::Waiting { .. } | Step::Identifying { .. }, Touch::Cancel) => self.next_person(),
+            // An outcome that was read need not be waited for.
+            (Step::Waiting { .. } | Step::Identifying { .. } | Step::Outcome(_), Touch::Cancel) => {
+                self.next_person()
+            }
             (Step::Choosing { identified, .. }, Touch::Cancel) => {
                 turn.tell(Request::Release { identified });
                 self.next_person()
