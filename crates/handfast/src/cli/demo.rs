@@ -26,6 +26,9 @@ pub struct DemoCommand {
     /// Start over: remove the data folder of an earlier demo
     #[arg(long)]
     fresh: bool,
+    /// Let other machines in: everybody who reaches a demo may open its stations and read its mail
+    #[arg(long)]
+    danger_open_demo: bool,
     /// Print one line of JSON with the address once it answers
     #[arg(long)]
     json: bool,
@@ -34,6 +37,12 @@ pub struct DemoCommand {
 impl DemoCommand {
     /// Seeds the demo where needed, and serves it until told to stop.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        if !self.place.listen.ip().is_loopback() && !self.danger_open_demo {
+            bail!(
+                "a demo has no locks: whoever reaches it may open every station and read all mail; \
+                 listen on loopback, or say --danger-open-demo on a network you trust"
+            );
+        }
         block_on(async {
             let listener = serve::listen(self.place.listen).await?;
             let address = listener.local_addr()?;
