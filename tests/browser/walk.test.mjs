@@ -87,8 +87,13 @@ async function hover({ page, screens }, answer, reason) {
   return shown.text;
 }
 
-/** Back at the lane's first screen, ready for the next person. */
-const laneIsFree = (page) => page.getByTestId("begin").waitFor();
+/** Back at the lane's first screen, ready for the next person; a refusal is read and put away. */
+async function laneIsFree(page) {
+  const begin = page.getByTestId("begin");
+  await begin.or(page.getByTestId("ok")).or(page.getByTestId("outcome")).first().waitFor();
+  if (await page.getByTestId("ok").isVisible()) await page.getByTestId("ok").click();
+  await begin.waitFor();
+}
 
 async function openMail(page, to, subject) {
   await page.goto(`${demo.url}/mailbox`);
@@ -225,6 +230,7 @@ step("unknown, other event's and unpaid codes are refused at the booth, each in 
 step("Chloe declines the consent in Spanish: nothing of a hand is looked at", async () => {
   const station = await pedestal(/Booth outside/, "Chloe Nguyen", { ticket: codeOf("Chloe", NIGHT_ONE) });
   const { page, screens } = station;
+  await screens.next("welcome");
   await page.getByRole("button", { name: "Español" }).click();
   await begin(page);
   await screens.next("consent");
@@ -387,7 +393,7 @@ step("the wallet: a payment method at the test gateway brings ten dollars, then 
 
 let register;
 step("a charge is cancelled before anybody hovers", async () => {
-  register = await openStation("Register", { size: "desk" });
+  register = await openStation(/^Register/, { size: "desk" });
   await register.getByTestId("amount").waitFor();
   const counter = await openStation(/Counter pedestal/, { size: "kiosk" });
   await counter.getByTestId("use-camera").click();
