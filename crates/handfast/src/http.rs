@@ -133,6 +133,7 @@ pub(crate) fn service(hub: SharedHub) -> Router {
     let (router, _, _) = all_routes().into_parts();
     let router = router
         .fallback(pages::serve)
+        .method_not_allowed_fallback(pages::other_method)
         .with_state(hub.clone())
         .layer(Extension(hub))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));

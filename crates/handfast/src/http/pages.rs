@@ -39,6 +39,11 @@ pub(super) async fn serve(request: Request) -> Response {
     }
 }
 
+/// Answers a route that is asked by a method which it does not have.
+pub(super) async fn other_method() -> Problem {
+    Problem::method_not_allowed("This route has other methods; see docs/openapi.json.")
+}
+
 fn page_for(path: &str) -> Option<(String, EmbeddedFile)> {
     let first = path.split('/').next().unwrap_or_default();
     let name = match first {

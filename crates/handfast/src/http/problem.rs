@@ -44,6 +44,8 @@ problems! {
     forbidden = FORBIDDEN, "forbidden", "Not allowed with this role";
     /// There is no such thing, or it belongs to somebody else.
     not_found = NOT_FOUND, "not-found", "Not found";
+    /// The route is there, for other methods.
+    method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Another method is needed";
     /// What is asked does not fit the present state.
     conflict = CONFLICT, "conflict", "Does not fit the present state";
     /// A link or key that had an end is past it.
