@@ -356,7 +356,9 @@ pub(crate) async fn tickets_at_door(
          )
          ORDER BY CASE WHEN t.id = $3 THEN 0 ELSE 1 END, t.id"
     );
-    let params = params![venue_id, now, link.ticket_id, link.account_id, link.id];
+    // A pending link has no account's tickets to gather, however many there are.
+    let account_id = (link.state == LinkState::Confirmed).then_some(link.account_id);
+    let params = params![venue_id, now, link.ticket_id, account_id, link.id];
     let tickets: Vec<TicketFacts> = tx.fetch_all(sql, params).await?;
     Ok(tickets.into_iter().filter(|ticket| link.covers(ticket, now)).collect())
 }
