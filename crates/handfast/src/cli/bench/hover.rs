@@ -15,7 +15,7 @@ use handfast_boxoffice::{
 use handfast_model::{AccountId, DeviceId, Duration, GalleryId, PairwiseToken, Timestamp};
 use handfast_palm::{Picture, Sample, Side, acquire};
 use handfast_palm_eval::Stopwatch as _;
-use handfast_palm_synth::{Approach, Camera, Identity};
+use handfast_palm_synth::{Approach, Camera, Hand, Identity};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use handfast_vault::{EnrolOutcome, Identification};
 use serde::Serialize;
@@ -146,7 +146,7 @@ struct Lane {
     hub: SharedHub,
     event: Event,
     lane: DeviceId,
-    people: Vec<Identity>,
+    people: Vec<Hand>,
 }
 
 /// Where palms are linked.
@@ -192,7 +192,9 @@ impl Lane {
         let address = "bench@example.org".parse()?;
         let account = boxoffice.create_account(&address, "Bench", Language::English).await?.id;
         hub.open_event_gallery(venue.id, event.id).await?;
-        let people = (0..PEOPLE).map(|seed| Identity::from_seed(FIRST_SEED + seed)).collect();
+        let people = (0..PEOPLE)
+            .map(|seed| Identity::from_seed(FIRST_SEED + seed).hand(Side::Left))
+            .collect();
         let prepared = Self { hub: hub.clone(), event, lane, people };
         let booth = Booth { hub, company: &company, account, device, event: &prepared.event };
         booth.link_random(palms).await?;
@@ -256,7 +258,7 @@ impl Lane {
 }
 
 impl Booth<'_> {
-    /// Links palms of random numbers, each to a ticket of its own, and arms them.
+    /// Links palms of random numbers, each to a ticket of its own, armed for the event.
     async fn link_random(&self, palms: u32) -> anyhow::Result<()> {
         let gallery = GalleryId::from(self.event.id);
         let filled = self
@@ -264,28 +266,19 @@ impl Booth<'_> {
             .vault
             .danger_fill(self.company.id, &[gallery], palms as usize, self.event.ends_at)
             .await?;
-        for (number, palm) in (1..).zip(&filled) {
-            let ticket = self.ticket().await?;
-            self.link(&ticket, LinkedSide::Left, palm.token).await?;
-            if number % 1_000 == 0 {
-                progress(&format!("linking palms: {number} of {palms}"));
-            }
-        }
-        let changes = self.hub.boxoffice.arming_changes().await?;
-        for (number, arming) in (1..).zip(&changes.arm) {
-            let position = filled.iter().position(|palm| palm.token == arming.company_token);
-            let palm = &filled[position.context("an armed palm that was not filled in")?];
-            let venue_token = palm.armed.first().context("a palm that is armed nowhere")?;
-            self.hub.boxoffice.acknowledge_armed(arming, venue_token).await?;
-            if number % 1_000 == 0 {
-                progress(&format!("arming palms: {number} of {palms}"));
-            }
-        }
+        let tokens = filled.iter().map(|palm| {
+            let at_the_venue = palm.armed.first().context("a palm that is armed nowhere")?;
+            Ok((palm.token, *at_the_venue))
+        });
+        let tokens = tokens.collect::<anyhow::Result<Vec<_>>>()?;
+        let boxoffice = &self.hub.boxoffice;
+        boxoffice.danger_fill_links(self.device, self.account, self.event.id, &tokens).await?;
         Ok(())
     }
 
-    /// Links a rendered right hand, as a booth would.
-    async fn link_person(&self, person: &Identity) -> anyhow::Result<()> {
+    /// Links a rendered left hand, as a booth would: the random palms are left ones too, and a
+    /// search compares hands of one side only.
+    async fn link_person(&self, person: &Hand) -> anyhow::Result<()> {
         let ticket = self.ticket().await?;
         let pictures = frames_of(person, FIRST_SEED - 1);
         let samples: Vec<Sample> = pictures
@@ -297,7 +290,7 @@ impl Booth<'_> {
         match self.hub.vault.enrol(self.company.id, enrolments, until).await? {
             EnrolOutcome::Enrolled(palms) => {
                 let token = palms.first().context("nothing was enrolled")?.token;
-                self.link(&ticket, LinkedSide::Right, token).await
+                self.link(&ticket, LinkedSide::Left, token).await
             }
             EnrolOutcome::AlreadyEnrolled => anyhow::bail!("two synthetic people are alike"),
         }
@@ -341,8 +334,8 @@ impl Booth<'_> {
     }
 }
 
-fn frames_of(person: &Identity, visit: u64) -> Vec<Picture> {
-    let approach = Approach::new(person.hand(Side::Right), visit);
+fn frames_of(person: &Hand, visit: u64) -> Vec<Picture> {
+    let approach = Approach::new(person.clone(), visit);
     let camera = Camera::default();
     (0..FRAMES)
         .map(|frame| camera.render(&approach.scene_at(AT_REST_MS + frame * 67), frame, 640, 480))
@@ -376,11 +369,6 @@ fn spread_of(mut values: Vec<f64>) -> Spread {
         values.get(place).copied().unwrap_or(f64::NAN)
     };
     Spread { p50_ms: rank(50), p95_ms: rank(95) }
-}
-
-fn progress(what: &str) {
-    // Where nobody reads stderr, the figures still come.
-    drop(writeln!(std::io::stderr(), "{what}"));
 }
 
 #[cfg(test)]
