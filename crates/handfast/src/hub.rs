@@ -9,7 +9,7 @@ use handfast_model::{Clock, Random};
 use handfast_till::Till;
 use handfast_till::test_gateway::TestGateway;
 use handfast_vault::Vault;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
 use crate::stations::Stations;
@@ -25,6 +25,9 @@ pub(crate) struct Hub {
     pub(crate) stations: Stations,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
+    /// Held while armings are carried from the box office to the vault: an old list of changes must
+    /// not be carried after a newer one.
+    pub(crate) carrying: Mutex<()>,
     /// The camera (or pictures) of this machine, for a pedestal whose page only draws.
     pub(crate) camera: Option<PathBuf>,
     /// Whether people reach this service by https (behind a proxy that ends TLS).

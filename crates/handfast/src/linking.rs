@@ -15,6 +15,9 @@ use thiserror::Error;
 
 use crate::hub::Hub;
 
+/// Armings carried before somebody who links a palm gets a turn: about a second's worth.
+const CARRIED_AT_ONCE_MAX: usize = 200;
+
 /// Recorded in place of a deletion receipt that a crash swallowed after the palms were destroyed.
 const RECEIPT_LOST: &str = "destroyed before the receipt was recorded";
 
@@ -45,29 +48,55 @@ impl Hub {
 
     /// Arms and disarms what changed for one account, at events and at shops.
     pub(crate) async fn carry_armings_of(&self, account: AccountId) -> Result<()> {
-        let changes = self.boxoffice.arming_changes_of(account).await?;
-        self.carry(changes).await?;
+        {
+            let _alone = self.carrying.lock().await;
+            let changes = self.boxoffice.arming_changes_of(account).await?;
+            self.carry(changes).await?;
+        }
         self.carry_shop_armings_of(account).await
     }
 
-    /// Arms and disarms everything that changed.
+    /// Arms and disarms everything that changed, a part at a time: whoever links a palm meanwhile
+    /// waits for one part, not for all.
     pub(crate) async fn carry_armings(&self) -> Result<()> {
-        let changes = self.boxoffice.arming_changes().await?;
-        self.carry(changes).await
+        loop {
+            let _alone = self.carrying.lock().await;
+            let mut changes = self.boxoffice.arming_changes().await?;
+            let in_all = changes.arm.len() + changes.disarm.len();
+            changes.disarm.truncate(CARRIED_AT_ONCE_MAX);
+            changes.arm.truncate(CARRIED_AT_ONCE_MAX - changes.disarm.len());
+            self.carry(changes).await?;
+            if in_all <= CARRIED_AT_ONCE_MAX {
+                return Ok(());
+            }
+        }
     }
 
+    /// Carries what can be carried; what failed is the answer, and stays for the next time.
     async fn carry(&self, changes: ArmingChanges) -> Result<()> {
+        let mut failed = None;
         for arming in &changes.disarm {
-            self.disarm(arming).await?;
+            failed = self.disarm(arming).await.err().or(failed);
         }
         for arming in &changes.arm {
-            self.open_event_gallery(arming.venue_id, arming.event_id).await?;
-            let gallery = GalleryId::from(arming.event_id);
-            let token =
-                self.vault.arm(arming.company_id, arming.company_token, gallery, arming.until);
-            self.boxoffice.acknowledge_armed(arming, &token.await?).await?;
+            failed = self.arm(arming).await.err().or(failed);
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn arm(&self, arming: &Arming) -> Result<()> {
+        self.open_event_gallery(arming.venue_id, arming.event_id).await?;
+        let gallery = GalleryId::from(arming.event_id);
+        let armed = self.vault.arm(arming.company_id, arming.company_token, gallery, arming.until);
+        match armed.await {
+            Ok(token) => {
+                self.boxoffice.acknowledge_armed(arming, &token).await?;
+                Ok(())
+            }
+            // Its link was deleted since the changes were listed.
+            Err(VaultError::PalmUnknown) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn disarm(&self, arming: &Arming) -> Result<()> {

@@ -13,7 +13,7 @@ use handfast_till::Till;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_vault::Vault;
 use tokio::net::TcpListener;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
 use crate::http;
@@ -90,6 +90,7 @@ impl Settings {
             vault,
             stations: Stations::default(),
             enrolments: RwLock::default(),
+            carrying: Mutex::default(),
             camera: self.camera.clone(),
             https,
             demo,

@@ -54,8 +54,8 @@ pub(crate) struct Switch {
     biometrics: Biometrics,
 }
 
-/// Forbid or allow biometrics at an event. Forbidden: its palms are disarmed when this answers, and
-/// its pedestals look at no palm.
+/// Forbid or allow biometrics at an event. Forbidden: when this answers, its pedestals look at no
+/// palm and no search finds one; its palms are disarmed right after.
 #[utoipa::path(patch, path = "/api/v1/console/events/{event_id}", tag = "console",
     params(("event_id" = String, Path)),
     responses((status = 200, body = EventView), (status = "4XX", body = Problem)))]
@@ -68,7 +68,12 @@ pub(crate) async fn switch(
     let event = hub.boxoffice.set_biometrics(staff.company, id, switch.biometrics).await?;
     tracing::info!(biometrics = switch.biometrics.as_str(), "biometrics were switched at an event");
     hub.stations.changed();
-    hub.carry_armings().await?;
+    // Thousands of palms take a while, and nobody is recognised meanwhile.
+    tokio::spawn(async move {
+        if let Err(error) = hub.carry_armings().await {
+            tracing::error!(%error, "armings could not all be carried; tried again soon");
+        }
+    });
     Ok(Json(event.into()))
 }
 
