@@ -215,6 +215,8 @@ let step = 0;
 export async function keep(page, name) {
   if (page.isPrivate) throw new Error("this page shows a real hand: no picture of it is kept");
   const folder = join(screenshots, basename(process.argv[1], ".test.mjs"));
+  // Pictures of an earlier walk do not stand between those of this one.
+  if (step === 0) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   step += 1;
   await page.screenshot({ path: join(folder, `${String(step).padStart(2, "0")}-${name}.png`) });
