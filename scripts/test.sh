@@ -10,29 +10,34 @@ failed=0
 part() { # part NAME COMMAND...
   local name=$1; shift
   printf '\n==> %s\n' "$name"
-  if "$@"; then report+=("ok      $name"); else report+=("FAILED  $name"); failed=1; fi
+  # A subshell with its own -e: in an `if` the shell would go on after a failed command.
+  (set -e; "$@") & if wait $!; then report+=("ok      $name"); else report+=("FAILED  $name"); failed=1; fi
 }
 
-test_pages() { make --no-print-directory pages && cd web && npm run --silent check && npm test --silent; }
+test_pages() {
+  make --no-print-directory pages
+  cd web
+  npm run --silent check
+  npm test --silent
+}
 
 test_rust() {
   if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace --no-fail-fast
+    scripts/postgres.sh run cargo nextest run --locked --workspace --no-fail-fast
   else
-    cargo test --locked --workspace --no-fail-fast
+    scripts/postgres.sh run cargo test --locked --workspace --no-fail-fast
   fi
 }
 
 test_browser() {
-  (cd tests/browser && [ package-lock.json -ot node_modules/.installed ] ||
-    { cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; })
   cargo build --locked --bin handfast
-  node --test tests/browser/*.test.mjs
+  cd tests/browser
+  if [ ! -e node_modules/.installed ] || [ package-lock.json -nt node_modules/.installed ]; then
+    npm ci --no-audit --no-fund --loglevel=error
+    touch node_modules/.installed
+  fi
+  node --test ./*.test.mjs
 }
-
-HANDFAST_TEST_POSTGRES=$(scripts/postgres.sh start)
-export HANDFAST_TEST_POSTGRES
-trap 'scripts/postgres.sh stop' EXIT
 
 part "pages: types and units" test_pages
 part "rust: units and services on SQLite and PostgreSQL" test_rust
