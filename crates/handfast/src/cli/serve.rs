@@ -64,6 +64,12 @@ impl Serve {
             let hub = Arc::new(self.place.settings(address).open(None).await?);
             serve::recover(&hub).await?;
             say_ready(out, address, self.json)?;
+            if !address.ip().is_loopback() && !hub.https {
+                tracing::warn!(
+                    "other machines reach this service without TLS: put a proxy that ends TLS in \
+                     front, and name it with --public-url https://..."
+                );
+            }
             tracing::warn!("one vault machine matches in clear: no split trust");
             tracing::warn!("no mail server is configured: mails wait in the outbox");
             serve::run(hub, listener).await?;
