@@ -148,36 +148,36 @@ static PALM_SPANISH: ConsentText = ConsentText {
 static PALM_GERMAN: ConsentText = ConsentText {
     version: CURRENT_VERSION,
     language: Language::German,
-    title: "Verknüpfe deine Handfläche mit deinem Ticket",
+    title: "Verknüpfen Sie Ihre Handfläche mit Ihrem Ticket",
     paragraphs: &[
-        "Du kannst hineingehen, indem du deine Handfläche über ein Gerät hältst, statt einen Code \
-         zu zeigen. Das entscheidest du: Dein Code gilt weiter, mit oder ohne Handfläche, zum \
+        "Sie können hineingehen, indem Sie Ihre Handfläche über ein Gerät halten, statt einen Code \
+         zu zeigen. Das entscheiden Sie: Ihr Code gilt weiter, mit oder ohne Handfläche, zum \
          gleichen Preis.",
-        "Was gespeichert wird: ein Zahlenmuster, das aus deiner Handfläche berechnet wird. Die \
+        "Was gespeichert wird: ein Zahlenmuster, das aus Ihrer Handfläche berechnet wird. Die \
          Bilder werden einige Sekunden lang benutzt und nie gespeichert. Das Muster ist ein \
-         biometrisches Datum von dir.",
+         biometrisches Datum von Ihnen.",
         "Wer es hat: das Ticketunternehmen, das dieses System betreibt, auf einer einzigen \
          Maschine, die das Muster verschlüsselt auf ihrer Platte hält. Während sie Handflächen \
          vergleicht, rechnet sie mit dem Muster selbst; wer diese Maschine beherrscht, könnte es \
          also lesen. Der Veranstaltungsort sieht, ob ein Ticket hinein darf, und eine Zufallszahl, \
-         die anderswo nichts bedeutet, nie deine Handfläche.",
-        "Wie lange: bis zu dem Ende, das du in den nächsten Zeilen wählst, höchstens ein Jahr. \
+         die anderswo nichts bedeutet, nie Ihre Handfläche.",
+        "Wie lange: bis zu dem Ende, das Sie in den nächsten Zeilen wählen, höchstens ein Jahr. \
          Danach wird das Muster von selbst von der Maschine gelöscht.",
-        "Wie du es beendest: Melde dich bei deinen Tickets an und wähle \"jetzt löschen\", oder \
-         öffne den Link in der E-Mail, die wir dir dazu schicken. Die Löschung wirkt sofort. Du \
-         kannst jederzeit widerrufen und brauchst keinen Grund.",
-        "Verknüpfe nur deine eigene Handfläche.",
+        "Wie Sie es beenden: Melden Sie sich bei Ihren Tickets an und wählen Sie \"jetzt \
+         löschen\", oder öffnen Sie den Link in der E-Mail, die wir Ihnen dazu schicken. Die \
+         Löschung wirkt sofort. Sie können jederzeit widerrufen und brauchen keinen Grund.",
+        "Verknüpfen Sie nur Ihre eigene Handfläche.",
     ],
     purposes: &[
         PurposeText {
             purpose: Purpose::DuplicateCheck,
-            text: "Einmal vor dem Speichern prüfen, dass deine Handfläche nicht schon mit diesem \
+            text: "Einmal vor dem Speichern prüfen, dass Ihre Handfläche nicht schon mit diesem \
                    Ticketunternehmen verknüpft ist. Wenn doch, wird nichts gespeichert.",
         },
         PurposeText {
             purpose: Purpose::Entry,
-            text: "Dich an den Eingängen der Veranstaltungen erkennen, die du unten wählst, und \
-                   nur solange du ein Ticket für eine davon hast.",
+            text: "Sie an den Eingängen der Veranstaltungen erkennen, die Sie unten wählen, und \
+                   nur solange Sie ein Ticket für eine davon haben.",
         },
     ],
 };
@@ -226,23 +226,22 @@ static PAYMENT_SPANISH: ConsentText = ConsentText {
 static PAYMENT_GERMAN: ConsentText = ConsentText {
     version: PAYMENT_VERSION,
     language: Language::German,
-    title: "Bezahle mit deiner Handfläche",
+    title: "Bezahlen Sie mit Ihrer Handfläche",
     paragraphs: &[
-        "Wenn du das einschaltest, kannst du in den Läden des Veranstaltungsorts bezahlen, indem \
-         du deine verknüpfte Handfläche über das Gerät des Ladens hältst. Das Gerät zeigt zuerst \
-         Laden und Betrag; erst dann fragt es nach deiner Hand.",
-        "Dafür wird dein gespeichertes Muster auf der Maschine auch dann verglichen, wenn jemand \
-         in einem dieser Läden bezahlt. Jeder Laden bekommt eine eigene Zufallszahl für dich, nie \
-         deine Handfläche, und deine Karte liegt beim Zahlungsdienst: Weder wir noch der Laden \
-         sehen ihre Nummer.",
-        "Du kannst es hier jederzeit ausschalten; hineingehen kannst du mit der Handfläche dann \
-         weiterhin, wenn du willst.",
+        "Wenn Sie das einschalten, können Sie in den Läden des Veranstaltungsorts bezahlen, indem \
+         Sie Ihre verknüpfte Handfläche über das Gerät des Ladens halten. Das Gerät zeigt zuerst \
+         Laden und Betrag; erst dann fragt es nach Ihrer Hand.",
+        "Dafür wird Ihr gespeichertes Muster auf der Maschine auch dann verglichen, wenn jemand \
+         in einem dieser Läden bezahlt. Jeder Laden bekommt eine eigene Zufallszahl für Sie, nie \
+         Ihre Handfläche, und Ihre Karte liegt beim Zahlungsdienst: Weder wir noch der Laden \
+         sehen deren Nummer.",
+        "Sie können es hier jederzeit ausschalten; hineingehen können Sie mit der Handfläche dann \
+         weiterhin, wenn Sie wollen.",
     ],
     purposes: &[PurposeText {
         purpose: Purpose::Payment,
-        text: "Dich in den Läden der Veranstaltungsorte erkennen, für die deine Verknüpfung gilt, \
-               und den angezeigten Betrag über das Zahlungsmittel deiner Geldbörse \
-               einziehen.",
+        text: "Sie in den Läden der Veranstaltungsorte erkennen, für die Ihre Verknüpfung gilt, \
+               und den angezeigten Betrag über das Zahlungsmittel Ihrer Wallet einziehen.",
     }],
 };
 
@@ -284,6 +283,6 @@ mod tests {
             }
         }
         let digest = Sha256::digest(words.as_bytes());
-        assert_eq!(crate::base32::encode(&digest[..10]), "20EW619TSYF4M6HH");
+        assert_eq!(crate::base32::encode(&digest[..10]), "DNWFJKAF6WF4JVNR");
     }
 }

@@ -33,18 +33,18 @@ pub(crate) fn sign_in(language: Language, realm: Realm, link: &str) -> MailText 
             "Abre este enlace para entrar. Sirve una sola vez, durante 15 minutos:",
         ),
         (Language::German, Realm::Fan) => (
-            "Anmelden bei deinen Tickets",
-            "Öffne diesen Link, um dich anzumelden. Er gilt einmal, 15 Minuten lang:",
+            "Anmelden bei Ihren Tickets",
+            "Öffnen Sie diesen Link, um sich anzumelden. Er gilt einmal, 15 Minuten lang:",
         ),
         (Language::German, Realm::Staff) => (
             "Anmelden bei der Konsole",
-            "Öffne diesen Link, um dich anzumelden. Er gilt einmal, 15 Minuten lang:",
+            "Öffnen Sie diesen Link, um sich anzumelden. Er gilt einmal, 15 Minuten lang:",
         ),
     };
     let not_you = match language {
         Language::English => "If you did not ask for it, do nothing.",
         Language::Spanish => "Si no lo has pedido, no hagas nada.",
-        Language::German => "Wenn du ihn nicht angefordert hast, tu nichts.",
+        Language::German => "Wenn Sie ihn nicht angefordert haben, tun Sie nichts.",
     };
     MailText { subject: subject.to_owned(), body: format!("{body}\n\n{link}\n\n{not_you}\n") }
 }
@@ -76,15 +76,15 @@ pub(crate) fn link_made(language: Language, names: &LinkNames<'_>, link: &str) -
             ),
         ),
         Language::German => (
-            format!("Eine Handfläche wurde mit deinem Ticket für {event} verknüpft"),
+            format!("Eine Handfläche wurde mit Ihrem Ticket für {event} verknüpft"),
             format!(
-                "In {venue} wurde eine Handfläche mit deinem Ticket \"{product}\" für {event} \
-                 verknüpft. Sie öffnet nur mit diesem Ticket.\n\nÖffne diesen Link innerhalb von \
-                 7 Tagen, um zu bestätigen oder rückgängig zu machen:\n\n{link}\n\n- Es war deine \
-                 Hand: bestätige, dann öffnet sie auch mit deinen anderen Tickets.\n- Es war \
-                 jemand aus deiner Begleitung mit einem deiner Tickets: lass es, wie es ist. \
-                 Bestätige keine Hand, die nicht deine ist.\n- Du weißt nichts davon: mach es \
-                 rückgängig, dann wird die Handfläche gelöscht.\n"
+                "In {venue} wurde eine Handfläche mit Ihrem Ticket \"{product}\" für {event} \
+                 verknüpft. Sie öffnet nur mit diesem Ticket.\n\nÖffnen Sie diesen Link innerhalb \
+                 von 7 Tagen, um zu bestätigen oder rückgängig zu machen:\n\n{link}\n\n- Es war \
+                 Ihre Hand: Bestätigen Sie, dann öffnet sie auch mit Ihren anderen Tickets.\n- Es \
+                 war jemand aus Ihrer Begleitung mit einem Ihrer Tickets: Lassen Sie es, wie es \
+                 ist. Bestätigen Sie keine Hand, die nicht Ihre ist.\n- Sie wissen nichts davon: \
+                 Machen Sie es rückgängig, dann wird die Handfläche gelöscht.\n"
             ),
         ),
     };
@@ -112,11 +112,11 @@ pub(crate) fn link_moved(language: Language, names: &LinkNames<'_>, link: &str) 
             ),
         ),
         Language::German => (
-            format!("Eine Handfläche öffnet jetzt mit deinem Ticket für {event}"),
+            format!("Eine Handfläche öffnet jetzt mit Ihrem Ticket für {event}"),
             format!(
-                "Jemand mit dem Code deines Tickets \"{product}\" für {event} in {venue} hat seine \
-                 Handfläche damit verknüpft. Wenn du das Ticket weitergegeben hast, ist alles \
-                 gut.\n\nWenn nicht, öffne diesen Link innerhalb von 7 Tagen und mach es \
+                "Jemand mit dem Code Ihres Tickets \"{product}\" für {event} in {venue} hat seine \
+                 Handfläche damit verknüpft. Wenn Sie das Ticket weitergegeben haben, ist alles \
+                 gut.\n\nWenn nicht, öffnen Sie diesen Link innerhalb von 7 Tagen und machen Sie es \
                  rückgängig:\n\n{link}\n"
             ),
         ),
