@@ -155,6 +155,8 @@ export interface Device {
   gate_name: string | null;
   lane_name: string | null;
   shop_name: string | null;
+  /** Where a pedestal's frames come from: this page's camera, or the server's own. */
+  camera?: 'browser' | 'kiosk';
 }
 
 export type AdmissionOutcome =

@@ -1,4 +1,4 @@
-import { device, Problem, type Device } from './api';
+import { demo, device, Problem, type Device } from './api';
 import { parseHash, route } from './route.svelte';
 
 type Phase = 'checking' | 'setup' | 'ready' | 'failed';
@@ -8,7 +8,8 @@ type Phase = 'checking' | 'setup' | 'ready' | 'failed';
  *
  * The key comes in the address once (`#/key/KEY`, as the lobby opens it) and is kept for this tab, or
  * for this machine when it was typed: a kiosk survives a restart, and several stations can be open
- * side by side in one browser.
+ * side by side in one browser. A demo's lobby links to `#/demo/STATION`, which fetches the key itself,
+ * with `/as/FAN/CODE` for the simulated person who stands there.
  */
 export class Station {
   readonly #storedAs: string;
@@ -19,6 +20,8 @@ export class Station {
   /** Why a key was not taken: unknown to the server, or another kind of device's. */
   rejected = $state<'unknown' | 'kind' | null>(null);
   failure = $state<unknown>(null);
+  /** Who the address suggests in a demo. */
+  as: { fan: number; code: string | null } | null = null;
 
   constructor(kind: Device['kind']) {
     this.#kind = kind;
@@ -26,20 +29,16 @@ export class Station {
     void this.start();
     // Opening another station's address in the same tab changes only the hash.
     window.addEventListener('hashchange', () => {
-      if (parseHash(location.hash)[0] === 'key') location.reload();
+      if (['key', 'demo'].includes(parseHash(location.hash)[0] ?? '')) location.reload();
     });
   }
 
   async start(): Promise<void> {
-    const key = this.#read();
-    if (key === null) {
-      this.phase = 'setup';
-      return;
-    }
-    this.phase = 'checking';
-    this.failure = null;
+    if (this.phase !== 'failed') this.phase = 'checking';
     try {
-      this.ready(key, await device.self(key));
+      const key = await this.#find();
+      if (key === null) this.phase = 'setup';
+      else this.ready(key, await device.self(key));
     } catch (cause) {
       if (cause instanceof Problem && (cause.status === 401 || cause.status === 403)) {
         this.refused();
@@ -74,6 +73,16 @@ export class Station {
     localStorage.removeItem(this.#storedAs);
     this.rejected = why;
     this.phase = 'setup';
+  }
+
+  async #find(): Promise<string | null> {
+    const [first, station, as, fan, code] = parseHash(location.hash);
+    if (first !== 'demo' || station === undefined) return this.#read();
+    const { api_key } = await demo.stationKey(station);
+    sessionStorage.setItem(this.#storedAs, api_key);
+    if (as === 'as') this.as = { fan: Number(fan), code: code ?? null };
+    route.replace('/');
+    return api_key;
   }
 
   #read(): string | null {

@@ -2,7 +2,8 @@ import { pedestalAddress } from '../api';
 import { parseMessage, type ClientMessage, type Event } from './protocol';
 
 const RETRY_MS_MIN = 500;
-const RETRY_MS_MAX = 8_000;
+/** A visitor may be standing there: a server that is back is found within seconds. */
+const RETRY_MS_MAX = 3_000;
 /** One frame waiting in the socket is enough: what a slow link gets is fewer frames, never old ones. */
 const WAITING_BYTES_MAX = 48 * 1024;
 /** The server refuses larger frames. */

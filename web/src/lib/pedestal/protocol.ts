@@ -114,6 +114,8 @@ export type ViewOf<S extends View['screen']> = Extract<View, { screen: S }>;
 
 export type Source =
   | { kind: 'camera' }
+  /** The server's own camera: this page only draws. */
+  | { kind: 'kiosk' }
   | { kind: 'simulated'; fan: number; code: string | null };
 
 export type ClientMessage =

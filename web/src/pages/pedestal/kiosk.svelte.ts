@@ -11,9 +11,12 @@ import {
   type PedestalState,
   type Source,
 } from '../../lib/pedestal/protocol';
+import { next, STEADY_MS, unsteady, type Steady } from '../../lib/pedestal/steady';
 import { play } from '../../lib/sound';
 
 const FRAME_EVERY_MS = 66;
+/** How long the page says that it is connected again. */
+const BACK_SHOWN_MS = 5_000;
 const SOURCE_STORED_AS = 'handfast.pedestal.source';
 
 /** What this pedestal looks at, kept for this tab. `deviceId` picks one of several cameras. */
@@ -32,22 +35,44 @@ function storedSource(): ChosenSource | null {
   }
 }
 
+/** What the device's setup or the address decides, before anybody chooses. */
+export interface Start {
+  /** The server's own camera looks: nothing is chosen here, and this page opens no camera. */
+  kiosk: boolean;
+  /** Whose simulated hand the address asked for. */
+  source: Source | null;
+}
+
+function firstSource(start: Start): ChosenSource | null {
+  if (start.kiosk) return { source: { kind: 'kiosk' } };
+  return start.source === null ? storedSource() : { source: start.source };
+}
+
 /** The pedestal page's state: the connection, the camera and the last simulated picture. */
 export class Kiosk {
   state = $state.raw<PedestalState>(initial);
-  chosen = $state.raw<ChosenSource | null>(storedSource());
+  chosen = $state.raw<ChosenSource | null>(null);
   stream = $state.raw<MediaStream | null>(null);
   trouble = $state<CameraTrouble | null>(null);
   preview = $state.raw<ImageBitmap | null>(null);
   sounds = $state(true);
+  /** The link was lost and is there again; said for a moment. */
+  back = $state(false);
+  /** The guidance as it is drawn: without the flicker of single frames. */
+  steady = $state.raw<Steady>(unsteady);
 
   readonly #connection: Connection;
   readonly #frames = new FrameMaker();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #steadying: ReturnType<typeof setTimeout> | undefined;
+  #backUntil: ReturnType<typeof setTimeout> | undefined;
+  #wasLost = false;
   /** The element that shows the camera; frames are taken from it. */
   video: HTMLVideoElement | null = null;
 
-  constructor(apiKey: string) {
+  constructor(apiKey: string, start: Start) {
+    this.chosen = firstSource(start);
+    if (start.source !== null && !start.kiosk) this.#keepSource();
     this.#connection = new Connection(() => this.#greeting(apiKey), {
       event: (event) => this.#apply(event),
       preview: (jpeg) => void this.#show(jpeg),
@@ -65,11 +90,38 @@ export class Kiosk {
     const before = this.state;
     const after = reduce(before, event);
     this.state = after;
+    this.#sayBack();
+    this.#follow();
     const cue = cueOf(before, after);
     if (cue !== null && this.sounds) play(cue);
     const ended = after.view?.screen === 'welcome' && (before.view?.screen ?? 'welcome') !== 'welcome';
     // The next visitor starts in the station's language, not in the last visitor's.
     if (ended && i18n.language !== preferredLanguage()) this.language(preferredLanguage());
+  }
+
+  #sayBack(): void {
+    const { link, view } = this.state;
+    if (link === 'lost') this.#wasLost = true;
+    if (!this.#wasLost || link !== 'open' || view === null) return;
+    this.#wasLost = false;
+    this.back = true;
+    clearTimeout(this.#backUntil);
+    this.#backUntil = setTimeout(() => (this.back = false), BACK_SHOWN_MS);
+  }
+
+  /** Takes over what the server says now, and looks again when a change has lasted long enough. */
+  #follow(): void {
+    clearTimeout(this.#steadying);
+    const { view, guidance } = this.state;
+    const about = view?.screen === 'palm' ? `${view.purpose} ${view.palm}` : '';
+    const now = performance.now();
+    this.steady = next(this.steady, { about, guidance }, now);
+    if (this.steady.since === null) return;
+    this.#steadying = setTimeout(() => this.#follow(), this.steady.since + STEADY_MS - now);
+  }
+
+  #keepSource(): void {
+    sessionStorage.setItem(SOURCE_STORED_AS, JSON.stringify(this.chosen));
   }
 
   async #show(jpeg: Blob): Promise<void> {
@@ -101,7 +153,7 @@ export class Kiosk {
 
   async use(chosen: ChosenSource): Promise<void> {
     this.chosen = chosen;
-    sessionStorage.setItem(SOURCE_STORED_AS, JSON.stringify(chosen));
+    this.#keepSource();
     this.preview?.close();
     this.preview = null;
     stopCamera(this.stream);
@@ -126,6 +178,8 @@ export class Kiosk {
 
   close(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#steadying);
+    clearTimeout(this.#backUntil);
     stopCamera(this.stream);
     this.#connection.close();
   }
