@@ -358,6 +358,20 @@ step("Ben holds four tickets: three enter, then the fourth", async () => {
   await ben.page.close();
 });
 
+step("the booth inside links with a ticket already used, for the next event", async () => {
+  assert.equal((await scan(scanner, codeOf("David", NIGHT_ONE))).outcome, "ok");
+  const outside = await pedestal(/Booth outside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
+  await begin(outside.page);
+  await outside.page.getByText("You can link your palm at the pedestal inside.").waitFor();
+  await keep(outside.page, "booth-ticket-used");
+  await outside.page.close();
+  const inside = await pedestal(/Booth inside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
+  const linked = await enrol(inside, { scope: /All events at this venue/, hands: "hands-one" });
+  assert.match(linked.text, /from the next event on/);
+  await keep(inside.page, "booth-inside-linked");
+  await inside.page.close();
+});
+
 let portal;
 step("the portal: tickets, what is armed, every use", async () => {
   portal = await signIn("portal", "ana@example.org", { size: "phone" });
@@ -464,7 +478,7 @@ step("the receipt, and the whole amount back", async () => {
 step("the console: who entered how, and the switch that ends palms at an event", async () => {
   const console = await signIn("console", "olivia@example.org", { size: "desk" });
   await console.getByRole("link", { name: /night one/ }).click();
-  await until("six entries in the console", async () => (await console.getByTestId("entered").innerText()) === "6", { page: console });
+  await until("seven entries in the console", async () => (await console.getByTestId("entered").innerText()) === "7", { page: console });
   await keep(console, "console");
   lane = await pedestal(/Palm lane, Red Rocks/, "Ana Torres");
   await laneIsFree(lane.page);
@@ -511,9 +525,12 @@ step("Ana deletes her palms and gets a receipt; the lane knows them no more", as
   await keep(portal, "portal-uses-after");
 });
 
-step("the portal speaks German to David and tells of no palm", async () => {
+step("the portal speaks German to David, whose link waits for his word", async () => {
   const page = await signIn("portal", "david@example.org", { size: "desk", language: "de-DE" });
-  await page.getByText(NIGHT_ONE).waitFor();
+  await page.getByRole("heading", { name: NIGHT_ONE }).waitFor();
   await keep(page, "portal-tickets-de");
+  await page.getByRole("link", { name: "Hand", exact: true }).click();
+  await page.getByTestId("link").waitFor();
+  await keep(page, "portal-palm-de");
   await page.close();
 });
