@@ -1,0 +1,517 @@
+//! What a node keeps of references and makes of a probe: points of Shamir's scheme over the ring,
+//! packed so that a row times a vector is one inner product of 16-bit numbers, 2 bytes a dimension.
+//!
+//! Four numbers s of a component pack into the element sum s_k a_k; a node's point of the line
+//! through it is y = own * (1 - e_p/e_(p+2)) + previous * (1 - e_p/e_(p+1)). A row keeps the
+//! coefficients of y. Of the product of a row's and a probe's lines, a polynomial of degree 2, the
+//! nodes need L(weight_p * y * z) to be their summands of the inner product; that is linear in the
+//! coefficients of y, and the probe side keeps what they are multiplied with: L(weight_p * z * x^c).
+
+use std::fmt;
+
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::kernel::{LINE, Line, Path, WORD, dot_products};
+use crate::ring::{DEGREE, Element, conversion_factor, lagrange_weight};
+use crate::{Role, Shape, ShareSet};
+
+/// Why shares do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// Another node's shares.
+    #[error("shares of node {found} were given to node {expected}")]
+    WrongNode {
+        /// The node whose rows these are.
+        expected: Role,
+        /// The node whose shares were given.
+        found: Role,
+    },
+    /// Vectors of another length.
+    #[error(
+        "vectors of {found} numbers were given where there are {expected}: one model a gallery"
+    )]
+    Dimension {
+        /// Numbers in a vector here.
+        expected: usize,
+        /// Numbers in a vector given.
+        found: usize,
+    },
+    /// Stored bytes of another length.
+    #[error("a stored row has {expected} bytes, {found} were given")]
+    StoredLength {
+        /// Bytes expected.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// A row that is not there.
+    #[error("there is no row {row}, there are {rows}")]
+    NoRow {
+        /// Row asked for.
+        row: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// Rows, vectors or layers other than the shape says.
+    #[error("{found} {what} were given, the comparison's shape has {expected}")]
+    Shape {
+        /// Rows, layers or vectors.
+        what: &'static str,
+        /// How many the shape has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+}
+
+/// A linear map from four numbers to four numbers.
+type Matrix = [[u16; DEGREE]; DEGREE];
+
+/// How a node turns its two components of four numbers into what it computes with.
+struct Conversion {
+    own: Matrix,
+    previous: Matrix,
+}
+
+impl Conversion {
+    /// To the coefficients of its point of the packed line.
+    fn of_references(node: Role) -> Self {
+        Self::through(node, |element| element.0)
+    }
+
+    /// To what the coefficients of a reference's point are multiplied with.
+    fn of_probes(node: Role) -> Self {
+        let weight = lagrange_weight(node);
+        Self::through(node, |element| {
+            let weighted = element.times(weight);
+            std::array::from_fn(|power| {
+                let mut x = Element::ZERO;
+                x.0[power] = 1;
+                weighted.times(x).functional()
+            })
+        })
+    }
+
+    fn through(node: Role, finish: impl Fn(Element) -> [u16; DEGREE]) -> Self {
+        let matrix = |component| {
+            let factor = conversion_factor(node, component);
+            std::array::from_fn(|k| {
+                let mut unit = [0; DEGREE];
+                unit[k] = 1;
+                finish(Element::pack(unit).times(factor))
+            })
+        };
+        Self { own: matrix(node), previous: matrix(node.previous()) }
+    }
+
+    fn apply(&self, own: &[u16], previous: &[u16]) -> [u16; DEGREE] {
+        let mut converted = [0u16; DEGREE];
+        for (matrix, numbers) in [(&self.own, own), (&self.previous, previous)] {
+            for (image, &number) in matrix.iter().zip(numbers) {
+                for (sum, &coefficient) in converted.iter_mut().zip(image) {
+                    *sum = sum.wrapping_add(coefficient.wrapping_mul(number));
+                }
+            }
+        }
+        converted
+    }
+
+    /// Converts one vector into `lines`; what is left of the last line stays zero.
+    fn convert(&self, own: &[u16], previous: &[u16], lines: &mut [Line]) {
+        let blocks = lines.iter_mut().flat_map(|line| line.0.as_chunks_mut::<DEGREE>().0);
+        let parts = own.chunks(DEGREE).zip(previous.chunks(DEGREE));
+        for (block, (own, previous)) in blocks.zip(parts) {
+            *block = self.apply(own, previous);
+        }
+    }
+}
+
+/// Lines of one vector of `dimension` numbers.
+const fn lines_per_vector(dimension: usize) -> usize {
+    dimension.div_ceil(LINE)
+}
+
+/// One node's points of many references, one row each, as they are searched. Zeroed when dropped
+/// and wherever they are moved from; `Debug` prints nothing of them.
+pub struct Rows {
+    node: Role,
+    dimension: usize,
+    conversion: Conversion,
+    lines: Vec<Line>,
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.lines.zeroize();
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rows({}, {} x {})", self.node, self.count(), self.dimension)
+    }
+}
+
+impl Rows {
+    /// No rows yet, of `dimension` numbers each, with room for `capacity`.
+    #[must_use]
+    pub fn new(node: Role, dimension: usize, capacity: usize) -> Self {
+        let lines = Vec::with_capacity(capacity * lines_per_vector(dimension));
+        Self { node, dimension, conversion: Conversion::of_references(node), lines }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.len() / lines_per_vector(self.dimension)
+    }
+
+    /// Bytes that a row takes in memory.
+    #[must_use]
+    pub const fn bytes_per_row(&self) -> usize {
+        lines_per_vector(self.dimension) * size_of::<Line>()
+    }
+
+    /// Adds every vector of a set as a row.
+    ///
+    /// # Errors
+    /// When they are another node's or of another length; nothing is added then.
+    pub fn push(&mut self, shares: &ShareSet) -> Result<(), RowsError> {
+        check_shares(self.node, self.dimension, shares)?;
+        self.lines_for(shares.count());
+        let [own, previous] = shares.expanded();
+        let vectors = own.chunks_exact(self.dimension).zip(previous.chunks_exact(self.dimension));
+        for (own, previous) in vectors {
+            let row = self.empty_row();
+            self.conversion.convert(own, previous, &mut self.lines[row..]);
+        }
+        Ok(())
+    }
+
+    /// The bytes of a row to seal and store: 2 a dimension, padded to whole blocks of four.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn stored(&self, row: usize) -> Result<Zeroizing<Vec<u8>>, RowsError> {
+        let lines = &self.lines[self.place(row)?];
+        let length = self.stored_length();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size_of_val(lines)));
+        bytes.extend(lines.iter().flat_map(|line| line.0).flat_map(u16::to_le_bytes));
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// Adds a row from its stored bytes.
+    ///
+    /// # Errors
+    /// When they are not of a row's length; nothing is added then.
+    pub fn push_stored(&mut self, bytes: &[u8]) -> Result<(), RowsError> {
+        let expected = self.stored_length();
+        if bytes.len() != expected {
+            return Err(RowsError::StoredLength { expected, found: bytes.len() });
+        }
+        self.lines_for(1);
+        let row = self.empty_row();
+        let numbers = self.lines[row..].iter_mut().flat_map(|line| &mut line.0);
+        for (number, two) in numbers.zip(bytes.as_chunks::<2>().0) {
+            *number = u16::from_le_bytes(*two);
+        }
+        Ok(())
+    }
+
+    /// Overwrites a row with zeros. The row stays, so that the others keep their places; what the
+    /// comparison says of it is removed by the public mask.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn clear(&mut self, row: usize) -> Result<(), RowsError> {
+        let place = self.place(row)?;
+        self.lines[place].iter_mut().for_each(Zeroize::zeroize);
+        Ok(())
+    }
+
+    /// Bytes of a stored row.
+    #[must_use]
+    pub const fn stored_length(&self) -> usize {
+        2 * DEGREE * self.dimension.div_ceil(DEGREE)
+    }
+
+    fn place(&self, row: usize) -> Result<std::ops::Range<usize>, RowsError> {
+        let rows = self.count();
+        if row >= rows {
+            return Err(RowsError::NoRow { row, rows });
+        }
+        let lines = lines_per_vector(self.dimension);
+        Ok(row * lines..(row + 1) * lines)
+    }
+
+    /// Room for more rows. Growing moves rows by hand, because a vector that grows by itself leaves
+    /// its old contents in freed memory.
+    fn lines_for(&mut self, rows: usize) {
+        let needed = self.lines.len() + rows * lines_per_vector(self.dimension);
+        if needed > self.lines.capacity() {
+            let mut larger = Vec::with_capacity(needed.max(2 * self.lines.capacity()));
+            larger.extend_from_slice(&self.lines);
+            self.lines.zeroize();
+            self.lines = larger;
+        }
+    }
+
+    /// Adds a row of zeros; where its lines begin.
+    fn empty_row(&mut self) -> usize {
+        let start = self.lines.len();
+        self.lines.resize(start + lines_per_vector(self.dimension), Line::ZERO);
+        start
+    }
+}
+
+fn check_shares(node: Role, dimension: usize, shares: &ShareSet) -> Result<(), RowsError> {
+    if shares.node() != node {
+        return Err(RowsError::WrongNode { expected: node, found: shares.node() });
+    }
+    if shares.dimension() != dimension {
+        return Err(RowsError::Dimension { expected: dimension, found: shares.dimension() });
+    }
+    Ok(())
+}
+
+/// What a node multiplies its rows with for one probe, one vector each. Zeroed when dropped;
+/// `Debug` prints nothing of it.
+pub struct ProbeWeights {
+    node: Role,
+    dimension: usize,
+    lines: Vec<Line>,
+}
+
+impl Drop for ProbeWeights {
+    fn drop(&mut self) {
+        self.lines.zeroize();
+    }
+}
+
+impl fmt::Debug for ProbeWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProbeWeights({}, {} x {})", self.node, self.count(), self.dimension)
+    }
+}
+
+impl ProbeWeights {
+    /// Of a probe's shares.
+    #[must_use]
+    pub fn new(shares: &ShareSet) -> Self {
+        let (node, dimension) = (shares.node(), shares.dimension());
+        let conversion = Conversion::of_probes(node);
+        let per_vector = lines_per_vector(dimension);
+        let mut lines = vec![Line::ZERO; shares.count() * per_vector];
+        let [own, previous] = shares.expanded();
+        let vectors = own.chunks_exact(dimension).zip(previous.chunks_exact(dimension));
+        for (lines, (own, previous)) in lines.chunks_exact_mut(per_vector).zip(vectors) {
+            conversion.convert(own, previous, lines);
+        }
+        Self { node, dimension, lines }
+    }
+
+    /// How many vectors there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.len() / lines_per_vector(self.dimension)
+    }
+}
+
+/// A node's summands of the inner products, before any message: for each of a slot's rows (`rows`
+/// holds one [`Rows`] for each, equally long), each probe vector and each slot, in this order;
+/// slots are padded with zeros to whole words.
+///
+/// # Errors
+/// When rows or probe are another node's, of another length, or not as many as the shape says.
+pub fn local_products(
+    shape: Shape,
+    rows: &[&Rows],
+    probe: &ProbeWeights,
+) -> Result<Vec<u16>, RowsError> {
+    let mut products = local_products_together(shape, rows, &[probe])?;
+    Ok(products.pop().unwrap_or_default())
+}
+
+/// [`local_products`] of several queries in one pass over the rows: memory is read once for all.
+///
+/// # Errors
+/// As [`local_products`]; all queries have the same shape.
+pub fn local_products_together(
+    shape: Shape,
+    rows: &[&Rows],
+    probes: &[&ProbeWeights],
+) -> Result<Vec<Vec<u16>>, RowsError> {
+    check_shape(shape, rows, probes)?;
+    let Some(lines) = probes.first().map(|probe| lines_per_vector(probe.dimension)) else {
+        return Ok(Vec::new());
+    };
+    let mut vectors = Vec::with_capacity(probes.iter().map(|probe| probe.lines.len()).sum());
+    probes.iter().for_each(|probe| vectors.extend_from_slice(&probe.lines));
+    let stride = shape.slots_padded();
+    let layer = shape.vectors() * stride;
+    let mut products: Vec<Vec<u16>> =
+        probes.iter().map(|_| Vec::with_capacity(rows.len() * layer)).collect();
+    let mut pass = vec![0; probes.len() * layer];
+    for rows in rows {
+        dot_products(Path::best(), &rows.lines, &vectors, lines, &mut pass, stride);
+        for (products, pass) in products.iter_mut().zip(pass.chunks_exact(layer)) {
+            products.extend_from_slice(pass);
+        }
+    }
+    vectors.zeroize();
+    debug_assert!(products.iter().all(|products| products.len().is_multiple_of(WORD)));
+    Ok(products)
+}
+
+fn check_shape(shape: Shape, rows: &[&Rows], probes: &[&ProbeWeights]) -> Result<(), RowsError> {
+    let same = |what, expected, found| {
+        if expected == found { Ok(()) } else { Err(RowsError::Shape { what, expected, found }) }
+    };
+    same("rows a slot", shape.rows_per_slot(), rows.len())?;
+    for probe in probes {
+        same("probe vectors", shape.vectors(), probe.count())?;
+        for rows in rows {
+            same("rows", shape.slots(), rows.count())?;
+            if rows.node != probe.node {
+                return Err(RowsError::WrongNode { expected: rows.node, found: probe.node });
+            }
+            if rows.dimension != probe.dimension {
+                let (expected, found) = (rows.dimension, probe.dimension);
+                return Err(RowsError::Dimension { expected, found });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast_model::SeededRandom;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Dealt;
+
+    /// A node's summand of one inner product by the ring's definition, block by block.
+    fn slow_summand(reference: &ShareSet, probe: &ShareSet) -> u16 {
+        let point = |shares: &ShareSet| -> Vec<Element> {
+            let node = shares.node();
+            let mut sum = vec![Element::ZERO; shares.dimension().div_ceil(DEGREE)];
+            for component in [node, node.previous()] {
+                let factor = conversion_factor(node, component);
+                for (sum, four) in
+                    sum.iter_mut().zip(shares.component(component).unwrap().chunks(DEGREE))
+                {
+                    let mut values = [0; DEGREE];
+                    values[..four.len()].copy_from_slice(four);
+                    *sum = sum.plus(Element::pack(values).times(factor));
+                }
+            }
+            sum
+        };
+        let weight = lagrange_weight(reference.node());
+        let products = point(reference).into_iter().zip(point(probe));
+        products.fold(0, |sum, (y, z)| sum.wrapping_add(weight.times(y.times(z)).functional()))
+    }
+
+    fn vector(length: usize) -> impl Strategy<Value = Vec<i16>> {
+        prop::collection::vec(prop_oneof![-128i16..128, any::<i16>()], length)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn summands_are_the_rings_and_add_to_the_inner_product(
+            (x, q) in (1usize..80).prop_flat_map(|length| (vector(length), vector(length))),
+            seed: u64,
+        ) {
+            let random = SeededRandom::new(seed);
+            let references = Dealt::deal(&x, x.len(), &random).unwrap();
+            let probes = Dealt::deal(&q, q.len(), &random).unwrap();
+            let mut sum = 0u16;
+            for (reference, probe) in references.sets.iter().zip(&probes.sets) {
+                let mut rows = Rows::new(reference.node(), x.len(), 0);
+                rows.push(reference).unwrap();
+                let shape = Shape::new(1, 1, 1).unwrap();
+                let products = local_products(shape, &[&rows], &ProbeWeights::new(probe)).unwrap();
+                prop_assert_eq!(products[0], slow_summand(reference, probe));
+                prop_assert!(products[1..].iter().all(|&padding| padding == 0));
+                sum = sum.wrapping_add(products[0]);
+            }
+            let plain = x.iter().zip(&q).fold(0i16, |sum, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)));
+            prop_assert_eq!(sum.cast_signed(), plain);
+        }
+    }
+
+    fn rows_of(sets: &[ShareSet; 3]) -> [Rows; 3] {
+        std::array::from_fn(|at| {
+            let mut rows = Rows::new(Role::ALL[at], sets[at].dimension(), 1);
+            rows.push(&sets[at]).unwrap();
+            rows
+        })
+    }
+
+    #[test]
+    fn several_queries_in_one_pass_are_each_alone() {
+        let random = SeededRandom::new(3);
+        let numbers: Vec<i16> = (0..3 * 70 * 12).map(|n| (n * 37 % 257 - 128) as i16).collect();
+        let references = rows_of(&Dealt::deal(&numbers, 12, &random).unwrap().sets);
+        let probes: Vec<_> = (0..8)
+            .map(|q| Dealt::deal(&numbers[q * 24..(q + 1) * 24], 12, &random).unwrap().sets)
+            .collect();
+        let shape = Shape::new(210, 1, 2).unwrap();
+        for (at, rows) in references.iter().enumerate() {
+            let weights: Vec<_> = probes.iter().map(|sets| ProbeWeights::new(&sets[at])).collect();
+            let alone: Vec<_> = weights
+                .iter()
+                .map(|weights| local_products(shape, &[rows], weights).unwrap())
+                .collect();
+            let weights: Vec<_> = weights.iter().collect();
+            assert_eq!(local_products_together(shape, &[rows], &weights).unwrap(), alone);
+        }
+    }
+
+    #[test]
+    fn stored_rows_come_back() {
+        let random = SeededRandom::new(4);
+        let sets = Dealt::deal(&[5; 3 * 10], 10, &random).unwrap().sets;
+        for rows in rows_of(&sets) {
+            let mut again = Rows::new(rows.node, 10, 0);
+            for row in 0..rows.count() {
+                let bytes = rows.stored(row).unwrap();
+                assert_eq!(bytes.len(), 24);
+                again.push_stored(&bytes).unwrap();
+                assert!(again.push_stored(&bytes[1..]).is_err());
+            }
+            let bytes = |rows: &Rows| -> Vec<u16> { rows.lines.iter().flat_map(|l| l.0).collect() };
+            assert_eq!(bytes(&rows), bytes(&again));
+            again.clear(1).unwrap();
+            assert!(again.stored(1).unwrap().iter().all(|&byte| byte == 0));
+            assert_eq!(*again.stored(2).unwrap(), *rows.stored(2).unwrap());
+            assert!(again.clear(3).is_err() && again.stored(3).is_err());
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let random = SeededRandom::new(5);
+        let sets = Dealt::deal(&[1; 8], 8, &random).unwrap().sets;
+        let [mut a, _, _] = rows_of(&sets);
+        assert!(matches!(a.push(&sets[1]), Err(RowsError::WrongNode { .. })));
+        let longer = Dealt::deal(&[1; 9], 9, &random).unwrap().sets;
+        assert!(matches!(a.push(&longer[0]), Err(RowsError::Dimension { .. })));
+        assert_eq!(a.count(), 1);
+        let shape = |slots, rows, vectors| Shape::new(slots, rows, vectors).unwrap();
+        let weights = ProbeWeights::new(&sets[0]);
+        assert!(local_products(shape(1, 1, 1), &[&a], &weights).is_ok());
+        for wrong in [shape(2, 1, 1), shape(1, 2, 1), shape(1, 1, 2)] {
+            assert!(local_products(wrong, &[&a], &weights).is_err());
+        }
+        let fit = shape(1, 1, 1);
+        assert!(local_products(fit, &[&a], &ProbeWeights::new(&sets[1])).is_err());
+        assert!(local_products(fit, &[&a], &ProbeWeights::new(&longer[0])).is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! What several tests need: three nodes' keys, and three parties run in one place.
+
+use std::collections::VecDeque;
+
+use handfast_model::SeededRandom;
+
+use crate::keys::{OwnNonce, PairMaster, PairMasters, PeerNonces, QueryContext, QueryKeys};
+use crate::selection::{ResultPart, Selection, TokenKey};
+use crate::{Message, Parameters, Party, Role, Turn};
+
+fn bytes(seed: u8, at: usize) -> [u8; 32] {
+    [seed.wrapping_mul(31) ^ (at as u8) << 6 ^ 0x15; 32]
+}
+
+pub(crate) fn masters(seed: u8) -> [PairMasters; 3] {
+    let master = |role: Role| PairMaster::new(bytes(seed, role.index()));
+    Role::ALL
+        .map(|role| PairMasters { with_next: master(role), with_previous: master(role.previous()) })
+}
+
+pub(crate) fn query_keys(seed: u8) -> [QueryKeys; 3] {
+    let random = SeededRandom::new(seed.into());
+    let context = QueryContext { query: [seed; 16], attempt: 1, operation: 9, gallery: [3; 16] };
+    let nonces = Role::ALL.map(|_| OwnNonce::draw(&random));
+    let public = nonces.each_ref().map(OwnNonce::public);
+    let mut nonces = nonces.into_iter();
+    let masters = masters(seed);
+    Role::ALL.map(|role| {
+        let peers = PeerNonces {
+            next: public[role.next().index()],
+            previous: public[role.previous().index()],
+        };
+        let masters = &masters[role.index()];
+        QueryKeys::derive(role, masters, &context, nonces.next().unwrap(), peers).unwrap()
+    })
+}
+
+pub(crate) fn token_keys(seed: u8) -> [TokenKey; 3] {
+    [0, 1, 2].map(|at| TokenKey::new(bytes(seed ^ 0x2a, at)))
+}
+
+pub(crate) fn token_selection(keys: &[TokenKey; 3], role: Role) -> Selection {
+    Selection::token(keys[role.index()].clone(), keys[role.previous().index()].clone())
+}
+
+/// Runs three parties to their end; every message that each received, and its parts.
+pub(crate) struct Run {
+    pub(crate) received: [Vec<Message>; 3],
+    pub(crate) parts: [Vec<ResultPart>; 3],
+}
+
+pub(crate) fn run(
+    parameters: &Parameters,
+    keys: [QueryKeys; 3],
+    products: [Vec<u16>; 3],
+    selections: impl Fn(Role) -> Vec<Selection>,
+) -> Run {
+    let mut run = Run { received: Default::default(), parts: Default::default() };
+    let mut links: [[VecDeque<Message>; 3]; 3] = Default::default();
+    let mut parties = Vec::new();
+    for (role, (keys, products)) in Role::ALL.into_iter().zip(keys.into_iter().zip(products)) {
+        let (party, turn) =
+            Party::start(role, parameters.clone(), keys, products, selections(role)).unwrap();
+        parties.push(party);
+        take(turn, &mut links, &mut run.parts[role.index()]);
+    }
+    loop {
+        let ready = parties.iter_mut().find_map(|party| {
+            let awaited = party.awaited()?;
+            let to = party.role().index();
+            let message = links[awaited.from.index()][to].pop_front()?;
+            Some((party, message))
+        });
+        let Some((party, message)) = ready else { break };
+        let to = party.role().index();
+        let turn = party.step(&message).unwrap();
+        run.received[to].push(message);
+        take(turn, &mut links, &mut run.parts[to]);
+    }
+    assert!(parties.iter().all(|party| party.awaited().is_none()), "a party waits for ever");
+    assert!(links.as_flattened().iter().all(VecDeque::is_empty), "a message nobody wants");
+    run
+}
+
+fn take(turn: Turn, links: &mut [[VecDeque<Message>; 3]; 3], parts: &mut Vec<ResultPart>) {
+    match turn {
+        Turn::Done(done) => *parts = done,
+        Turn::Wait(messages) => {
+            for message in messages {
+                links[message.from.index()][message.to.index()].push_back(message);
+            }
+        }
+    }
+}
