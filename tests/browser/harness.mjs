@@ -19,9 +19,8 @@ const quietBrowser = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-/** Starts `handfast demo` on a free port; resolves when it answers. */
-export async function startDemo({ args = [] } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), "handfast-walk-"));
+/** Starts `handfast demo` on a free port, in a fresh folder or again in one that is there; resolves when it answers. */
+export async function startDemo({ args = [], folder = mkdtempSync(join(tmpdir(), "handfast-walk-")) } = {}) {
   const data = join(folder, "data");
   const server = spawn(handfast, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -34,7 +33,13 @@ export async function startDemo({ args = [] } = {}) {
     server.once("exit", (code) => failed(new Error(`the server ended with ${code}:\n${Buffer.concat(log)}`)));
   });
   return {
-    url, data, log: () => Buffer.concat(log).toString(),
+    url, data, folder, log: () => Buffer.concat(log).toString(),
+    /** Ends it as a power cut would: nothing is told, nothing is tidied, the folder stays. */
+    async crash() {
+      const ended = new Promise((done) => server.once("exit", done));
+      server.kill("SIGKILL");
+      await ended;
+    },
     async stop() {
       if (server.exitCode === null) {
         const ended = new Promise((done) => server.once("exit", done));
