@@ -18,6 +18,8 @@ mod shape;
 mod comparison_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod view_tests;
 
 pub use dealing::{
     CheckKey, DIMENSION_MAX, DealingError, Dealt, FORMAT_VERSION, ShareSet, VECTORS_MAX,

@@ -101,6 +101,7 @@ impl Parameters {
         Ok(Self { shape, threshold, slots, live, width: BITS })
     }
 
+    /// The same with numbers of fewer bits.
     #[cfg(test)]
     pub(crate) fn with_width(mut self, width: usize) -> Self {
         self.width = width;
@@ -170,6 +171,9 @@ impl Party {
         let mut party = Self { role, parameters, keys, selections, state: State::Ended };
         let mut own = products;
         party.keys.streams(Step::Reshare)?.add_zero(&mut own);
+        if party.parameters.width < BITS {
+            own.iter_mut().for_each(|number| *number %= 1 << party.parameters.width);
+        }
         let turn = match role {
             Role::A => {
                 party.state = State::AwaitsSummands { own };
