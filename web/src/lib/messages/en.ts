@@ -402,7 +402,7 @@ export const en = {
     refundTitle: 'Refund charge {number}?',
     refundLead: 'The whole amount of {amount} goes back, credit as credit. This cannot be undone.',
     refundDo: 'Refund {amount}',
-    credit: 'of it credit: {amount}',
+    credit: '{amount} of it from credit',
     latest: 'Latest charges',
     noLatest: 'No charges yet today.',
     time: 'Time',
