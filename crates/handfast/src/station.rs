@@ -24,6 +24,8 @@ const CAMERA_REST: Duration = Duration::from_secs(1);
 const STALE_AFTER: Duration = Duration::from_millis(500);
 /// 15 frames a second, as the cheapest real cameras.
 const SIMULATED_FRAME_EVERY: Duration = Duration::from_micros(66_667);
+/// While frames are wanted for nothing, drawing them is work for nothing too.
+const SIMULATED_REST: Duration = Duration::from_millis(300);
 /// Quality of the preview that the page shows of a simulated hand.
 const PREVIEW_QUALITY: u8 = 80;
 
@@ -212,7 +214,8 @@ impl<S: Fn(Event) -> bool> Station<S> {
     }
 
     fn look_at_the_simulated(&mut self, picture: Picture, now: Timestamp) -> Result<(), Ended> {
-        self.next_frame_at = Some(now + SIMULATED_FRAME_EVERY);
+        let pace = if self.wants_frames() { SIMULATED_FRAME_EVERY } else { SIMULATED_REST };
+        self.next_frame_at = Some(now + pace);
         if let Some(preview) = encode_preview(&picture) {
             self.emit(Event::Preview(preview))?;
         }

@@ -28,16 +28,35 @@ impl Vault {
         gallery: GalleryId,
         presentation: Presentation,
     ) -> Result<Vec<PalmIdentification>, VaultError> {
-        self.0.directory().open_gallery(gallery)?;
+        self.identify_in(&[gallery], presentation).await
+    }
+
+    /// As [`Vault::identify`], in several galleries: what each found of each palm, gallery by
+    /// gallery. A stranger's chance to be taken for somebody adds up over them.
+    ///
+    /// # Errors
+    /// [`VaultError::GalleryUnknown`], [`VaultError::GalleryClosed`].
+    pub async fn identify_in(
+        &self,
+        galleries: &[GalleryId],
+        presentation: Presentation,
+    ) -> Result<Vec<PalmIdentification>, VaultError> {
+        for &gallery in galleries {
+            self.0.directory().open_gallery(gallery)?;
+        }
+        let galleries = galleries.to_vec();
         let now = self.0.clock.now();
         self.0
             .with_matcher(move |matcher| {
-                let identify = |palm: &PresentedPalm| {
+                let identify = |gallery: GalleryId, palm: &PresentedPalm| {
                     let (side, probes) = (palm.side(), palm.probes());
                     let query = Query { gallery, side, probes, now };
                     PalmIdentification { side, identification: matcher.identify(query) }
                 };
-                presentation.palms().iter().map(identify).collect()
+                let in_one = |&gallery: &GalleryId| {
+                    presentation.palms().iter().map(move |palm| identify(gallery, palm))
+                };
+                galleries.iter().flat_map(in_one).collect()
             })
             .await
     }

@@ -24,8 +24,8 @@ impl Desk {
         id: RequestId,
         presentation: Presentation,
     ) -> Result<Answer, Refused> {
-        let gallery = self.gallery_tonight().await?;
-        let token = match self.recognise(gallery, presentation).await {
+        let galleries = self.galleries_tonight().await?;
+        let token = match self.recognise(&galleries, presentation).await {
             Ok(token) => token,
             Err(Refused(reason)) => {
                 self.record_stranger(id, reason).await;
@@ -68,23 +68,20 @@ impl Desk {
         }
     }
 
-    /// The gallery of the event that people may enter at this venue now.
-    async fn gallery_tonight(&self) -> Result<GalleryId, Refused> {
+    /// The galleries of the events that people may enter at this venue now.
+    async fn galleries_tonight(&self) -> Result<Vec<GalleryId>, Refused> {
         let venue = self.device.device.venue_id;
         let open = self.hub.boxoffice.open_events(venue).await.map_err(|error| fault(&error))?;
         if open.is_empty() {
             return Err(Refused(Reason::EventClosed));
         }
-        match open.iter().find(|event| event.biometrics == Biometrics::Allowed) {
-            Some(event) => {
-                self.hub
-                    .open_event_gallery(event.venue_id, event.id)
-                    .await
-                    .map_err(|error| fault(&error))?;
-                Ok(GalleryId::from(event.id))
-            }
-            None => Err(Refused(Reason::NoBiometrics)),
+        let mut galleries = Vec::new();
+        for event in open.iter().filter(|event| event.biometrics == Biometrics::Allowed) {
+            let opened = self.hub.open_event_gallery(event.venue_id, event.id).await;
+            opened.map_err(|error| fault(&error))?;
+            galleries.push(GalleryId::from(event.id));
         }
+        if galleries.is_empty() { Err(Refused(Reason::NoBiometrics)) } else { Ok(galleries) }
     }
 
     async fn record_stranger(&self, id: RequestId, reason: Reason) {
