@@ -11,6 +11,9 @@ pub(crate) const LINE: usize = 32;
 /// Rows that one pass over all probe vectors works on: at 512 numbers 16 KiB, half of a first-level
 /// cache, so that a row comes from memory once however many vectors there are.
 const TILE_ROWS: usize = 16;
+/// How many lines ahead of its use a row is asked for: 8 KiB, what memory brings while the rows
+/// before it are worked on. Rows are short, so that the machine's own guesses begin anew with each.
+const AHEAD: usize = 128;
 
 /// A cache line of numbers; rows and probe vectors are whole lines, so that no load crosses two.
 #[repr(C, align(64))]
@@ -121,16 +124,16 @@ fn dot_products_portable(
 #[cfg(target_arch = "x86_64")]
 macro_rules! dot_products_with {
     ($name:ident, $features:literal, $register:ty, $parts:literal, $zero:ident, $load:ident,
-     $accumulate:ident, $sum:ident, [$($piece:ident),*]) => {
+     $accumulate:ident, $sum:ident, $sum_four:ident, [$($piece:ident),*]) => {
         mod $name {
             use std::arch::x86_64::*;
 
             $(use super::pieces::$piece;)*
-            use super::{LINE, Line, TILE_ROWS};
+            use super::{AHEAD, LINE, Line, TILE_ROWS};
 
             /// `R` rows with `V` vectors; `products[v * stride + r]`.
             #[target_feature(enable = $features)]
-            fn tile<const R: usize, const V: usize>(
+            fn tile<const R: usize, const V: usize, const FIRST: bool>(
                 rows: &[Line],
                 vectors: &[Line],
                 lines: usize,
@@ -146,15 +149,37 @@ macro_rules! dot_products_with {
                     }
                     for r in 0..R {
                         let left = part(rows, r * lines * $parts + at);
+                        if FIRST && at % $parts == 0 {
+                            ask_for(rows, r * lines + at / $parts + AHEAD);
+                        }
                         for v in 0..V {
                             sums[r][v] = $accumulate(sums[r][v], left, right[v]);
                         }
                     }
                 }
                 for r in 0..R {
-                    for v in 0..V {
-                        products[v * stride + r] = $sum(sums[r][v]) as u16;
+                    if let [a, b, c, d] = sums[r][..] {
+                        let four = $sum_four(a, b, c, d);
+                        products[r] = _mm_extract_epi32::<0>(four) as u16;
+                        products[stride + r] = _mm_extract_epi32::<1>(four) as u16;
+                        products[2 * stride + r] = _mm_extract_epi32::<2>(four) as u16;
+                        products[3 * stride + r] = _mm_extract_epi32::<3>(four) as u16;
+                    } else {
+                        for v in 0..V {
+                            products[v * stride + r] = $sum(sums[r][v]) as u16;
+                        }
                     }
+                }
+            }
+
+            /// Asks memory for a line, which may be beyond the end.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn ask_for(lines: &[Line], at: usize) {
+                let line = lines.as_ptr().wrapping_add(at);
+                #[expect(unsafe_code, reason = "asking for a line reads nothing, wherever it is")]
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(line.cast());
                 }
             }
 
@@ -182,10 +207,14 @@ macro_rules! dot_products_with {
                     for (group, vectors) in vectors.chunks(4 * lines).enumerate() {
                         let products = &mut products[4 * group * stride + tile * TILE_ROWS..];
                         match vectors.len() / lines {
-                            1 => strip::<1>(rows, vectors, lines, products, stride),
-                            2 => strip::<2>(rows, vectors, lines, products, stride),
-                            3 => strip::<3>(rows, vectors, lines, products, stride),
-                            _ => strip::<4>(rows, vectors, lines, products, stride),
+                            1 if group == 0 => strip::<1, true>(rows, vectors, lines, products, stride),
+                            1 => strip::<1, false>(rows, vectors, lines, products, stride),
+                            2 if group == 0 => strip::<2, true>(rows, vectors, lines, products, stride),
+                            2 => strip::<2, false>(rows, vectors, lines, products, stride),
+                            3 if group == 0 => strip::<3, true>(rows, vectors, lines, products, stride),
+                            3 => strip::<3, false>(rows, vectors, lines, products, stride),
+                            _ if group == 0 => strip::<4, true>(rows, vectors, lines, products, stride),
+                            _ => strip::<4, false>(rows, vectors, lines, products, stride),
                         }
                     }
                 }
@@ -193,21 +222,21 @@ macro_rules! dot_products_with {
 
             /// A tile's rows, four at a time and then one at a time, with `V` vectors.
             #[target_feature(enable = $features)]
-            fn strip<const V: usize>(
+            fn strip<const V: usize, const FIRST: bool>(
                 rows: &[Line],
                 vectors: &[Line],
                 lines: usize,
                 products: &mut [u16],
                 stride: usize,
             ) {
-                let fours = rows.chunks_exact(4 * lines);
-                let rest = fours.remainder();
+                let fours = rows[..if V == 1 { 0 } else { rows.len() }].chunks_exact(4 * lines);
+                let rest = if V == 1 { rows } else { fours.remainder() };
                 let after = (rows.len() - rest.len()) / lines;
                 for (at, four) in fours.enumerate() {
-                    tile::<4, V>(four, vectors, lines, &mut products[4 * at..], stride);
+                    tile::<4, V, FIRST>(four, vectors, lines, &mut products[4 * at..], stride);
                 }
                 for (at, row) in rest.chunks_exact(lines).enumerate() {
-                    tile::<1, V>(row, vectors, lines, &mut products[after + at..], stride);
+                    tile::<1, V, FIRST>(row, vectors, lines, &mut products[after + at..], stride);
                 }
             }
         }
@@ -224,7 +253,8 @@ dot_products_with!(
     _mm256_load_si256,
     accumulate_256,
     sum_256,
-    [accumulate_256, sum_256]
+    sum_four_256,
+    [accumulate_256, sum_256, sum_four_256]
 );
 #[cfg(target_arch = "x86_64")]
 dot_products_with!(
@@ -236,7 +266,8 @@ dot_products_with!(
     _mm512_load_si512,
     accumulate_512,
     _mm512_reduce_add_epi32,
-    [accumulate_512]
+    sum_four_512,
+    [accumulate_512, sum_four_512]
 );
 #[cfg(target_arch = "x86_64")]
 dot_products_with!(
@@ -248,7 +279,8 @@ dot_products_with!(
     _mm512_load_si512,
     _mm512_dpwssd_epi32,
     _mm512_reduce_add_epi32,
-    []
+    sum_four_512,
+    [sum_four_512]
 );
 
 /// What the paths without a multiply-accumulate instruction put together themselves.
@@ -268,6 +300,28 @@ mod pieces {
         let four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
         let two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
         _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+    }
+
+    /// The sums of four registers, in four lanes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn sum_four_256(a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> __m128i {
+        let ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        let all = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+        _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all))
+    }
+
+    /// The sums of four registers, in four lanes.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn sum_four_512(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m128i {
+        let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+        let half =
+            _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half))
     }
 
     #[inline]

@@ -228,7 +228,7 @@ impl Stream {
         }
     }
 
-    fn combine_numbers(&mut self, numbers: &mut [u16], combine: fn(u16, u16) -> u16) {
+    fn combine_numbers(&mut self, numbers: &mut [u16], combine: impl Fn(u16, u16) -> u16) {
         match self {
             Self::Keyed(stream) => stream.combine_numbers(numbers, combine),
             #[cfg(test)]

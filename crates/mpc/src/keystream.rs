@@ -47,7 +47,11 @@ impl Keystream {
     }
 
     /// Combines the next bytes, as little-endian numbers of 16 bits, with `numbers`.
-    pub(crate) fn combine_numbers(&mut self, numbers: &mut [u16], combine: fn(u16, u16) -> u16) {
+    pub(crate) fn combine_numbers(
+        &mut self,
+        numbers: &mut [u16],
+        combine: impl Fn(u16, u16) -> u16,
+    ) {
         for part in numbers.chunks_mut(CHUNK / 2) {
             let chunk = self.next_chunk();
             for (pair, block) in part.chunks_mut(BLOCK / 2).zip(&chunk) {

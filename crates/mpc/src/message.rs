@@ -146,9 +146,18 @@ impl Message {
     }
 }
 
-/// Words as bytes.
+/// Words as bytes, filled in whole words: byte by byte this would cost more than the ANDs.
 pub(crate) fn bytes_of_words(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    let mut bytes = vec![0; 8 * words.len()];
+    put_words(words, &mut bytes);
+    bytes
+}
+
+/// Puts words into as many bytes.
+pub(crate) fn put_words(words: &[u64], bytes: &mut [u8]) {
+    for (eight, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *eight = word.to_le_bytes();
+    }
 }
 
 /// Bytes as words; what is left of a word is dropped, lengths are checked before.
@@ -158,7 +167,16 @@ pub(crate) fn words_of_bytes(bytes: &[u8]) -> Vec<u64> {
 
 /// Numbers as bytes.
 pub(crate) fn bytes_of_numbers(numbers: &[u16]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+    let mut bytes = vec![0; 2 * numbers.len()];
+    for (two, number) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+        *two = number.to_le_bytes();
+    }
+    bytes
+}
+
+/// Bytes as numbers, as [`words_of_bytes`].
+pub(crate) fn numbers_of_bytes(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use crate::adder::Adder;
 use crate::bits::{Products, SharedBits};
 use crate::kernel::{BITS, Path, planes};
 use crate::keys::{KeyError, QueryKeys};
-use crate::message::{Message, bytes_of_numbers, bytes_of_words, words_of_bytes};
+use crate::message::{
+    Message, bytes_of_numbers, bytes_of_words, numbers_of_bytes, put_words, words_of_bytes,
+};
 use crate::selection::{ResultPart, Selection};
 use crate::{Role, Shape, Step, Threshold};
 
@@ -309,12 +311,13 @@ impl Party {
             .collect();
         let words = self.parameters.shape.comparison_words();
         let mut random = self.keys.streams(Step::Split)?;
-        let mut body = Vec::with_capacity(8 * self.parameters.width * words);
+        let mut body = vec![0; 8 * self.parameters.width * words];
         let mut sums = Vec::with_capacity(self.parameters.width);
-        for mut masked in self.planes(&u) {
+        for (mut masked, part) in self.planes(&u).into_iter().zip(body.chunks_exact_mut(8 * words))
+        {
             let own = random.with_next(words);
             masked.iter_mut().zip(&own).for_each(|(word, random)| *word ^= random);
-            body.extend(masked.iter().flat_map(|word| word.to_le_bytes()));
+            put_words(&masked, part);
             sums.push(SharedBits { own, previous: masked });
         }
         let split = Message { step: Step::Split, from: Role::A, to: Role::C, body };
@@ -390,8 +393,4 @@ impl Party {
         }
         Ok(Turn::Done(parts))
     }
-}
-
-fn numbers_of_bytes(bytes: &[u8]) -> Vec<u16> {
-    bytes.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)).collect()
 }

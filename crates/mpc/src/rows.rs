@@ -221,6 +221,41 @@ impl Rows {
         Ok(())
     }
 
+    /// Adds a row from what two nodes sent to give it back ([`crate::Rebuilding`]).
+    ///
+    /// # Errors
+    /// When either is not of a row's length; nothing is added then.
+    pub fn push_rebuilt(&mut self, parts: [&[u8]; 2]) -> Result<(), RowsError> {
+        let expected = self.stored_length();
+        if let Some(wrong) = parts.iter().find(|part| part.len() != expected) {
+            return Err(RowsError::StoredLength { expected, found: wrong.len() });
+        }
+        let [first, second] = parts.map(|part| part.as_chunks::<2>().0);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(expected));
+        for (a, b) in first.iter().zip(second) {
+            let sum = u16::from_le_bytes(*a).wrapping_add(u16::from_le_bytes(*b));
+            bytes.extend(sum.to_le_bytes());
+        }
+        self.push_stored(&bytes)
+    }
+
+    /// A row's numbers, whole ring elements.
+    pub(crate) fn numbers(&self, row: usize) -> Result<Zeroizing<Vec<u16>>, RowsError> {
+        let lines = &self.lines[self.place(row)?];
+        let count = self.stored_length() / 2;
+        let mut numbers = Zeroizing::new(Vec::with_capacity(count));
+        numbers.extend(lines.iter().flat_map(|line| line.0).take(count));
+        Ok(numbers)
+    }
+
+    /// Puts other numbers in a row's place.
+    pub(crate) fn overwrite(&mut self, row: usize, numbers: &[u16]) -> Result<(), RowsError> {
+        let place = self.place(row)?;
+        let places = self.lines[place].iter_mut().flat_map(|line| &mut line.0);
+        places.zip(numbers).for_each(|(place, number)| *place = *number);
+        Ok(())
+    }
+
     /// Overwrites a row with zeros. The row stays, so that the others keep their places; what the
     /// comparison says of it is removed by the public mask.
     ///
