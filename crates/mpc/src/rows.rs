@@ -12,7 +12,7 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::kernel::{LINE, Line, Path, WORD, dot_products};
+use crate::kernel::{BLOCK, Line, Pair, Path, WORD, dot_products};
 use crate::ring::{DEGREE, Element, conversion_factor, lagrange_weight};
 use crate::{Role, Shape, ShareSet};
 
@@ -118,19 +118,23 @@ impl Conversion {
         converted
     }
 
-    /// Converts one vector into `lines`; what is left of the last line stays zero.
-    fn convert(&self, own: &[u16], previous: &[u16], lines: &mut [Line]) {
-        let blocks = lines.iter_mut().flat_map(|line| line.0.as_chunks_mut::<DEGREE>().0);
+    /// Converts one vector, padded with zeros to whole elements.
+    fn convert(&self, own: &[u16], previous: &[u16]) -> Zeroizing<Vec<u16>> {
+        let mut numbers = Zeroizing::new(Vec::with_capacity(padded(own.len())));
         let parts = own.chunks(DEGREE).zip(previous.chunks(DEGREE));
-        for (block, (own, previous)) in blocks.zip(parts) {
-            *block = self.apply(own, previous);
-        }
+        numbers.extend(parts.flat_map(|(own, previous)| self.apply(own, previous)));
+        numbers
     }
 }
 
-/// Lines of one vector of `dimension` numbers.
-const fn lines_per_vector(dimension: usize) -> usize {
-    dimension.div_ceil(LINE)
+/// Numbers of a vector with padding to whole elements.
+const fn padded(dimension: usize) -> usize {
+    dimension.next_multiple_of(DEGREE)
+}
+
+/// Pairs of numbers in a vector: lines of a block of rows.
+const fn pairs(dimension: usize) -> usize {
+    padded(dimension) / 2
 }
 
 /// One node's points of many references, one row each, as they are searched. Zeroed when dropped
@@ -139,6 +143,8 @@ pub struct Rows {
     node: Role,
     dimension: usize,
     conversion: Conversion,
+    count: usize,
+    /// Blocks of rows, see [`crate::kernel`]; rows that the last one lacks are zeros.
     lines: Vec<Line>,
 }
 
@@ -158,20 +164,20 @@ impl Rows {
     /// No rows yet, of `dimension` numbers each, with room for `capacity`.
     #[must_use]
     pub fn new(node: Role, dimension: usize, capacity: usize) -> Self {
-        let lines = Vec::with_capacity(capacity * lines_per_vector(dimension));
-        Self { node, dimension, conversion: Conversion::of_references(node), lines }
+        let lines = Vec::with_capacity(capacity.div_ceil(BLOCK) * pairs(dimension));
+        Self { node, dimension, conversion: Conversion::of_references(node), count: 0, lines }
     }
 
     /// How many there are.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.lines.len() / lines_per_vector(self.dimension)
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
     /// Bytes that a row takes in memory.
     #[must_use]
     pub const fn bytes_per_row(&self) -> usize {
-        lines_per_vector(self.dimension) * size_of::<Line>()
+        self.stored_length()
     }
 
     /// Adds every vector of a set as a row.
@@ -180,12 +186,12 @@ impl Rows {
     /// When they are another node's or of another length; nothing is added then.
     pub fn push(&mut self, shares: &ShareSet) -> Result<(), RowsError> {
         check_shares(self.node, self.dimension, shares)?;
-        self.lines_for(shares.count());
+        self.reserve(shares.count());
         let [own, previous] = shares.expanded();
         let vectors = own.chunks_exact(self.dimension).zip(previous.chunks_exact(self.dimension));
         for (own, previous) in vectors {
-            let row = self.empty_row();
-            self.conversion.convert(own, previous, &mut self.lines[row..]);
+            let numbers = self.conversion.convert(own, previous);
+            self.push_numbers(&numbers);
         }
         Ok(())
     }
@@ -195,11 +201,9 @@ impl Rows {
     /// # Errors
     /// When there is no such row.
     pub fn stored(&self, row: usize) -> Result<Zeroizing<Vec<u8>>, RowsError> {
-        let lines = &self.lines[self.place(row)?];
-        let length = self.stored_length();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size_of_val(lines)));
-        bytes.extend(lines.iter().flat_map(|line| line.0).flat_map(u16::to_le_bytes));
-        bytes.truncate(length);
+        let numbers = self.numbers(row)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.stored_length()));
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         Ok(bytes)
     }
 
@@ -212,12 +216,10 @@ impl Rows {
         if bytes.len() != expected {
             return Err(RowsError::StoredLength { expected, found: bytes.len() });
         }
-        self.lines_for(1);
-        let row = self.empty_row();
-        let numbers = self.lines[row..].iter_mut().flat_map(|line| &mut line.0);
-        for (number, two) in numbers.zip(bytes.as_chunks::<2>().0) {
-            *number = u16::from_le_bytes(*two);
-        }
+        let mut numbers = Zeroizing::new(Vec::with_capacity(expected / 2));
+        numbers.extend(bytes.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)));
+        self.reserve(1);
+        self.push_numbers(&numbers);
         Ok(())
     }
 
@@ -241,18 +243,21 @@ impl Rows {
 
     /// A row's numbers, whole ring elements.
     pub(crate) fn numbers(&self, row: usize) -> Result<Zeroizing<Vec<u16>>, RowsError> {
-        let lines = &self.lines[self.place(row)?];
-        let count = self.stored_length() / 2;
-        let mut numbers = Zeroizing::new(Vec::with_capacity(count));
-        numbers.extend(lines.iter().flat_map(|line| line.0).take(count));
+        self.check_row(row)?;
+        let (block, place) = self.place(row);
+        let mut numbers = Zeroizing::new(Vec::with_capacity(padded(self.dimension)));
+        let lines = &self.lines[block];
+        numbers.extend(lines.iter().flat_map(|line| [line.0[place], line.0[place + 1]]));
         Ok(numbers)
     }
 
     /// Puts other numbers in a row's place.
     pub(crate) fn overwrite(&mut self, row: usize, numbers: &[u16]) -> Result<(), RowsError> {
-        let place = self.place(row)?;
-        let places = self.lines[place].iter_mut().flat_map(|line| &mut line.0);
-        places.zip(numbers).for_each(|(place, number)| *place = *number);
+        self.check_row(row)?;
+        let (block, place) = self.place(row);
+        for (line, pair) in self.lines[block].iter_mut().zip(numbers.as_chunks::<2>().0) {
+            line.0[place..place + 2].copy_from_slice(pair);
+        }
         Ok(())
     }
 
@@ -262,30 +267,30 @@ impl Rows {
     /// # Errors
     /// When there is no such row.
     pub fn clear(&mut self, row: usize) -> Result<(), RowsError> {
-        let place = self.place(row)?;
-        self.lines[place].iter_mut().for_each(Zeroize::zeroize);
-        Ok(())
+        self.overwrite(row, &vec![0; padded(self.dimension)])
     }
 
     /// Bytes of a stored row.
     #[must_use]
     pub const fn stored_length(&self) -> usize {
-        2 * DEGREE * self.dimension.div_ceil(DEGREE)
+        2 * padded(self.dimension)
     }
 
-    fn place(&self, row: usize) -> Result<std::ops::Range<usize>, RowsError> {
-        let rows = self.count();
-        if row >= rows {
-            return Err(RowsError::NoRow { row, rows });
-        }
-        let lines = lines_per_vector(self.dimension);
-        Ok(row * lines..(row + 1) * lines)
+    fn check_row(&self, row: usize) -> Result<(), RowsError> {
+        let rows = self.count;
+        if row < rows { Ok(()) } else { Err(RowsError::NoRow { row, rows }) }
+    }
+
+    /// The lines of a row's block, and where in each the row's two numbers begin.
+    const fn place(&self, row: usize) -> (std::ops::Range<usize>, usize) {
+        let (block, lines) = (row / BLOCK, pairs(self.dimension));
+        (block * lines..(block + 1) * lines, 2 * (row % BLOCK))
     }
 
     /// Room for more rows. Growing moves rows by hand, because a vector that grows by itself leaves
     /// its old contents in freed memory.
-    fn lines_for(&mut self, rows: usize) {
-        let needed = self.lines.len() + rows * lines_per_vector(self.dimension);
+    fn reserve(&mut self, rows: usize) {
+        let needed = (self.count + rows).div_ceil(BLOCK) * pairs(self.dimension);
         if needed > self.lines.capacity() {
             let mut larger = Vec::with_capacity(needed.max(2 * self.lines.capacity()));
             larger.extend_from_slice(&self.lines);
@@ -294,11 +299,12 @@ impl Rows {
         }
     }
 
-    /// Adds a row of zeros; where its lines begin.
-    fn empty_row(&mut self) -> usize {
-        let start = self.lines.len();
-        self.lines.resize(start + lines_per_vector(self.dimension), Line::ZERO);
-        start
+    /// Adds a row; there is room for it.
+    fn push_numbers(&mut self, numbers: &[u16]) {
+        let row = self.count;
+        self.count += 1;
+        self.lines.resize(self.count.div_ceil(BLOCK) * pairs(self.dimension), Line::ZERO);
+        self.overwrite(row, numbers).expect("the row was just added");
     }
 }
 
@@ -317,13 +323,7 @@ fn check_shares(node: Role, dimension: usize, shares: &ShareSet) -> Result<(), R
 pub struct ProbeWeights {
     node: Role,
     dimension: usize,
-    lines: Vec<Line>,
-}
-
-impl Drop for ProbeWeights {
-    fn drop(&mut self) {
-        self.lines.zeroize();
-    }
+    pairs: Zeroizing<Vec<Pair>>,
 }
 
 impl fmt::Debug for ProbeWeights {
@@ -338,20 +338,18 @@ impl ProbeWeights {
     pub fn new(shares: &ShareSet) -> Self {
         let (node, dimension) = (shares.node(), shares.dimension());
         let conversion = Conversion::of_probes(node);
-        let per_vector = lines_per_vector(dimension);
-        let mut lines = vec![Line::ZERO; shares.count() * per_vector];
+        let mut all = Zeroizing::new(Vec::with_capacity(shares.count() * pairs(dimension)));
         let [own, previous] = shares.expanded();
-        let vectors = own.chunks_exact(dimension).zip(previous.chunks_exact(dimension));
-        for (lines, (own, previous)) in lines.chunks_exact_mut(per_vector).zip(vectors) {
-            conversion.convert(own, previous, lines);
+        for (own, previous) in own.chunks_exact(dimension).zip(previous.chunks_exact(dimension)) {
+            all.extend_from_slice(conversion.convert(own, previous).as_chunks::<2>().0);
         }
-        Self { node, dimension, lines }
+        Self { node, dimension, pairs: all }
     }
 
     /// How many vectors there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.lines.len() / lines_per_vector(self.dimension)
+        self.pairs.len() / pairs(self.dimension)
     }
 }
 
@@ -380,23 +378,23 @@ pub fn local_products_together(
     probes: &[&ProbeWeights],
 ) -> Result<Vec<Vec<u16>>, RowsError> {
     check_shape(shape, rows, probes)?;
-    let Some(lines) = probes.first().map(|probe| lines_per_vector(probe.dimension)) else {
+    let Some(pairs) = probes.first().map(|probe| pairs(probe.dimension)) else {
         return Ok(Vec::new());
     };
-    let mut vectors = Vec::with_capacity(probes.iter().map(|probe| probe.lines.len()).sum());
-    probes.iter().for_each(|probe| vectors.extend_from_slice(&probe.lines));
+    let count = probes.iter().map(|probe| probe.pairs.len()).sum();
+    let mut vectors = Zeroizing::new(Vec::with_capacity(count));
+    probes.iter().for_each(|probe| vectors.extend_from_slice(&probe.pairs));
     let stride = shape.slots_padded();
     let layer = shape.vectors() * stride;
     let mut products: Vec<Vec<u16>> =
         probes.iter().map(|_| Vec::with_capacity(rows.len() * layer)).collect();
     let mut pass = vec![0; probes.len() * layer];
     for rows in rows {
-        dot_products(Path::best(), &rows.lines, &vectors, lines, &mut pass, stride);
+        dot_products(Path::best(), &rows.lines, &vectors, pairs, &mut pass, stride);
         for (products, pass) in products.iter_mut().zip(pass.chunks_exact(layer)) {
             products.extend_from_slice(pass);
         }
     }
-    vectors.zeroize();
     debug_assert!(products.iter().all(|products| products.len().is_multiple_of(WORD)));
     Ok(products)
 }
