@@ -496,7 +496,7 @@ impl Publisher {
                 let path = TilePath::full(TileKind::Hashes(tile.level), tile.index);
                 files.push((path.to_string(), encode_hashes(&tile.hashes)));
             });
-            if self.edge.size() % TILE_WIDTH as u64 == 0 {
+            if self.edge.size().is_multiple_of(TILE_WIDTH as u64) {
                 let index = self.edge.size() / TILE_WIDTH as u64 - 1;
                 let path = TilePath::full(TileKind::Entries, index);
                 files.push((path.to_string(), std::mem::take(&mut self.bundle)));

@@ -137,7 +137,7 @@ fn checked_edge(files: TreeFiles<'_>, root: TreeHash, at_open: AtOpen) -> Result
 fn open_bundle(files: TreeFiles<'_>) -> Result<Vec<u8>, LogError> {
     let index = files.size() / TILE_WIDTH as u64;
     let mut bundle = Vec::new();
-    if files.size() % TILE_WIDTH as u64 == 0 {
+    if files.size().is_multiple_of(TILE_WIDTH as u64) {
         return Ok(bundle);
     }
     let (entries, hashes) = (files.entries(index)?, files.hashes(0, index)?);

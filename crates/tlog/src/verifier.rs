@@ -114,7 +114,8 @@ pub struct Verification<'a> {
     pub policy: &'a TrustPolicy,
     /// The time of the verifier, against which cosignatures are judged.
     pub now: Timestamp,
-    /// Leaves of this time alone (a month, say), or all.
+    /// Leaves of this time alone (a month, say), or all. Where they begin and end is found by
+    /// halving, which trusts that times never go back; verifying all shows that they do not.
     pub during: Option<TimeWindow>,
     /// A checkpoint seen before, which the log must continue.
     pub previous: Option<&'a SignedCheckpoint>,
