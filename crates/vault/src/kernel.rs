@@ -101,9 +101,9 @@ mod tests {
 
     #[test]
     fn extreme_values_are_exact() {
-        // The longest vectors there are: one entry of -128, and every entry on the sphere.
+        // The longest vectors there are: one entry of -127, and every entry on the sphere.
         let mut peak = vec![0; LENGTH];
-        peak[5] = -128;
+        peak[5] = -127;
         let flat: Vec<i8> = (0..LENGTH).map(|at| if at < 1 << 14 { 1 } else { 0 }).collect();
         for vector in [peak, flat] {
             let reference = handfast_palm::Reference::from_vector(vector.clone()).unwrap();

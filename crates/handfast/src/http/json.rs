@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn times_are_rfc_3339_in_utc() {
         let at = Timestamp::from_micros(1_795_317_600_250_000);
-        assert_eq!(rfc3339(at), "2026-11-22T04:00:00.25Z");
+        assert_eq!(rfc3339(at), "2026-11-22T03:20:00.25Z");
         assert_eq!(rfc3339(Timestamp::MAX), "9999-12-31T23:59:59Z");
     }
 }
