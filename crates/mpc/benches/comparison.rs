@@ -1,5 +1,4 @@
 //! A node's dot products beside reading the same memory once, in the same run.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::hint::black_box;
 

@@ -185,7 +185,7 @@ impl QueryKeys {
             Source::Derived { own, previous } => {
                 let stream = |key: &[u8; 32]| {
                     let hkdf = Hkdf::<Sha256>::from_prk(key).expect("a key is as long as a hash");
-                    Stream::Keyed(Keystream::new(&expand(&hkdf, &[step.code()])))
+                    Stream::Keyed(Box::new(Keystream::new(&expand(&hkdf, &[step.code()]))))
                 };
                 Streams { own: stream(own), previous: stream(previous) }
             }
@@ -211,7 +211,7 @@ pub(crate) struct Streams {
 }
 
 enum Stream {
-    Keyed(Keystream),
+    Keyed(Box<Keystream>),
     #[cfg(test)]
     Tape(Vec<u64>),
 }
