@@ -39,6 +39,10 @@ const AREA_RADII_MAX: f32 = 14.0;
 const SKIN_REDNESS_MIN: f32 = 8.0;
 /// The longest fingers, in palm radii: a hand turned about its own axis looks longer than any.
 const FINGER_REACH_MAX: f32 = 3.9;
+/// A circle of this radius, of the picture's shorter side, is bounded by the picture alone.
+const RADIUS_BOUNDED: f32 = 0.48;
+/// The palm's circle this much larger touches the picture's edge where part of the palm is outside.
+const PALM_REACH_RADII: f32 = 1.1;
 /// The least distance between the outer valleys, in palm radii, of a hand held flat.
 const SPAN_FLAT_MIN: f32 = 0.6;
 /// The greatest part of the region of interest that may be outside the picture.
@@ -83,19 +87,24 @@ pub struct Hand {
 /// Finds the one hand in a picture.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let view = View::of(picture);
-    let mut best: Option<(Shape, Valleys)> = None;
+    let mut candidates: Vec<(Shape, Valleys)> = Vec::new();
     let mut guess: Option<Shape> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
         let Some(mask) = ground.mask(&view) else { continue };
-        let shapes = shapes(mask, &view);
         let mut hands: Vec<(Shape, Valleys)> = Vec::new();
-        for shape in shapes {
-            match valleys::find(&shape) {
-                Some(valleys) => hands.push((shape, valleys)),
-                None if shape.redness(&view) >= SKIN_REDNESS_MIN => {
-                    guess = better_guess(guess, shape);
-                }
-                None => {}
+        for shape in shapes(mask, &view) {
+            let near = shape.circle_near_edge(&view, PALM_REACH_RADII)
+                && shape.radius < RADIUS_BOUNDED * view.shorter();
+            if let Some(valleys) = near.then(|| valleys::find_outer(&shape)).flatten() {
+                candidates.push((shape.clone(), valleys));
+            }
+            let span_min = if near { valleys::SPAN_NEAR_MIN } else { 0.0 };
+            if let Some(valleys) = valleys::find(&shape).filter(|it| it.span_radii >= span_min) {
+                hands.push((shape, valleys));
+                continue;
+            }
+            if shape.redness(&view) >= SKIN_REDNESS_MIN {
+                guess = better_guess(guess, shape);
             }
         }
         if two_hands(&hands) {
@@ -104,18 +113,23 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
         }
         for (shape, mut valleys) in hands {
             valleys.cost += LATER_GROUND_COST * rank as f32;
-            if best.as_ref().is_none_or(|(_, held)| valleys.cost < held.cost) {
-                best = Some((shape, valleys));
+            let hand =
+                (valleys.cost < valleys::COST_GOOD).then(|| orient(&shape, &valleys, &view, true));
+            if let Some(Ok(hand)) = hand {
+                return Ok(hand);
             }
-        }
-        if best.as_ref().is_some_and(|(_, valleys)| valleys.cost < valleys::COST_GOOD) {
-            break;
+            candidates.push((shape, valleys));
         }
     }
-    match best {
-        Some((shape, valleys)) => orient(&shape, &valleys, &view),
-        None => Err(refuse(guess.as_ref(), &view)),
+    candidates.sort_by(|a, b| a.1.cost.total_cmp(&b.1.cost));
+    let mut refused = None;
+    for (shape, valleys) in &candidates {
+        match orient(shape, valleys, &view, refused.is_none()) {
+            Ok(hand) => return Ok(hand),
+            Err(new) => refused = refused.or(Some(new)),
+        }
     }
+    Err(refused.unwrap_or_else(|| refuse(guess.as_ref(), &view)))
 }
 
 /// The largest blobs of a mask that could be a palm.
@@ -150,7 +164,7 @@ fn better_guess(held: Option<Shape>, new: Shape) -> Option<Shape> {
 }
 
 /// From valleys to the frame of reference, in pixels of the picture.
-fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused> {
+fn orient(shape: &Shape, valleys: &Valleys, view: &View, leading: bool) -> Result<Hand, Refused> {
     let [first, _, last] = valleys.points;
     let right = (last - first).unit();
     let up = Point { x: right.y, y: -right.x };
@@ -158,9 +172,9 @@ fn orient(shape: &Shape, valleys: &Valleys, view: &View) -> Result<Hand, Refused
     if shape.finger_reach(up) > FINGER_REACH_MAX || valleys.span_radii < SPAN_FLAT_MIN {
         return Err(refused(Refusal::Tilted));
     }
-    let Some(side) = side::of(shape, right, up) else {
+    let Some(side) = side::of(shape, &valleys.points, up, view, leading) else {
         // The thumb is outside the picture, or held against the palm.
-        let cut = shape.circle_near_edge(view);
+        let cut = shape.circle_near_edge(view, PALM_REACH_RADII);
         return Err(refused(if cut { Refusal::CutOff } else { Refusal::FingersClosed }));
     };
     let middle = (first + last) * 0.5;
@@ -251,7 +265,7 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
         Refusal::TooClose
     } else if shape.reach() < acquire::FINGER_REACH_MIN {
         Refusal::NotAHand
-    } else if shape.circle_near_edge(view) {
+    } else if shape.circle_near_edge(view, PALM_REACH_RADII) {
         Refusal::CutOff
     } else if shape.area_radii() > AREA_RADII_MAX {
         Refusal::NotAHand
@@ -289,9 +303,9 @@ impl Shape {
             / self.radius
     }
 
-    /// Whether the palm's circle comes so near the edge that part of the palm is outside.
-    fn circle_near_edge(&self, view: &View) -> bool {
-        let reach = self.radius * 1.1;
+    /// Whether what is within a reach of the palm's centre, in radii, is partly outside the picture.
+    fn circle_near_edge(&self, view: &View, radii: f32) -> bool {
+        let reach = self.radius * radii;
         self.centre.x < reach
             || self.centre.y < reach
             || self.centre.x > view.width() as f32 - reach

@@ -21,6 +21,8 @@ pub enum Ground {
     Dark,
     /// Much darker than the hand, whose far parts are dim: near infrared.
     Black,
+    /// Darker than even what of the hand lies in shadow: fingers at the light's border.
+    Shadowed,
     /// Lighter than the hand.
     Light,
     /// Of one colour, whichever: what the picture's edge mostly shows. Needs colour.
@@ -30,22 +32,29 @@ pub enum Ground {
 /// The least difference between the mean of hand and ground, of 255: less is noise.
 const REDNESS_STEP_MIN: f32 = 12.0;
 const LUMA_STEP_MIN: f32 = 20.0;
+const SHADOW_STEP_MIN: f32 = 12.0;
 
 impl Ground {
-    pub const ALL: [Self; 5] =
-        [Self::NotRed, Self::Dark, Self::Black, Self::Light, Self::OneColour];
+    pub const ALL: [Self; 6] =
+        [Self::NotRed, Self::Dark, Self::Black, Self::Shadowed, Self::Light, Self::OneColour];
 
     /// The mask of what stands out from this ground; none where nothing does.
     pub fn mask(self, view: &View) -> Option<Mask> {
         let (plane, step_min) = match self {
             Self::NotRed => (redness(view)?, REDNESS_STEP_MIN),
             Self::Dark => (view.luma().clone(), LUMA_STEP_MIN),
+            Self::Shadowed => (view.luma().clone(), SHADOW_STEP_MIN),
             Self::Black => (mapped(view.luma(), root), LUMA_STEP_MIN),
             Self::Light => (mapped(view.luma(), |value| 255 - value), LUMA_STEP_MIN),
             Self::OneColour => (difference_from_edge(view)?, LUMA_STEP_MIN),
         };
         let plane = blur(&plane);
-        let split = split(&plane)?;
+        let histogram = histogram(&plane);
+        let mut split = split(&histogram)?;
+        if self == Self::Shadowed {
+            // What is darker than the hand's lit part is split once more.
+            split = self::split(&histogram[..=usize::from(split.level)])?;
+        }
         if split.step < step_min {
             return None;
         }
@@ -124,12 +133,17 @@ struct Split {
     step: f32,
 }
 
-/// Otsu's level: the one with the greatest variance between what is above it and what is not.
-fn split(plane: &Plane) -> Option<Split> {
-    let mut histogram = [0_u64; 256];
+/// How many pixels have each value.
+fn histogram(plane: &Plane) -> [u64; 256] {
+    let mut histogram = [0; 256];
     for &value in plane.values.iter() {
         histogram[usize::from(value)] += 1;
     }
+    histogram
+}
+
+/// Otsu's level: the one with the greatest variance between what is above it and what is not.
+fn split(histogram: &[u64]) -> Option<Split> {
     let total: u64 = histogram.iter().sum();
     let total_sum: u64 = histogram.iter().enumerate().map(|(value, &n)| value as u64 * n).sum();
     let (mut below, mut below_sum) = (0_u64, 0_u64);

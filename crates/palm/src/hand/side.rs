@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::Shape;
-use super::view::Point;
+use super::view::{Point, View};
 use crate::acquire::Side;
+use crate::maths;
 
 /// Where a thumb is looked for beside the palm, and how much of one must show.
 struct Look {
@@ -18,22 +19,96 @@ struct Look {
 
 /// A hand seen whole: the thumb stands off.
 const WHOLE: Look = Look { beside_radii_min: 1.15, up_radii: -1.1..1.2, ratio_min: 1.5 };
-/// A hand so near that the thumb is outside: its ball still makes that side the broader.
-const NEAR: Look = Look { beside_radii_min: 0.95, up_radii: -1.1..0.3, ratio_min: 1.5 };
-/// How much more of one side than of the other may be in the picture, as a part of a side.
-const SEEN_DIFFERENCE_MAX: f32 = 0.6;
 /// A thumb shows at least this area, in square radii.
 const AREA_MIN: f32 = 0.06;
 
-/// The side of a palm that faces the camera, from where the thumb is with the fingers up: on the
-/// right of the screen it is a right hand. None when no thumb shows, or one on either side.
-pub fn of(shape: &Shape, right: Point, up: Point) -> Option<Side> {
-    WHOLE.side(shape, right, up).or_else(|| {
-        let [on_left, on_right] = [right * -1.0, right].map(|way| NEAR.seen(shape, way, up));
-        // Where one side is outside the picture, the other would win by being seen.
-        let fair = (on_left - on_right).abs() <= SEEN_DIFFERENCE_MAX;
-        fair.then(|| NEAR.side(shape, right, up)).flatten()
-    })
+/// The side of a palm that faces the camera: with the fingers up, the thumb of a right hand is on
+/// the right of the screen. None when nothing tells, or when two things disagree: a hand taken for
+/// the other one matches nobody.
+///
+/// `leading` says that no likelier valleys were undecided before.
+pub fn of(
+    shape: &Shape,
+    valleys: &[Point; 3],
+    up: Point,
+    view: &View,
+    leading: bool,
+) -> Option<Side> {
+    let right = Point { x: -up.y, y: up.x };
+    let by_thumb = WHOLE.side(shape, right, up);
+    let near = shape.circle_near_edge(view, THUMB_REACH_RADII);
+    let least = if near && leading { EVIDENCE_MIN } else { STRONG_EVIDENCE_MIN };
+    let by_evidence = decide(evidence(shape, valleys, right, up), least);
+    if near {
+        // With a side of the hand outside the picture, the other seems to have the thumb.
+        by_evidence.filter(|&side| by_thumb.is_none_or(|thumb| thumb == side))
+    } else {
+        by_thumb.or(by_evidence)
+    }
+}
+
+fn decide(evidence: f32, least: f32) -> Option<Side> {
+    match evidence {
+        it if it >= least => Some(Side::Right),
+        it if it <= -least => Some(Side::Left),
+        _ => None,
+    }
+}
+
+/// How much speaks for a right hand, as a logarithm of odds: less than 0 speaks for a left one.
+///
+/// Two signs that need no thumb in the picture: between index finger and thumb the ground makes a
+/// bay, beside the little finger the palm's edge is straight or bulges; and the little finger's
+/// valley lies lower than the index finger's, so that the line through the outer valleys is aslant
+/// and a palm below its middle lies towards the little finger.
+fn evidence(shape: &Shape, valleys: &[Point; 3], right: Point, up: Point) -> f32 {
+    let on_left = enclosed(shape, valleys[0], right * -1.0, up);
+    let on_right = enclosed(shape, valleys[2], right, up);
+    let middle = (valleys[0] + valleys[2]) * 0.5;
+    let beside = (middle - shape.centre).dot(right) / shape.radius;
+    let bays = maths::ln(f64::from((on_right + BAY_NOISE) / (on_left + BAY_NOISE))) as f32;
+    bays + BESIDE_WEIGHT * beside
+}
+
+/// Where bays are looked for: beside the outer valley and below it, in radii.
+const BAY_BESIDE_RADII: Range<f32> = 0.05..1.0;
+const BAY_DOWN_RADII: f32 = 1.3;
+/// The area of a bay, in square radii, that an uneven edge makes.
+const BAY_NOISE: f32 = 0.003;
+/// What a radius beside the palm's centre weighs against a bay e times the other.
+const BESIDE_WEIGHT: f32 = 12.0;
+/// A thumb is within this reach of the palm's centre, in radii.
+const THUMB_REACH_RADII: f32 = 1.3;
+/// The evidence that decides where the picture shows no thumb, and what outweighs a thumb.
+const EVIDENCE_MIN: f32 = 0.6;
+const STRONG_EVIDENCE_MIN: f32 = 1.5;
+
+/// The ground with hand above and below it, in square radii: going down from the outer valley's
+/// level in lines a pixel apart.
+fn enclosed(shape: &Shape, valley: Point, outward: Point, up: Point) -> f32 {
+    let (width, height) = (shape.blob.width() as f32, shape.blob.height() as f32);
+    let lines = ((BAY_BESIDE_RADII.end - BAY_BESIDE_RADII.start) * shape.radius) as usize;
+    let steps = (BAY_DOWN_RADII * shape.radius) as usize;
+    let mut total = 0;
+    for line in 0..lines {
+        let beside = BAY_BESIDE_RADII.start * shape.radius + line as f32;
+        let (mut above, mut gap) = (false, 0);
+        for step in 0..steps {
+            let point = valley + outward * beside - up * (step as f32);
+            let inside = point.x >= 0.0 && point.y >= 0.0 && point.x < width && point.y < height;
+            if !inside {
+                continue;
+            }
+            let at = point.y as usize * shape.blob.width() + point.x as usize;
+            if !shape.blob.bits()[at] {
+                gap += usize::from(above);
+            } else {
+                total += std::mem::take(&mut gap);
+                above = true;
+            }
+        }
+    }
+    total as f32 / (shape.radius * shape.radius)
 }
 
 impl Look {
@@ -57,22 +132,5 @@ impl Look {
         } else {
             None
         }
-    }
-
-    /// How much of the place for a thumb on one side is inside the picture, 0 to 1.
-    fn seen(&self, shape: &Shape, way: Point, up: Point) -> f32 {
-        const POINTS: usize = 12;
-        let (width, height) = (shape.blob.width() as f32, shape.blob.height() as f32);
-        let seen = (0..POINTS * POINTS)
-            .filter(|i| {
-                let part = |k: usize| (k as f32 + 0.5) / POINTS as f32;
-                let beside = self.beside_radii_min + 0.3 * part(i % POINTS);
-                let range = self.up_radii.end - self.up_radii.start;
-                let above = self.up_radii.start + range * part(i / POINTS);
-                let point = shape.centre + (way * beside + up * above) * shape.radius;
-                point.x >= 0.0 && point.y >= 0.0 && point.x < width && point.y < height
-            })
-            .count();
-        seen as f32 / (POINTS * POINTS) as f32
     }
 }
