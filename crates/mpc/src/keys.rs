@@ -146,6 +146,23 @@ impl QueryKeys {
         own: OwnNonce,
         peers: PeerNonces,
     ) -> Result<Self, KeyError> {
+        let mut keys = Self::derive_chunks(role, masters, context, own, peers, 1)?;
+        Ok(keys.remove(0))
+    }
+
+    /// The keys of `role` for a gallery that is compared in several runs, each with keys of its own:
+    /// chunk by chunk, so that buffers stay in the caches. The nonce is consumed by all of them.
+    ///
+    /// # Errors
+    /// When the attempt is none that may be made.
+    pub fn derive_chunks(
+        role: Role,
+        masters: &PairMasters,
+        context: &QueryContext,
+        own: OwnNonce,
+        peers: PeerNonces,
+        chunks: u32,
+    ) -> Result<Vec<Self>, KeyError> {
         if !(1..=ATTEMPTS_MAX).contains(&context.attempt) {
             return Err(KeyError::Attempt { found: context.attempt });
         }
@@ -153,7 +170,7 @@ impl QueryKeys {
         nonces[role.index()] = own.0;
         nonces[role.next().index()] = peers.next;
         nonces[role.previous().index()] = peers.previous;
-        let key = |master: &PairMaster, first: Role| {
+        let key = |master: &PairMaster, first: Role, chunk: u32| {
             let mut info = Vec::with_capacity(128);
             info.extend_from_slice(LABEL);
             info.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
@@ -162,13 +179,17 @@ impl QueryKeys {
             info.extend_from_slice(&context.operation.to_le_bytes());
             info.extend_from_slice(&context.gallery);
             info.extend_from_slice(nonces.as_flattened());
+            info.extend_from_slice(&chunk.to_le_bytes());
             expand(&Hkdf::<Sha256>::new(None, &master.0[..]), &info)
         };
-        let source = Source::Derived {
-            own: key(&masters.with_next, role),
-            previous: key(&masters.with_previous, role.previous()),
+        let of_chunk = |chunk| Self {
+            source: Source::Derived {
+                own: key(&masters.with_next, role, chunk),
+                previous: key(&masters.with_previous, role.previous(), chunk),
+            },
+            used: HashSet::new(),
         };
-        Ok(Self { source, used: HashSet::new() })
+        Ok((0..chunks).map(of_chunk).collect())
     }
 
     #[cfg(test)]
@@ -335,6 +356,20 @@ mod tests {
         ];
         let distinct: HashSet<u64> = others.into_iter().chain([base]).collect();
         assert_eq!(distinct.len(), 8);
+    }
+
+    #[test]
+    fn chunks_have_keys_of_their_own() {
+        let context = QueryContext { query: [1; 16], attempt: 1, operation: 5, gallery: [2; 16] };
+        let own = OwnNonce::draw(&SeededRandom::new(1));
+        let peers = PeerNonces { next: [3; 16], previous: [4; 16] };
+        let masters = &testing::masters(1)[0];
+        let chunks = QueryKeys::derive_chunks(Role::A, masters, &context, own, peers, 9).unwrap();
+        let words = chunks
+            .into_iter()
+            .map(|mut keys| keys.streams(Step::Split).unwrap().with_next(1)[0])
+            .collect::<HashSet<_>>();
+        assert_eq!(words.len(), 9);
     }
 
     #[test]
