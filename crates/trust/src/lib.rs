@@ -1,0 +1,28 @@
+//! What is owed to the log and to the person: leaves with their openings, receipts, consent records.
+//!
+//! Services tell [`Trust`] what happened. It puts a leaf into the transparency log, which names
+//! nobody, and keeps what opens the leaf for the person it is about. The person takes it away as a
+//! [receipt](Trust::receipt) that anybody can check with no network.
+//!
+//! Two ways in, by what comes first:
+//! - [`Trust::promise`] before something may happen (a search): the leaf is durable and promised, or
+//!   the answer is an error and the search's result is withheld. Whose use it was turns out later,
+//!   and [`Trust::keep`] then keeps the opening for them.
+//! - [`Trust::record`] after something happened that must not wait for the log (a deletion): the leaf
+//!   is owed durably, and carried at once or, where the log fails, by [`Trust::settle`].
+//!
+//! What is not here: whether a use is allowed. Box office, vault and till decide that.
+
+mod consent_record;
+mod error;
+mod key_file;
+mod opening_store;
+mod receipt;
+mod record;
+mod trust;
+
+pub use consent_record::{ConsentRecord, ConsentScope};
+pub use error::TrustError;
+pub use receipt::{ReceiptLine, ReceiptState};
+pub use record::Record;
+pub use trust::{Promised, Trust, TrustConfig};

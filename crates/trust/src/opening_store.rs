@@ -1,0 +1,140 @@
+//! The table of openings: who may show what is in which leaf.
+
+use handfast_model::{LinkId, Timestamp};
+use handfast_store::{FromRow, Migration, Migrations, Row, Store, StoreError, params};
+use handfast_tlog::{Commitment, Leaf, Opening};
+
+use crate::TrustError;
+
+pub(crate) const MIGRATIONS: Migrations = Migrations {
+    service: "trust",
+    steps: &[Migration {
+        version: 1,
+        name: "openings",
+        sql: include_str!("../migrations/0001_openings.sql"),
+    }],
+};
+/// Most receipts in a list: a person who uses a palm five times a day for a year.
+const LISTED_MAX: u32 = 2_000;
+
+/// An opening with its leaf as first put together.
+pub(crate) struct Kept {
+    pub(crate) link: LinkId,
+    pub(crate) position: Option<u64>,
+    pub(crate) looked_from: u64,
+    pub(crate) leaf: Leaf,
+    pub(crate) opening: Opening,
+}
+
+impl FromRow for Kept {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let damaged = |column: &str| StoreError::Column {
+            column: column.to_owned(),
+            expected: "a leaf's part",
+        };
+        let draft: Vec<u8> = row.get("draft")?;
+        let blind: [u8; Opening::BLIND_LEN] = row.get("blind")?;
+        let private_fields: Vec<u8> = row.get("private_fields")?;
+        let position: Option<i64> = row.get("position")?;
+        let looked_from: i64 = row.get("looked_from")?;
+        Ok(Self {
+            link: row.get("link_id")?,
+            position: position.map(|position| position.unsigned_abs()),
+            looked_from: looked_from.unsigned_abs(),
+            leaf: Leaf::decode(&draft).map_err(|_| damaged("draft"))?,
+            opening: Opening::from_parts(blind, &private_fields)
+                .map_err(|_| damaged("private_fields"))?,
+        })
+    }
+}
+
+pub(crate) async fn insert(store: &Store, kept: &Kept) -> Result<(), TrustError> {
+    let inserted = store.transaction("trust.keep_opening", |tx| {
+        Box::pin(async move {
+            let sql = "INSERT INTO openings (commitment, link_id, position, looked_from, at, draft, \
+                       blind, private_fields) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+            let row = params![
+                kept.opening.commitment().as_bytes().to_vec(),
+                kept.link,
+                kept.position.map(u64::cast_signed),
+                kept.looked_from.cast_signed(),
+                kept.leaf.at(),
+                kept.leaf.encode(),
+                kept.opening.blind().to_vec(),
+                kept.opening.private_fields().to_vec(),
+            ];
+            tx.execute(sql, row).await.map(drop)
+        })
+    });
+    Ok(inserted.await?)
+}
+
+pub(crate) async fn set_position(
+    store: &Store,
+    commitment: Commitment,
+    position: u64,
+) -> Result<(), TrustError> {
+    let updated = store.transaction("trust.place_opening", |tx| {
+        Box::pin(async move {
+            let sql = "UPDATE openings SET position = $1 WHERE commitment = $2";
+            let row = params![position.cast_signed(), commitment.as_bytes().to_vec()];
+            tx.execute(sql, row).await.map(drop)
+        })
+    });
+    Ok(updated.await?)
+}
+
+/// Leaves that the log has not promised yet, the oldest first.
+pub(crate) async fn owed(store: &Store) -> Result<Vec<Kept>, TrustError> {
+    let read = store.read("trust.owed", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
+                       FROM openings WHERE position IS NULL ORDER BY at";
+            tx.fetch_all(sql, params![]).await
+        })
+    });
+    Ok(read.await?)
+}
+
+/// A link's openings, the newest first.
+pub(crate) async fn of_link(store: &Store, link: LinkId) -> Result<Vec<Kept>, TrustError> {
+    let read = store.read("trust.of_link", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
+                       FROM openings WHERE link_id = $1 ORDER BY at DESC, position DESC LIMIT $2";
+            tx.fetch_all(sql, params![link, LISTED_MAX]).await
+        })
+    });
+    Ok(read.await?)
+}
+
+pub(crate) async fn at_position(
+    store: &Store,
+    link: LinkId,
+    position: u64,
+) -> Result<Option<Kept>, TrustError> {
+    let read = store.read("trust.at_position", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
+                       FROM openings WHERE link_id = $1 AND position = $2";
+            tx.fetch_optional(sql, params![link, position.cast_signed()]).await
+        })
+    });
+    Ok(read.await?)
+}
+
+/// Destroys what opens a link's leaves older than `before`: from then on nobody can.
+pub(crate) async fn forget(
+    store: &Store,
+    link: LinkId,
+    before: Timestamp,
+) -> Result<(), TrustError> {
+    let forgotten = store.transaction("trust.forget", |tx| {
+        Box::pin(async move {
+            let sql =
+                "DELETE FROM openings WHERE link_id = $1 AND at < $2 AND position IS NOT NULL";
+            tx.execute(sql, params![link, before]).await.map(drop)
+        })
+    });
+    Ok(forgotten.await?)
+}

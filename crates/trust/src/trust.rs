@@ -1,0 +1,278 @@
+//! The log with its openings.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use handfast_model::{Clock, LinkId, Random, SecretText};
+use handfast_store::Store;
+use handfast_tlog::{
+    AtOpen, CosignerGroup, Draft, Folder, KeyKind, Label, LabelKey, Leaf, Log, LogConfig, LogError,
+    LogStatus, Opening, Promise, SecretKey, Statement, VerifierKey,
+};
+use zeroize::Zeroizing;
+
+use crate::opening_store::{self, Kept, MIGRATIONS};
+use crate::{Record, TrustError, key_file};
+
+/// Where a log is kept and who has to vouch for it.
+#[derive(Clone, Debug)]
+pub struct TrustConfig {
+    /// The folder of tiles, which may be served as it is.
+    pub log_dir: PathBuf,
+    /// The folder of keys.
+    pub keys_dir: PathBuf,
+    /// What the log is called, where it is new: an address without scheme, as C2SP advises.
+    pub origin: String,
+    /// Who has to cosign.
+    pub cosigners: Vec<CosignerGroup>,
+}
+
+/// The log, with what opens its leaves. Clones are the same.
+#[derive(Clone)]
+pub struct Trust {
+    pub(crate) store: Store,
+    log: Arc<Log>,
+    labels: Arc<LabelKey>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// A leaf that was promised; whom it is about is not said yet.
+#[derive(Debug)]
+#[must_use = "keep it for whom it is about, or nobody can open the leaf"]
+pub struct Promised {
+    promise: Promise,
+    leaf: Leaf,
+    opening: Opening,
+}
+
+impl Promised {
+    /// Its place in the log.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.promise.index()
+    }
+}
+
+impl Trust {
+    /// Opens the log and its openings, makes keys where there are none, and carries what is owed.
+    ///
+    /// # Errors
+    /// Where a key file, the log or the database cannot be opened.
+    pub async fn open(
+        config: TrustConfig,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, TrustError> {
+        store.migrate(&MIGRATIONS).await?;
+        let for_keys = random.clone();
+        let for_log = clock.clone();
+        let (log, labels) = blocking(move || open_log(&config, for_log, &*for_keys)).await??;
+        let trust = Self { store, log: Arc::new(log), labels: Arc::new(labels), clock, random };
+        trust.settle().await?;
+        Ok(trust)
+    }
+
+    /// Logs a leaf before what it tells about takes effect. When this returns no crash loses it.
+    ///
+    /// # Errors
+    /// Where the log does not promise it: then withhold what it would have told about.
+    pub async fn promise(
+        &self,
+        statement: Statement,
+        record: &Record,
+    ) -> Result<Promised, TrustError> {
+        let opening = self.opening_of(record)?;
+        let draft = Draft { statement, commitment: opening.commitment() };
+        let leaf = Leaf::new(self.clock.now(), draft.clone());
+        let promise = self.with_log(move |log| log.append(draft)).await?;
+        Ok(Promised { promise, leaf, opening })
+    }
+
+    /// Keeps what opens a promised leaf for the palm link it turned out to be about.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn keep(&self, link: LinkId, promised: Promised) -> Result<(), TrustError> {
+        let position = promised.position();
+        let Promised { leaf, opening, .. } = promised;
+        let kept = Kept { link, position: Some(position), looked_from: position, leaf, opening };
+        opening_store::insert(&self.store, &kept).await
+    }
+
+    /// Logs what has happened to a palm link. The leaf is owed durably when this returns, and in the
+    /// log where that works; [`Trust::settle`] carries it later where not.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`], [`TrustError::RecordTooLong`].
+    pub async fn record(
+        &self,
+        link: LinkId,
+        statement: Statement,
+        record: &Record,
+    ) -> Result<(), TrustError> {
+        let opening = self.opening_of(record)?;
+        let draft = Draft { statement, commitment: opening.commitment() };
+        let leaf = Leaf::new(self.clock.now(), draft);
+        let looked_from = self.log.status().signed;
+        let kept = Kept { link, position: None, looked_from, leaf, opening };
+        opening_store::insert(&self.store, &kept).await?;
+        if let Err(error) = self.append_owed(&kept).await {
+            tracing::warn!(%error, "a leaf is owed to the log and will be carried later");
+        }
+        Ok(())
+    }
+
+    /// Carries every leaf that is owed. One that reached the log just before a crash is found there
+    /// and not logged twice.
+    ///
+    /// # Errors
+    /// Where the log or the database do not do their part; what is left stays owed.
+    pub async fn settle(&self) -> Result<(), TrustError> {
+        let owed = opening_store::owed(&self.store).await?;
+        if owed.is_empty() {
+            return Ok(());
+        }
+        self.publish().await?;
+        for kept in owed {
+            let (from, commitment) = (kept.looked_from, kept.opening.commitment());
+            let found = self.with_log(move |log| find(log, from, commitment)).await?;
+            match found {
+                Some(position) => {
+                    opening_store::set_position(&self.store, commitment, position).await?;
+                }
+                None => self.append_owed(&kept).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn append_owed(&self, kept: &Kept) -> Result<(), TrustError> {
+        let commitment = kept.opening.commitment();
+        let draft = Draft { statement: kept.leaf.statement().clone(), commitment };
+        let promise = self.with_log(move |log| log.append(draft)).await?;
+        opening_store::set_position(&self.store, commitment, promise.index()).await
+    }
+
+    /// Puts all promised leaves under a new checkpoint. Call it every second or so.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub async fn publish(&self) -> Result<(), TrustError> {
+        self.with_log(|log| log.publish().map(drop)).await
+    }
+
+    /// The stand-in, in public fields, for a gallery, event or shop: always the same for the same
+    /// one, and telling nothing to whoever lacks the log's label key.
+    #[must_use]
+    pub fn label(&self, id: &impl fmt::Display) -> Label {
+        self.labels.label(id)
+    }
+
+    /// How the log stands.
+    #[must_use]
+    pub fn status(&self) -> LogStatus {
+        self.log.status()
+    }
+
+    /// The public key that verifiers need.
+    #[must_use]
+    pub fn verifier_key(&self) -> &VerifierKey {
+        self.log.policy().log()
+    }
+
+    /// The log itself, for witnesses and proofs.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Leaves below this one are under a checkpoint that the log's policy trusts.
+    pub(crate) fn proven(&self) -> u64 {
+        let status = self.log.status();
+        if self.log.policy().needs_cosigners() { status.cosigned } else { status.signed }
+    }
+
+    fn opening_of(&self, record: &Record) -> Result<Opening, TrustError> {
+        let json = Zeroizing::new(record.to_json());
+        Ok(Opening::new(json.as_bytes(), &*self.random)?)
+    }
+
+    /// Works on the log where waiting for the disk blocks no other task.
+    pub(crate) async fn with_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Log) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, TrustError> {
+        let log = Arc::clone(&self.log);
+        Ok(blocking(move || work(&log)).await??)
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").field("log", &self.log).field("status", &self.status()).finish()
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, TrustError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| TrustError::Stopping)
+}
+
+/// The place of the leaf with this commitment, at `from` or after.
+fn find(
+    log: &Log,
+    from: u64,
+    commitment: handfast_tlog::Commitment,
+) -> Result<Option<u64>, LogError> {
+    for position in from..log.status().signed {
+        if log.leaf(position)?.commitment() == commitment {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
+}
+
+fn open_log(
+    config: &TrustConfig,
+    clock: Arc<dyn Clock>,
+    random: &dyn Random,
+) -> Result<(Log, LabelKey), TrustError> {
+    let disk = Folder::exclusive(&config.log_dir).map_err(|source| TrustError::File {
+        action: "open",
+        path: config.log_dir.clone(),
+        source,
+    })?;
+    let key = log_key(config, random)?;
+    let labels = label_key(config, random)?;
+    let cosigners = config.cosigners.clone();
+    let config = LogConfig { key, cosigners, at_open: AtOpen::CheckEverything };
+    Ok((Log::open(Arc::new(disk), config, clock)?, labels))
+}
+
+fn log_key(config: &TrustConfig, random: &dyn Random) -> Result<SecretKey, TrustError> {
+    let path = config.keys_dir.join("log.key");
+    let damaged = || TrustError::KeyDamaged { path: path.clone() };
+    let text = key_file::load_or_create(&path, || {
+        let key = SecretKey::generate(&config.origin, KeyKind::Note, random);
+        let key = key.map_err(|_| damaged())?;
+        Ok(Zeroizing::new(key.to_secret_text().expose().as_bytes().to_vec()))
+    })?;
+    let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
+    SecretKey::parse(&SecretText::new(text.to_owned())).map_err(|_| damaged())
+}
+
+fn label_key(config: &TrustConfig, random: &dyn Random) -> Result<LabelKey, TrustError> {
+    let path = config.keys_dir.join("log-labels.key");
+    let bytes = key_file::load_or_create(&path, || {
+        let mut bytes = Zeroizing::new(vec![0; 32]);
+        random.fill(&mut bytes);
+        Ok(bytes)
+    })?;
+    let bytes: [u8; 32] =
+        bytes.as_slice().try_into().map_err(|_| TrustError::KeyDamaged { path: path.clone() })?;
+    Ok(LabelKey::from_bytes(bytes))
+}

@@ -1,0 +1,235 @@
+//! Leaves, openings and receipts over a real log and both database engines.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use handfast_model::{Clock, Duration, LinkId, ManualClock, Random, SeededRandom, Timestamp};
+use handfast_store::Store;
+use handfast_store::test_on_both_engines;
+use handfast_tlog::{
+    AuditTags, DeletionCause, Folder, LogError, Purpose, Receipt, Statement, TrustPolicy,
+    Verification, verify_folder,
+};
+use handfast_trust::{ReceiptState, Record, Trust, TrustConfig, TrustError};
+
+const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+struct World {
+    dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    random: Arc<SeededRandom>,
+    store: Store,
+}
+
+impl World {
+    fn new(store: Store) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        Self { dir, clock, random: Arc::new(SeededRandom::new(5)), store }
+    }
+
+    fn log_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("log")
+    }
+
+    async fn open(&self) -> Trust {
+        let config = TrustConfig {
+            log_dir: self.log_dir(),
+            keys_dir: self.dir.path().join("keys"),
+            origin: "example.com/log".to_owned(),
+            cosigners: Vec::new(),
+        };
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (self.clock.clone(), self.random.clone());
+        Trust::open(config, self.store.clone(), clock, random).await.unwrap()
+    }
+
+    fn link(&self) -> LinkId {
+        LinkId::new(&*self.clock, &*self.random)
+    }
+
+    fn policy(trust: &Trust) -> TrustPolicy {
+        TrustPolicy::new(trust.verifier_key().clone(), Vec::new()).unwrap()
+    }
+}
+
+fn searched(trust: &Trust) -> Statement {
+    Statement::Identify {
+        purpose: Purpose::Entry,
+        place: trust.label(&"evt_1"),
+        searched: 900,
+        tags: AuditTags::default(),
+    }
+}
+
+fn use_at(at: Timestamp) -> Record {
+    Record::Use { purpose: "entry", place: "North gate".to_owned(), at }
+}
+
+fn deletion() -> (Statement, Record) {
+    let statement = Statement::Delete { cause: DeletionCause::Person, palms: 2 };
+    let record = Record::Deletion {
+        receipt_id: "receipt-1".to_owned(),
+        palms: 2,
+        deleted_at: START,
+        statement: "Both palms were destroyed.".to_owned(),
+    };
+    (statement, record)
+}
+
+test_on_both_engines! {
+    async fn a_use_gives_a_receipt_that_opens_its_leaf_and_no_other(store: Store) {
+        let world = World::new(store);
+        let (trust, mine, theirs) = (world.open().await, world.link(), world.link());
+        let first = trust.promise(searched(&trust), &use_at(START)).await.unwrap();
+        let position = first.position();
+        trust.keep(mine, first).await.unwrap();
+        world.clock.advance(Duration::from_secs(5));
+        let second = trust.promise(searched(&trust), &use_at(world.clock.now())).await.unwrap();
+        trust.keep(theirs, second).await.unwrap();
+
+        assert_eq!(trust.receipts(mine).await.unwrap()[0].state, ReceiptState::Promised);
+        let early = trust.receipt(mine, position).await;
+        assert!(matches!(early, Err(TrustError::Log(LogError::NotYet { .. }))), "{early:?}");
+        trust.publish().await.unwrap();
+        let lines = trust.receipts(mine).await.unwrap();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].state, ReceiptState::Proven);
+        assert!(lines[0].record.contains("North gate"));
+
+        let text = trust.receipt(mine, position).await.unwrap().to_string();
+        let receipt = Receipt::parse(text.as_bytes()).unwrap();
+        receipt.verify(&World::policy(&trust), world.clock.now()).unwrap();
+        assert_eq!(receipt.opening().private_fields(), use_at(START).to_json().as_bytes());
+        let foreign = trust.receipt(theirs, position).await;
+        assert!(matches!(foreign, Err(TrustError::NoSuchReceipt { .. })), "{foreign:?}");
+    }
+
+    async fn what_is_owed_is_carried_once_however_often_it_is_settled(store: Store) {
+        let world = World::new(store);
+        let link = world.link();
+        let (statement, record) = deletion();
+        {
+            let trust = world.open().await;
+            trust.record(link, statement, &record).await.unwrap();
+            trust.publish().await.unwrap();
+            assert_eq!(trust.status().signed, 1);
+        }
+        // As if the process had died between the log's promise and noting the place.
+        forget_the_place(&world.store).await;
+        for _ in 0..2 {
+            let trust = world.open().await;
+            trust.settle().await.unwrap();
+            let lines = trust.receipts(link).await.unwrap();
+            assert_eq!((lines.len(), lines[0].position), (1, Some(0)));
+            assert_eq!(trust.status().promised, 1, "the leaf was not logged twice");
+        }
+        // And as if it had died before the log took the leaf.
+        let trust = world.open().await;
+        let before = trust.status().promised;
+        insert_owed_copy(&world.store, link).await;
+        trust.settle().await.unwrap();
+        assert_eq!(trust.status().promised, before + 1);
+    }
+
+    async fn a_full_disk_withholds_uses_and_owes_deletions(store: Store) {
+        let world = World::new(store);
+        let (trust, link) = (world.open().await, world.link());
+        let journal = world.log_dir().join("journal");
+        break_dir(&journal);
+        let refused = trust.promise(searched(&trust), &use_at(START)).await;
+        assert!(matches!(refused, Err(TrustError::Log(_))), "{refused:?}");
+        let (statement, record) = deletion();
+        trust.record(link, statement, &record).await.unwrap();
+        assert_eq!(trust.receipts(link).await.unwrap()[0].position, None);
+        mend_dir(&journal);
+        drop(trust);
+        let trust = world.open().await;
+        assert_eq!(trust.receipts(link).await.unwrap()[0].position, Some(0));
+    }
+
+    async fn no_id_and_no_record_is_in_the_public_files(store: Store) {
+        let world = World::new(store);
+        let (trust, link) = (world.open().await, world.link());
+        let promised = trust.promise(searched(&trust), &use_at(START)).await.unwrap();
+        trust.keep(link, promised).await.unwrap();
+        trust.publish().await.unwrap();
+        let files = all_bytes(&world.log_dir());
+        let holds = |needle: &[u8]| files.windows(needle.len()).any(|window| window == needle);
+        assert!(!holds(link.to_string().as_bytes()));
+        assert!(!holds(b"North gate"));
+        assert!(!holds(b"evt_1"));
+        assert!(holds(b"example.com/log"), "the search finds what is there");
+        let policy = World::policy(&trust);
+        let what =
+            Verification { policy: &policy, now: world.clock.now(), during: None, previous: None };
+        let report =
+            verify_folder(&Folder::read_only(&world.log_dir()), &what, &mut |_, _| {}).unwrap();
+        assert!(report.is_sound() && report.size == 1);
+    }
+
+    async fn a_forgotten_link_opens_nothing_any_more(store: Store) {
+        let world = World::new(store);
+        let (trust, link) = (world.open().await, world.link());
+        let promised = trust.promise(searched(&trust), &use_at(START)).await.unwrap();
+        trust.keep(link, promised).await.unwrap();
+        world.clock.advance(Duration::from_days(1));
+        let (statement, record) = deletion();
+        trust.record(link, statement, &record).await.unwrap();
+        trust.forget(link, world.clock.now()).await.unwrap();
+        let lines = trust.receipts(link).await.unwrap();
+        assert_eq!(lines.len(), 1, "the deletion's own receipt stays");
+        assert!(lines[0].record.contains("deletion"));
+    }
+}
+
+async fn forget_the_place(store: &Store) {
+    store
+        .transaction("test.forget_the_place", |tx| {
+            Box::pin(async move {
+                let sql = "UPDATE openings SET position = NULL";
+                tx.execute(sql, handfast_store::params![]).await.map(drop)
+            })
+        })
+        .await
+        .unwrap();
+}
+
+/// Another owed row with the same leaf but another commitment, as a crash before the append leaves.
+async fn insert_owed_copy(store: &Store, link: LinkId) {
+    let blind = vec![9_u8; handfast_tlog::Opening::BLIND_LEN];
+    let opening = handfast_tlog::Opening::from_parts([9; 32], b"{}").unwrap();
+    let commitment = opening.commitment().as_bytes().to_vec();
+    store
+        .transaction("test.insert_owed", |tx| {
+            let (blind, commitment) = (blind.clone(), commitment.clone());
+            Box::pin(async move {
+                let sql = "INSERT INTO openings (commitment, link_id, position, looked_from, at, \
+                           draft, blind, private_fields) \
+                           SELECT $1, $2, NULL, 0, at, draft, $3, $4 FROM openings LIMIT 1";
+                let row = handfast_store::params![commitment, link, blind, b"{}".to_vec()];
+                tx.execute(sql, row).await.map(drop)
+            })
+        })
+        .await
+        .unwrap();
+}
+
+/// A file where the folder should be: nothing can be written below it.
+fn break_dir(dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir);
+    std::fs::write(dir, b"in the way").unwrap();
+}
+
+fn mend_dir(dir: &Path) {
+    std::fs::remove_file(dir).unwrap();
+}
+
+fn all_bytes(dir: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        bytes.extend(if path.is_dir() { all_bytes(&path) } else { std::fs::read(path).unwrap() });
+    }
+    bytes
+}
