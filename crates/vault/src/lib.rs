@@ -34,13 +34,18 @@
 //! process's memory, holds the templates.
 
 mod arming;
+pub mod daily_keys;
 mod danger;
 pub mod dealer;
 mod deletion;
+pub mod deployment;
+#[cfg(test)]
+mod deployment_testing;
 mod directory;
 mod enrolment;
 mod error;
 mod gallery;
+pub mod identity;
 mod kernel;
 mod matcher;
 mod node_key;
@@ -53,6 +58,8 @@ mod resident;
 mod row_key_file;
 mod sealing;
 mod search;
+pub mod setup;
+pub mod share_sealing;
 mod slot;
 mod storing;
 #[cfg(test)]
