@@ -124,6 +124,10 @@ ids! {
     DeviceId = "dev";
     /// An event at a venue.
     EventId = "evt";
+    /// Who enters an event at which gates, by which rules.
+    CheckInListId = "lst";
+    /// A question that is asked before somebody enters.
+    QuestionId = "qst";
     /// An order of tickets.
     OrderId = "ord";
     /// One ticket.
@@ -156,6 +160,13 @@ ids! {
     LedgerAccountId = "lac";
     /// One transfer in the ledger.
     TransferId = "xfr";
+}
+
+// An event's own check-in list has the same number: it is there wherever the event is.
+impl From<EventId> for CheckInListId {
+    fn from(event: EventId) -> Self {
+        Self(event.0)
+    }
 }
 
 // An event's or shop's gallery has the same number: one lookup fewer, and no way to open two.

@@ -125,7 +125,7 @@ macro_rules! id_columns {
 }
 
 id_columns! {
-    AccountId AdmissionId AreaId ChargeId CompanyId ConsentId DeviceId EventId GalleryId GateId
-    LaneId LedgerAccountId LinkId MailId OrderId PaymentMethodId RefundId ShopId StaffUserId
+    AccountId AdmissionId AreaId ChargeId CheckInListId CompanyId ConsentId DeviceId EventId GalleryId GateId
+    LaneId LedgerAccountId LinkId MailId OrderId PaymentMethodId QuestionId RefundId ShopId StaffUserId
     TicketId TransferId VenueId WalletId
 }
