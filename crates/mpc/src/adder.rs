@@ -1,8 +1,8 @@
-//! The highest bit of a sum of two numbers, by a tree of carries over all lower bits.
+//! The highest bit of a sum of two numbers, by a tree of carries over all lower digits.
 //!
 //! A group of bits generates a carry (g) or passes one on (p). Two neighbours make a group with
-//! g = g_high xor p_high g_low and p = p_high p_low; the two summands of g are never both one. At 16
-//! bits this is 15 ANDs for the bits' own g, then 13, 7, 3 and 1: 39 ANDs in five rounds.
+//! g = g_high xor p_high g_low and p = p_high p_low; the two summands of g are never both one. Four
+//! digits are joined by 3 ANDs and then 1, in two rounds.
 
 use crate::bits::{Products, SharedBits};
 
@@ -21,15 +21,15 @@ pub(crate) struct Adder {
 }
 
 impl Adder {
-    /// From u xor v, bit by bit from the least significant, and u & v of all bits but the highest.
-    pub(crate) fn new(mut sums: Vec<SharedBits>, carries: Vec<SharedBits>) -> Self {
-        debug_assert!(sums.len() == carries.len() + 1);
-        let top = sums.pop().unwrap_or_default();
-        let groups = carries
-            .into_iter()
-            .zip(sums)
-            .map(|(generates, passes)| Group { generates, passes })
-            .collect();
+    /// From the two summands' highest bits, added without carry, and the digits' carries, from the
+    /// least significant up: whether each generates one and, but for the lowest, passes one on.
+    pub(crate) fn new(top: SharedBits, carries: Vec<SharedBits>) -> Self {
+        let mut carries = carries.into_iter();
+        let mut groups = Vec::with_capacity(carries.len() / 2 + 1);
+        while let Some(generates) = carries.next() {
+            let passes = if groups.is_empty() { None } else { carries.next() }.unwrap_or_default();
+            groups.push(Group { generates, passes });
+        }
         Self { top, groups }
     }
 

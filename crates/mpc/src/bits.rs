@@ -15,6 +15,18 @@ pub(crate) struct SharedBits {
 }
 
 impl SharedBits {
+    pub(crate) fn with_capacity(words: usize) -> Self {
+        Self { own: Vec::with_capacity(words), previous: Vec::with_capacity(words) }
+    }
+
+    /// Parts of `words` words each.
+    pub(crate) fn planes(&self, words: usize) -> Vec<Self> {
+        let parts = self.own.chunks_exact(words).zip(self.previous.chunks_exact(words));
+        parts
+            .map(|(own, previous)| Self { own: own.to_vec(), previous: previous.to_vec() })
+            .collect()
+    }
+
     pub(crate) fn xor(mut self, other: &Self) -> Self {
         self.own.iter_mut().zip(&other.own).for_each(|(a, b)| *a ^= b);
         self.previous.iter_mut().zip(&other.previous).for_each(|(a, b)| *a ^= b);
@@ -60,11 +72,6 @@ pub(crate) struct Products {
 impl Products {
     pub(crate) fn with_capacity(words: usize) -> Self {
         Self { own: Vec::with_capacity(words) }
-    }
-
-    /// Components that the node computed itself.
-    pub(crate) const fn of(own: Vec<u64>) -> Self {
-        Self { own }
     }
 
     /// Adds a & b: of the nine products of components each node has three.

@@ -310,7 +310,7 @@ fn inputs_of_another_number_are_refused() {
     assert!(Party::start(Role::A, parameters, keys, products, vec![]).is_err());
 }
 
-/// Seven rounds and the OR's; about seven bytes a comparison and node.
+/// What each node sends of a comparison, and the longest chain of messages.
 #[test]
 fn costs_what_it_says() {
     let shape = Shape::new(6_400, 1, 1).unwrap();
@@ -323,7 +323,8 @@ fn costs_what_it_says() {
     )
     .unwrap();
     let run = run(&parameters, query_keys(1), products, |_| Vec::new());
-    for sender in Role::ALL {
+    // A: tables of 53 bits and 4 ANDs. B and C: a number, carries of 7 bits and 4 ANDs.
+    for (sender, bits) in Role::ALL.into_iter().zip([53 + 4, 16 + 7 + 4, 16 + 7 + 4]) {
         let sent: usize = run
             .received
             .iter()
@@ -331,11 +332,10 @@ fn costs_what_it_says() {
             .filter(|message| message.from == sender)
             .map(|message| message.body.len())
             .sum();
-        // 2 bytes of numbers or of split bits, and 39 ANDs.
-        assert_eq!(8 * sent, (16 + 39) * 6_400, "{sender}");
+        assert_eq!(8 * sent, bits * 6_400, "{sender}");
     }
-    // One reshare, one split, five levels of the adder: C hears them all.
-    assert_eq!(run.received[2].len(), 7);
+    // Numbers, tables, carries, and two levels of the adder, one after the other.
+    assert_eq!(run.rounds, 5);
 }
 
 proptest! {

@@ -5,45 +5,62 @@ use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
 
 const BLOCK: usize = 16;
-/// Blocks encrypted together: enough to fill the pipelines of every AES unit there is.
-const CHUNK_BLOCKS: usize = 32;
-/// Bytes that a call takes at a time. A call that needs fewer leaves the rest unused, so that every
-/// call begins at a chunk: two holders of a key who make the same calls see the same bytes.
+/// Blocks encrypted together: as many as the widest AES instructions are given at a time. Fewer
+/// would be encrypted one by one.
+const CHUNK_BLOCKS: usize = 64;
 const CHUNK: usize = CHUNK_BLOCKS * BLOCK;
 
 /// A stream of pseudorandom bytes that only runs forward: it cannot be copied or set back, so no
 /// part of it is given out twice.
 pub(crate) struct Keystream {
     cipher: Aes256,
-    /// The next block's counter, encrypted as 128 bits with the most significant byte first.
+    /// The next chunk's first counter, encrypted as 128 bits with the most significant byte first.
     counter: u64,
+    /// The last chunk, of which bytes from `used` on are still to be given out.
+    chunk: Zeroizing<[u8; CHUNK]>,
+    used: usize,
 }
 
 impl Keystream {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self { cipher: Aes256::new(key.into()), counter: 0 }
+        let chunk = Zeroizing::new([0; CHUNK]);
+        Self { cipher: Aes256::new(key.into()), counter: 0, chunk, used: CHUNK }
     }
 
-    fn next_chunk(&mut self) -> [Block<Aes256>; CHUNK_BLOCKS] {
-        let mut blocks = [Block::<Aes256>::default(); CHUNK_BLOCKS];
-        for block in &mut blocks {
-            block[8..].copy_from_slice(&self.counter.to_be_bytes());
-            self.counter += 1;
+    fn next_chunk(&mut self) {
+        let blocks = self.chunk.as_chunks_mut::<BLOCK>().0;
+        // A chunk's first counter is a multiple of its length: the sum is an OR, without carries.
+        for (at, block) in (0u64..).zip(blocks.iter_mut()) {
+            *block = u128::from(self.counter | at).to_be_bytes();
         }
-        self.cipher.encrypt_blocks(&mut blocks);
-        blocks
+        self.cipher.encrypt_blocks(Block::<Aes256>::cast_slice_from_core_mut(blocks));
+        self.counter += CHUNK_BLOCKS as u64;
+        self.used = 0;
+    }
+
+    /// Gives the next bytes to `take`, piece by piece; `wanted` is a multiple of `unit`, a power of
+    /// two up to a block, and so is every piece.
+    fn pieces(&mut self, unit: usize, wanted: usize, mut take: impl FnMut(usize, &[u8])) {
+        self.used = self.used.next_multiple_of(unit);
+        let mut given = 0;
+        while given < wanted {
+            if self.used == CHUNK {
+                self.next_chunk();
+            }
+            let length = (wanted - given).min(CHUNK - self.used);
+            take(given / unit, &self.chunk[self.used..][..length]);
+            self.used += length;
+            given += length;
+        }
     }
 
     /// Adds the next bytes, as little-endian words, to `words` without carry.
     pub(crate) fn xor_words(&mut self, words: &mut [u64]) {
-        for part in words.chunks_mut(CHUNK / 8) {
-            let chunk = self.next_chunk();
-            for (pair, block) in part.chunks_mut(BLOCK / 8).zip(&chunk) {
-                for (word, bytes) in pair.iter_mut().zip(block.as_chunks::<8>().0) {
-                    *word ^= u64::from_le_bytes(*bytes);
-                }
+        self.pieces(8, 8 * words.len(), |at, bytes| {
+            for (word, eight) in words[at..].iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *word ^= u64::from_le_bytes(*eight);
             }
-        }
+        });
     }
 
     /// Combines the next bytes, as little-endian numbers of 16 bits, with `numbers`.
@@ -52,14 +69,11 @@ impl Keystream {
         numbers: &mut [u16],
         combine: impl Fn(u16, u16) -> u16,
     ) {
-        for part in numbers.chunks_mut(CHUNK / 2) {
-            let chunk = self.next_chunk();
-            for (pair, block) in part.chunks_mut(BLOCK / 2).zip(&chunk) {
-                for (number, bytes) in pair.iter_mut().zip(block.as_chunks::<2>().0) {
-                    *number = combine(*number, u16::from_le_bytes(*bytes));
-                }
+        self.pieces(2, 2 * numbers.len(), |at, bytes| {
+            for (number, two) in numbers[at..].iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *number = combine(*number, u16::from_le_bytes(*two));
             }
-        }
+        });
     }
 
     /// The next `count` numbers of 16 bits.

@@ -19,16 +19,20 @@
 //!    probe's lines is a polynomial of degree 2 with the packed product at 0; Lagrange's weights and
 //!    the linear map L are folded into the probe, so a node's summand d_p of the score is one inner
 //!    product of 16-bit numbers, two bytes a dimension. d_A + d_B + d_C is the score modulo 2^16.
-//! 4. **Zero-share and reshare** ([`Party`]). x_p = d_p + F(k_p) - F(k_(p-1)), where query key k_j is
-//!    known to nodes j and j + 1 alone. B sends x_B to C and C sends x_C to A; B has no use for x_A,
-//!    so A does not send it.
-//! 5. **Split into bits.** A computes u = x_A + x_C - T with the public threshold T and draws r from
-//!    k_A, so that B has it too; it sends m = u xor r to C. v = x_B is known to B and C. The bits
-//!    of u are shared as (r, 0, m), those of v as (0, v, 0), component j held by nodes j and j + 1.
-//! 6. **Sign.** The highest bit of u + v by a tree of carries over all 16 bits, nothing truncated:
-//!    39 ANDs a comparison in five rounds. For an AND node p computes
-//!    a_p b_p + a_p b_(p-1) + a_(p-1) b_p modulo 2, adds a fresh share of zero and sends the sum
-//!    to node p + 1.
+//! 4. **Hiding** ([`Party`]). Query key k_j is known to nodes j and j + 1 alone. B and C draw two
+//!    numbers a comparison from k_B: B sends A its summand less the first, C its summand less the
+//!    second. A adds both to its own and subtracts the public threshold T. Now A has
+//!    u = score - T - v, and B and C have v, the sum of the two numbers: nobody has both.
+//! 5. **Digits.** u and v are cut into their highest bit and digits of four, four, four and three
+//!    bits. For each digit of u and each k > 0, A says whether it is at least k, a bit hidden by k_A
+//!    and sent to C, so that B (which has k_A) and C share it. A digit carries, or passes a carry on,
+//!    as one of these bits or the xor of two say; which ones depends on v, so B and C select them.
+//!    The carries become replicated, component j held by nodes j and j + 1: component A is drawn from
+//!    k_A, component C from k_C, and B and C tell each other what makes up component B.
+//! 6. **Sign.** The highest bit of u + v, nothing truncated: digits are joined to one by a tree of
+//!    ANDs, 4 a comparison in two rounds. For an AND node p computes
+//!    a_p b_p + a_p b_(p-1) + a_(p-1) b_p modulo 2, adds a fresh share of zero,
+//!    F(k_p) xor F(k_(p-1)), and sends the sum to node p + 1.
 //! 7. **OR** over the comparisons of a slot (its rows times the probe's vectors), as the AND of the
 //!    sign bits, in ceil(log2) more rounds; then the public mask of live slots.
 //! 8. **Selection** ([`Selection`]). Token t of slot i is F(K_A, i) xor F(K_B, i) xor F(K_C, i),
@@ -38,12 +42,14 @@
 //!    which is no token anybody knows. Audit tags and duplicate checks are further selections of
 //!    the same pass, under keys of the query.
 //!
-//! A comparison thus costs each node (16 + 39)/8 = 6.9 bytes sent, and seven rounds; with L
-//! comparisons a slot (L - 1)/L more bits and ceil(log2 L) more rounds. Lengths of messages follow
-//! from the public [`Shape`]; any other message is refused and changes nothing.
+//! Of a comparison A sends 53 bits of tables and 4 of ANDs, B and C each 16 + 7 + 4 bits: 7.1 and 3.4
+//! bytes, 4.6 on average, in five rounds; with L comparisons a slot (L - 1)/L more bits each and
+//! ceil(log2 L) more rounds. Lengths of messages follow from the public [`Shape`]; any other
+//! message is refused and changes nothing.
 //!
-//! Shares are renewed at all nodes by [`Refresh`], and given back to a node that lost them by the
-//! other two with [`Rebuilding`]; neither needs the references.
+//! A large gallery is compared in chunks of slots, each a [`Party`] of its own with keys from
+//! [`QueryKeys::derive_chunks`] and summands from [`local_products_of`]: what a chunk needs stays in
+//! the caches, and chunks wait for each other's messages instead of standing still.
 //!
 //! # What a node sees
 //! One node that follows the protocol and keeps all it sees holds two of three components, and two
@@ -53,7 +59,7 @@
 //! probe, scores and result. That is exact for truly random streams, and computational for the real
 //! ones: AES-256 is taken for a pseudorandom permutation used below its birthday bound, HKDF-SHA-256
 //! for a key derivation function, and seeds for uniform. `view_tests.rs` enumerates all of it at
-//! two bits a number, with controls that fail.
+//! two and three bits a number, with controls that fail.
 //!
 //! Public, and so known to every node: how many slots, rows and vectors there are, which slots by
 //! number, which are live, the threshold, when and how often there is a search.
@@ -82,11 +88,14 @@
 //! Semi-Honest Secure Three-Party Computation with an Honest Majority", CCS 2016. Shamir's scheme
 //! over Galois rings and the local conversion: Abspoel, Cramer, Damgård, Escudero, Yuan, TCC 2019;
 //! Cramer, Damgård, Ishai, "Share Conversion, Pseudorandom Secret-Sharing and Applications to Secure
-//! Computation", TCC 2005. Bits by an adder: Mohassel, Rindal, "ABY3", CCS 2018.
+//! Computation", TCC 2005. Bits by an adder: Mohassel, Rindal, "ABY3", CCS 2018. Selecting from a
+//! table that a party who knows one input shares between two who know the other is the three-party
+//! oblivious transfer of the same paper; the tables of digits are ours.
 
 mod adder;
 mod bits;
 mod dealing;
+mod digits;
 mod kernel;
 mod keys;
 mod keystream;
@@ -117,6 +126,8 @@ pub use message::{Message, MessageError, Step};
 pub use party::{Awaited, Parameters, Party, PartyError, Turn};
 pub use renewal::{Rebuilding, Refresh, RenewalSeed};
 pub use role::Role;
-pub use rows::{ProbeWeights, Rows, RowsError, local_products, local_products_together};
+pub use rows::{
+    ProbeWeights, Rows, RowsError, local_products, local_products_of, local_products_together,
+};
 pub use selection::{Purpose, ResultPart, Selection, TOKEN, TokenKey, is_no_match, open};
 pub use shape::{COMPARISONS_MAX, Shape, ShapeError, THRESHOLD_MAX, Threshold};

@@ -7,11 +7,11 @@ use crate::{PROTOCOL_VERSION, Role};
 /// A step of the protocol; each has its own streams and at most one message between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Summands of inner products become replicated.
+    /// Summands of inner products become two numbers u + v.
     Reshare,
-    /// Sums become shared bits.
+    /// Tables of u become shared.
     Split,
-    /// A level of the adder.
+    /// The carries of digits (0), then a level of the adder.
     And(u8),
     /// A level of the OR over a slot's comparisons.
     Or(u8),
@@ -165,6 +165,13 @@ pub(crate) fn words_of_bytes(bytes: &[u8]) -> Vec<u64> {
     bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight)).collect()
 }
 
+/// Adds bytes to as many words without carry.
+pub(crate) fn xor_bytes(words: &mut [u64], bytes: &[u8]) {
+    for (word, eight) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word ^= u64::from_le_bytes(*eight);
+    }
+}
+
 /// Numbers as bytes.
 pub(crate) fn bytes_of_numbers(numbers: &[u16]) -> Vec<u8> {
     let mut bytes = vec![0; 2 * numbers.len()];
@@ -172,11 +179,6 @@ pub(crate) fn bytes_of_numbers(numbers: &[u16]) -> Vec<u8> {
         *two = number.to_le_bytes();
     }
     bytes
-}
-
-/// Bytes as numbers, as [`words_of_bytes`].
-pub(crate) fn numbers_of_bytes(bytes: &[u8]) -> Vec<u16> {
-    bytes.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)).collect()
 }
 
 #[cfg(test)]
@@ -190,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn version_1_stays() {
-        assert_eq!(message().to_bytes(), [1, 0, 20, 0, 1, 3, 0, 0, 0, 1, 2, 3]);
+    fn version_2_stays() {
+        assert_eq!(message().to_bytes(), [2, 0, 20, 0, 1, 3, 0, 0, 0, 1, 2, 3]);
     }
 
     #[test]
@@ -216,7 +218,7 @@ mod tests {
             assert!(Message::from_bytes(&bytes[..end]).is_err());
         }
         assert!(Message::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
-        for (at, value) in [(0, 2), (1, 1), (2, 15), (2, 64), (3, 3), (4, 255), (5, 2), (8, 1)] {
+        for (at, value) in [(0, 1), (1, 1), (2, 15), (2, 64), (3, 3), (4, 255), (5, 2), (8, 1)] {
             let mut wrong = bytes.clone();
             wrong[at] = value;
             assert!(Message::from_bytes(&wrong).is_err(), "byte {at} = {value}");

@@ -6,11 +6,10 @@ use thiserror::Error;
 
 use crate::adder::Adder;
 use crate::bits::{Products, SharedBits};
-use crate::kernel::{BITS, Path, planes};
+use crate::digits::{Carried, Digits, carries, split};
+use crate::kernel::Path;
 use crate::keys::{KeyError, QueryKeys};
-use crate::message::{
-    Message, bytes_of_numbers, bytes_of_words, numbers_of_bytes, put_words, words_of_bytes,
-};
+use crate::message::{Message, bytes_of_numbers, bytes_of_words, xor_bytes};
 use crate::selection::{ResultPart, Selection};
 use crate::{Role, Shape, Step, Threshold};
 
@@ -77,8 +76,8 @@ pub struct Parameters {
     threshold: Threshold,
     slots: Vec<u64>,
     live: Vec<u64>,
-    /// Bits of a number: 16, fewer only to enumerate everything.
-    width: usize,
+    /// How numbers are cut into digits; shorter numbers only to enumerate everything.
+    digits: Digits,
 }
 
 impl Parameters {
@@ -100,13 +99,13 @@ impl Parameters {
         if let Some(last) = live.last_mut() {
             *last &= u64::MAX >> padding;
         }
-        Ok(Self { shape, threshold, slots, live, width: BITS })
+        Ok(Self { shape, threshold, slots, live, digits: Digits::WORD })
     }
 
-    /// The same with numbers of fewer bits.
+    /// The same with shorter numbers.
     #[cfg(test)]
-    pub(crate) fn with_width(mut self, width: usize) -> Self {
-        self.width = width;
+    pub(crate) const fn with_digits(mut self, digits: Digits) -> Self {
+        self.digits = digits;
         self
     }
 }
@@ -126,15 +125,14 @@ pub enum Turn {
 
 /// Where a party stands; what is held is what the next message is put together with.
 enum State {
-    /// A: its summands, until C's arrive.
-    AwaitsSummands { own: Vec<u16> },
-    /// C: until B's summands arrive.
-    AwaitsShared,
-    /// C: the planes that it shares with B, until A's arrive.
-    AwaitsSplit { shared: Vec<Vec<u64>> },
-    /// The bits' own carries.
-    AwaitsCarries { sums: Vec<SharedBits>, products: Products },
-    /// A later round of the adder.
+    /// A: the sum of the summands that it has, until those of `from` arrive.
+    AwaitsSummands { sum: Vec<u16>, from: Role },
+    /// C: its part v of the numbers, until its share of A's tables arrives.
+    AwaitsSplit { v: Vec<u16> },
+    /// B and C: the digits' carries. `hidden` is what was sent of them, `other` the component that
+    /// the receiver lacks.
+    AwaitsCarries { top: SharedBits, hidden: Vec<u64>, other: Vec<u64> },
+    /// A round of the adder.
     AwaitsAdder { level: u8, adder: Adder, products: Products },
     /// A round of the OR; `rest` is a layer without a partner.
     AwaitsOr { level: u8, rest: SharedBits, products: Products },
@@ -171,24 +169,15 @@ impl Party {
     ) -> Result<(Self, Turn), PartyError> {
         check("summands", parameters.shape.comparisons(), products.len())?;
         let mut party = Self { role, parameters, keys, selections, state: State::Ended };
-        let mut own = products;
-        party.keys.streams(Step::Reshare)?.add_zero(&mut own);
-        if party.parameters.width < BITS {
-            own.iter_mut().for_each(|number| *number %= 1 << party.parameters.width);
-        }
-        let turn = match role {
+        let messages = match role {
             Role::A => {
-                party.state = State::AwaitsSummands { own };
-                Turn::Wait(Vec::new())
+                party.state = State::AwaitsSummands { sum: products, from: Role::B };
+                Vec::new()
             }
-            Role::B => party.start_b(&own)?,
-            Role::C => {
-                let message = party.message(Step::Reshare, bytes_of_numbers(&own));
-                party.state = State::AwaitsShared;
-                Turn::Wait(vec![message])
-            }
+            Role::B => party.start_b(products)?,
+            Role::C => party.start_c(products)?,
         };
-        Ok((party, turn))
+        Ok((party, Turn::Wait(messages)))
     }
 
     /// The node whose part this is.
@@ -200,26 +189,25 @@ impl Party {
     /// The message it waits for; `None` after the end.
     #[must_use]
     pub fn awaited(&self) -> Option<Awaited> {
-        let words = self.parameters.shape.comparison_words();
-        let (step, length) = match &self.state {
-            State::AwaitsSummands { .. } | State::AwaitsShared => {
-                (Step::Reshare, 2 * self.parameters.shape.comparisons())
+        let Parameters { shape, digits, .. } = self.parameters;
+        let words = shape.comparison_words();
+        let previous = self.role.previous();
+        let (step, from, length) = match &self.state {
+            State::AwaitsSummands { from, .. } => (Step::Reshare, *from, 2 * shape.comparisons()),
+            State::AwaitsSplit { .. } => (Step::Split, Role::A, 8 * digits.tables() * words),
+            State::AwaitsCarries { .. } => {
+                let from = if self.role == Role::B { Role::C } else { Role::B };
+                (Step::And(0), from, 8 * digits.carries() * words)
             }
-            State::AwaitsSplit { .. } => {
-                let from = self.role.next();
-                let length = 8 * self.parameters.width * words;
-                return Some(Awaited { step: Step::Split, from, length });
-            }
-            State::AwaitsCarries { products, .. } => (Step::And(0), 8 * products.words().len()),
             State::AwaitsAdder { level, products, .. } => {
-                (Step::And(*level), 8 * products.words().len())
+                (Step::And(*level), previous, 8 * products.words().len())
             }
             State::AwaitsOr { level, products, .. } => {
-                (Step::Or(*level), 8 * products.words().len())
+                (Step::Or(*level), previous, 8 * products.words().len())
             }
             State::Ended => return None,
         };
-        Some(Awaited { step, from: self.role.previous(), length })
+        Some(Awaited { step, from, length })
     }
 
     /// Takes the awaited message.
@@ -228,29 +216,27 @@ impl Party {
     /// When it is any other; nothing has changed then.
     pub fn step(&mut self, message: &Message) -> Result<Turn, PartyError> {
         self.check_awaited(message)?;
+        let words = self.parameters.shape.comparison_words();
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::AwaitsSummands { own } => self.split(&own, &message.body),
-            State::AwaitsShared => {
-                let shared = self.planes(&numbers_of_bytes(&message.body));
-                self.state = State::AwaitsSplit { shared };
-                Ok(Turn::Wait(Vec::new()))
+            State::AwaitsSummands { mut sum, from } => {
+                for (sum, two) in sum.iter_mut().zip(message.body.as_chunks::<2>().0) {
+                    *sum = sum.wrapping_add(u16::from_le_bytes(*two));
+                }
+                if from == Role::B {
+                    self.state = State::AwaitsSummands { sum, from: Role::C };
+                    Ok(Turn::Wait(Vec::new()))
+                } else {
+                    self.split(sum)
+                }
             }
-            State::AwaitsSplit { shared } => {
-                let words = self.parameters.shape.comparison_words();
-                let masked = message.body.chunks_exact(8 * words).map(words_of_bytes);
-                let sums = masked.zip(shared);
-                let sums =
-                    sums.map(|(own, previous)| SharedBits { own, previous }).collect::<Vec<_>>();
-                let carries = self.carries_of_bc(&sums);
-                Ok(Turn::Wait(vec![self.send_carries(sums, carries)?]))
-            }
-            State::AwaitsCarries { sums, products } => {
-                let words = self.parameters.shape.comparison_words();
-                let carries = products.complete(&message.body, words);
-                self.add(1, Adder::new(sums, carries))
+            State::AwaitsSplit { v } => self.select_carries(&v, &message.body),
+            State::AwaitsCarries { top, mut hidden, other } => {
+                xor_bytes(&mut hidden, &message.body);
+                let (own, previous) =
+                    if self.role == Role::B { (hidden, other) } else { (other, hidden) };
+                self.add(1, Adder::new(top, SharedBits { own, previous }.planes(words)))
             }
             State::AwaitsAdder { level, adder, products } => {
-                let words = self.parameters.shape.comparison_words();
                 let adder = adder.joined(products.complete(&message.body, words));
                 self.add(level + 1, adder)
             }
@@ -280,71 +266,99 @@ impl Party {
         }
     }
 
-    fn message(&self, step: Step, body: Vec<u8>) -> Message {
-        Message { step, from: self.role, to: self.role.next(), body }
+    fn message(&self, step: Step, to: Role, body: Vec<u8>) -> Message {
+        Message { step, from: self.role, to, body }
     }
 
-    fn planes(&self, numbers: &[u16]) -> Vec<Vec<u64>> {
-        planes(Path::best(), numbers).into_iter().take(self.parameters.width).collect()
-    }
-
-    /// B: its summands are the bits v that it shares with C; of u it has A's random bits.
-    fn start_b(&mut self, own: &[u16]) -> Result<Turn, PartyError> {
-        let reshare = self.message(Step::Reshare, bytes_of_numbers(own));
-        let words = self.parameters.shape.comparison_words();
-        let mut random = self.keys.streams(Step::Split)?;
-        let planes = self.planes(own).into_iter();
-        let sums: Vec<SharedBits> =
-            planes.map(|own| SharedBits { own, previous: random.with_previous(words) }).collect();
-        let carries = self.carries_of_bc(&sums);
-        let carries = self.send_carries(sums, carries)?;
-        Ok(Turn::Wait(vec![reshare, carries]))
-    }
-
-    /// A: u = x_A + x_C - T becomes random bits, which B has too, and u xor those, for C.
-    fn split(&mut self, own: &[u16], received: &[u8]) -> Result<Turn, PartyError> {
-        let threshold = self.parameters.threshold.get();
-        let u: Vec<u16> = own
-            .iter()
-            .zip(received.as_chunks::<2>().0)
-            .map(|(own, c)| own.wrapping_add(u16::from_le_bytes(*c)).wrapping_sub(threshold))
-            .collect();
-        let words = self.parameters.shape.comparison_words();
-        let mut random = self.keys.streams(Step::Split)?;
-        let mut body = vec![0; 8 * self.parameters.width * words];
-        let mut sums = Vec::with_capacity(self.parameters.width);
-        for (mut masked, part) in self.planes(&u).into_iter().zip(body.chunks_exact_mut(8 * words))
-        {
-            let own = random.with_next(words);
-            masked.iter_mut().zip(&own).for_each(|(word, random)| *word ^= random);
-            put_words(&masked, part);
-            sums.push(SharedBits { own, previous: masked });
+    /// Two random numbers a comparison that B and C have: B hides its summands with the first one, C
+    /// with the second one, and their sum v is what A's number u lacks.
+    fn hide_summands(&mut self, mut summands: Vec<u16>) -> Result<(Message, Vec<u16>), PartyError> {
+        let count = summands.len();
+        let mut random = self.keys.streams(Step::Reshare)?;
+        let stream =
+            if self.role == Role::B { &mut random.with_next } else { &mut random.with_previous };
+        let (mut of_b, of_c) = (stream.numbers(count), stream.numbers(count));
+        let hiding = if self.role == Role::B { &of_b } else { &of_c };
+        let mask = self.parameters.digits.mask();
+        for (summand, random) in summands.iter_mut().zip(hiding) {
+            *summand = summand.wrapping_sub(*random) & mask;
         }
-        let split = Message { step: Step::Split, from: Role::A, to: Role::C, body };
-        let nothing = Products::of(vec![0; (self.parameters.width - 1) * words]);
-        let carries = self.send_carries(sums, nothing)?;
-        Ok(Turn::Wait(vec![split, carries]))
+        of_b.iter_mut().zip(of_c).for_each(|(v, c)| *v = v.wrapping_add(c));
+        Ok((self.message(Step::Reshare, Role::A, bytes_of_numbers(&summands)), of_b))
     }
 
-    /// u & v below the highest bit: u = r xor m with r at A and B, m at A and C; v at B and C. So
-    /// B has r & v and C has m & v, each the AND of its two components; A has nothing to add.
-    fn carries_of_bc(&self, sums: &[SharedBits]) -> Products {
+    /// B: it has all that it needs to select carries.
+    fn start_b(&mut self, summands: Vec<u16>) -> Result<Vec<Message>, PartyError> {
+        let (reshare, v) = self.hide_summands(summands)?;
+        let mut random = self.keys.streams(Step::Split)?;
+        let next_tables = |words: &mut [u64]| random.with_previous.xor_words(words);
+        let Carried { shares, top, top_share } =
+            carries(Path::best(), self.parameters.digits, &v, true, next_tables);
+        let top = SharedBits { own: top, previous: top_share };
+        Ok(vec![reshare, self.send_carries(Role::C, shares, top)?])
+    }
+
+    fn start_c(&mut self, summands: Vec<u16>) -> Result<Vec<Message>, PartyError> {
+        let (reshare, v) = self.hide_summands(summands)?;
+        self.state = State::AwaitsSplit { v };
+        Ok(vec![reshare])
+    }
+
+    /// C: selects carries from what A sent.
+    fn select_carries(&mut self, v: &[u16], received: &[u8]) -> Result<Turn, PartyError> {
+        let mut rest = received;
+        let next_tables = |words: &mut [u64]| {
+            let (tables, later) = rest.split_at(8 * words.len());
+            xor_bytes(words, tables);
+            rest = later;
+        };
+        let Carried { shares, top, top_share } =
+            carries(Path::best(), self.parameters.digits, v, false, next_tables);
+        let top = SharedBits { own: top_share, previous: top };
+        Ok(Turn::Wait(vec![self.send_carries(Role::B, shares, top)?]))
+    }
+
+    /// A: u = score - v - T becomes tables of its digits, shared between B and C. Of the carries A
+    /// has two random components; the third one is what B and C make up the rest with.
+    fn split(&mut self, mut u: Vec<u16>) -> Result<Turn, PartyError> {
+        let Parameters { threshold, digits, .. } = self.parameters;
+        u.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(threshold.get()));
+        let mut random = self.keys.streams(Step::Split)?;
+        let hide = |words: &mut [u64]| random.with_next.xor_words(words);
+        let (body, top) = split(Path::best(), digits, &u, hide);
+        let split = self.message(Step::Split, Role::C, body);
         let words = self.parameters.shape.comparison_words();
-        let mut own = Vec::with_capacity((self.parameters.width - 1) * words);
-        for bits in &sums[..self.parameters.width - 1] {
-            own.extend(bits.own.iter().zip(&bits.previous).map(|(a, b)| a & b));
-        }
-        Products::of(own)
+        let count = digits.carries() * words;
+        let mut random = self.keys.streams(Step::And(0))?;
+        let (own, previous) = (random.with_next.words(count), random.with_previous.words(count));
+        let adder = Adder::new(top, SharedBits { own, previous }.planes(words));
+        let turn = self.add(1, adder)?;
+        Ok(match turn {
+            Turn::Wait(mut messages) => {
+                messages.insert(0, split);
+                Turn::Wait(messages)
+            }
+            // Numbers of one digit in a single layer end here, and none are that short.
+            Turn::Done(parts) => Turn::Done(parts),
+        })
     }
 
+    /// B and C share the carries: component A is random bits of A and B, component C of C and A, and
+    /// each tells the other its share less the one of these that the other lacks.
     fn send_carries(
         &mut self,
-        sums: Vec<SharedBits>,
-        products: Products,
+        to: Role,
+        shares: Vec<u64>,
+        top: SharedBits,
     ) -> Result<Message, PartyError> {
-        let products = products.hidden(Step::And(0), &mut self.keys)?;
-        let message = self.message(Step::And(0), bytes_of_words(products.words()));
-        self.state = State::AwaitsCarries { sums, products };
+        let count = shares.len();
+        let mut random = self.keys.streams(Step::And(0))?;
+        let stream =
+            if self.role == Role::B { &mut random.with_previous } else { &mut random.with_next };
+        let (mut hidden, other) = (shares, stream.words(count));
+        hidden.iter_mut().zip(&other).for_each(|(share, random)| *share ^= random);
+        let message = self.message(Step::And(0), to, bytes_of_words(&hidden));
+        self.state = State::AwaitsCarries { top, hidden, other };
         Ok(message)
     }
 
@@ -357,7 +371,7 @@ impl Party {
         let step = Step::And(level);
         let products = adder.products(self.parameters.shape.comparison_words());
         let products = products.hidden(step, &mut self.keys)?;
-        let message = self.message(step, bytes_of_words(products.words()));
+        let message = self.message(step, self.role.next(), bytes_of_words(products.words()));
         self.state = State::AwaitsAdder { level, adder, products };
         Ok(Turn::Wait(vec![message]))
     }
@@ -380,7 +394,7 @@ impl Party {
         let mut products = Products::with_capacity(half);
         products.and_halves(first, second);
         let products = products.hidden(step, &mut self.keys)?;
-        let message = self.message(step, bytes_of_words(products.words()));
+        let message = self.message(step, self.role.next(), bytes_of_words(products.words()));
         self.state = State::AwaitsOr { level, rest, products };
         Ok(Turn::Wait(vec![message]))
     }

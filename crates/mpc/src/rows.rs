@@ -54,6 +54,17 @@ pub enum RowsError {
         /// Rows there are.
         rows: usize,
     },
+    /// A chunk of slots that does not begin at a whole word, or ends beyond the rows, or not at a whole
+    /// word before their end.
+    #[error("slots {first} to {end} of {rows} are no chunk: cut at multiples of {WORD} slots")]
+    Chunk {
+        /// The chunk's first slot.
+        first: usize,
+        /// The slot after its last one.
+        end: usize,
+        /// Slots there are.
+        rows: usize,
+    },
     /// Rows, vectors or layers other than the shape says.
     #[error("{found} {what} were given, the comparison's shape has {expected}")]
     Shape {
@@ -377,7 +388,24 @@ pub fn local_products_together(
     rows: &[&Rows],
     probes: &[&ProbeWeights],
 ) -> Result<Vec<Vec<u16>>, RowsError> {
-    check_shape(shape, rows, probes)?;
+    for rows in rows {
+        check_same("rows", shape.slots(), rows.count())?;
+    }
+    local_products_of(shape, rows, 0, probes)
+}
+
+/// [`local_products_together`] of a chunk: the shape's slots from `first_slot` on. Chunks are cut at
+/// multiples of 64 slots, and the last one ends where the rows do.
+///
+/// # Errors
+/// As [`local_products`], and when the chunk is not cut like this.
+pub fn local_products_of(
+    shape: Shape,
+    rows: &[&Rows],
+    first_slot: usize,
+    probes: &[&ProbeWeights],
+) -> Result<Vec<Vec<u16>>, RowsError> {
+    check_shape(shape, rows, first_slot, probes)?;
     let Some(pairs) = probes.first().map(|probe| pairs(probe.dimension)) else {
         return Ok(Vec::new());
     };
@@ -386,28 +414,40 @@ pub fn local_products_together(
     probes.iter().for_each(|probe| vectors.extend_from_slice(&probe.pairs));
     let stride = shape.slots_padded();
     let layer = shape.vectors() * stride;
-    let mut products: Vec<Vec<u16>> =
-        probes.iter().map(|_| Vec::with_capacity(rows.len() * layer)).collect();
-    let mut pass = vec![0; probes.len() * layer];
-    for rows in rows {
-        dot_products(Path::best(), &rows.lines, &vectors, pairs, &mut pass, stride);
-        for (products, pass) in products.iter_mut().zip(pass.chunks_exact(layer)) {
-            products.extend_from_slice(pass);
-        }
+    let blocks = first_slot / BLOCK..(first_slot + shape.slots()).div_ceil(BLOCK);
+    let mut products: Vec<Vec<u16>> = probes.iter().map(|_| vec![0; rows.len() * layer]).collect();
+    for (row, rows) in rows.iter().enumerate() {
+        let lines = &rows.lines[blocks.start * pairs..blocks.end * pairs];
+        let mut parts: Vec<&mut [u16]> = products
+            .iter_mut()
+            .flat_map(|products| products[row * layer..][..layer].chunks_exact_mut(stride))
+            .collect();
+        dot_products(Path::best(), lines, &vectors, pairs, &mut parts);
     }
-    debug_assert!(products.iter().all(|products| products.len().is_multiple_of(WORD)));
     Ok(products)
 }
 
-fn check_shape(shape: Shape, rows: &[&Rows], probes: &[&ProbeWeights]) -> Result<(), RowsError> {
-    let same = |what, expected, found| {
-        if expected == found { Ok(()) } else { Err(RowsError::Shape { what, expected, found }) }
-    };
-    same("rows a slot", shape.rows_per_slot(), rows.len())?;
+fn check_same(what: &'static str, expected: usize, found: usize) -> Result<(), RowsError> {
+    if expected == found { Ok(()) } else { Err(RowsError::Shape { what, expected, found }) }
+}
+
+fn check_shape(
+    shape: Shape,
+    rows: &[&Rows],
+    first: usize,
+    probes: &[&ProbeWeights],
+) -> Result<(), RowsError> {
+    check_same("rows a slot", shape.rows_per_slot(), rows.len())?;
+    for rows in rows {
+        let (end, count) = (first.saturating_add(shape.slots()), rows.count());
+        let whole = end == count || (end < count && end.is_multiple_of(WORD));
+        if !(whole && first.is_multiple_of(WORD)) {
+            return Err(RowsError::Chunk { first, end, rows: count });
+        }
+    }
     for probe in probes {
-        same("probe vectors", shape.vectors(), probe.count())?;
+        check_same("probe vectors", shape.vectors(), probe.count())?;
         for rows in rows {
-            same("rows", shape.slots(), rows.count())?;
             if rows.node != probe.node {
                 return Err(RowsError::WrongNode { expected: rows.node, found: probe.node });
             }
@@ -505,6 +545,33 @@ mod tests {
             let weights: Vec<_> = weights.iter().collect();
             assert_eq!(local_products_together(shape, &[rows], &weights).unwrap(), alone);
         }
+    }
+
+    #[test]
+    fn chunks_are_parts_of_the_whole() {
+        let random = SeededRandom::new(6);
+        let numbers: Vec<i16> = (0..200 * 12).map(|n| (n * 37 % 257 - 128) as i16).collect();
+        let [rows, ..] = rows_of(&Dealt::deal(&numbers, 12, &random).unwrap().sets);
+        let probe = ProbeWeights::new(&Dealt::deal(&numbers[..36], 12, &random).unwrap().sets[0]);
+        let shape = |slots| Shape::new(slots, 2, 3).unwrap();
+        let whole = local_products(shape(200), &[&rows, &rows], &probe).unwrap();
+        for chunk in [64, 128, 192] {
+            for first in (0..200).step_by(chunk) {
+                let part = shape(chunk.min(200 - first));
+                let products =
+                    local_products_of(part, &[&rows, &rows], first, &[&probe, &probe]).unwrap();
+                let expected: Vec<u16> = whole
+                    .chunks(shape(200).slots_padded())
+                    .flat_map(|layer| layer[first..].iter().copied().take(part.slots_padded()))
+                    .collect();
+                assert_eq!(products, [expected.clone(), expected]);
+            }
+        }
+        for (first, slots) in [(1, 64), (32, 64), (0, 63), (0, 201), (192, 64), (256, 1)] {
+            let error = local_products_of(shape(slots), &[&rows, &rows], first, &[&probe]);
+            assert!(matches!(error, Err(RowsError::Chunk { .. })), "{first}, {slots}");
+        }
+        assert!(local_products_of(shape(64), &[&rows, &rows], usize::MAX, &[&probe]).is_err());
     }
 
     #[test]

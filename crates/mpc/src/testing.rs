@@ -43,11 +43,16 @@ pub(crate) fn token_selection(keys: &[TokenKey; 3], role: Role) -> Selection {
     Selection::token(keys[role.index()].clone(), keys[role.previous().index()].clone())
 }
 
-/// Runs three parties to their end; every message that each received, and its parts.
+/// Runs three parties to their end; every message that each received, its parts, and the longest
+/// chain of messages that wait for each other.
 pub(crate) struct Run {
     pub(crate) received: [Vec<Message>; 3],
     pub(crate) parts: [Vec<ResultPart>; 3],
+    pub(crate) rounds: usize,
 }
+
+/// Messages on their way, by sender and receiver, each with its round.
+type Links = [[VecDeque<(usize, Message)>; 3]; 3];
 
 pub(crate) fn run(
     parameters: &Parameters,
@@ -55,39 +60,43 @@ pub(crate) fn run(
     products: [Vec<u16>; 3],
     selections: impl Fn(Role) -> Vec<Selection>,
 ) -> Run {
-    let mut run = Run { received: Default::default(), parts: Default::default() };
-    let mut links: [[VecDeque<Message>; 3]; 3] = Default::default();
+    let mut run = Run { received: Default::default(), parts: Default::default(), rounds: 0 };
+    let mut links = Links::default();
     let mut parties = Vec::new();
+    // The round up to which each node has heard.
+    let mut heard = [0; 3];
     for (role, (keys, products)) in Role::ALL.into_iter().zip(keys.into_iter().zip(products)) {
         let (party, turn) =
             Party::start(role, parameters.clone(), keys, products, selections(role)).unwrap();
         parties.push(party);
-        take(turn, &mut links, &mut run.parts[role.index()]);
+        take(turn, 0, &mut links, &mut run.parts[role.index()]);
     }
     loop {
         let ready = parties.iter_mut().find_map(|party| {
             let awaited = party.awaited()?;
             let to = party.role().index();
-            let message = links[awaited.from.index()][to].pop_front()?;
-            Some((party, message))
+            let (round, message) = links[awaited.from.index()][to].pop_front()?;
+            Some((party, round, message))
         });
-        let Some((party, message)) = ready else { break };
+        let Some((party, round, message)) = ready else { break };
         let to = party.role().index();
+        heard[to] = round.max(heard[to]);
         let turn = party.step(&message).unwrap();
         run.received[to].push(message);
-        take(turn, &mut links, &mut run.parts[to]);
+        take(turn, heard[to], &mut links, &mut run.parts[to]);
     }
     assert!(parties.iter().all(|party| party.awaited().is_none()), "a party waits for ever");
     assert!(links.as_flattened().iter().all(VecDeque::is_empty), "a message nobody wants");
+    run.rounds = heard.into_iter().max().unwrap_or(0);
     run
 }
 
-fn take(turn: Turn, links: &mut [[VecDeque<Message>; 3]; 3], parts: &mut Vec<ResultPart>) {
+fn take(turn: Turn, round: usize, links: &mut Links, parts: &mut Vec<ResultPart>) {
     match turn {
         Turn::Done(done) => *parts = done,
         Turn::Wait(messages) => {
             for message in messages {
-                links[message.from.index()][message.to.index()].push_back(message);
+                links[message.from.index()][message.to.index()].push_back((round + 1, message));
             }
         }
     }
