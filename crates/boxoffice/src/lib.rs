@@ -41,6 +41,7 @@ mod mail_key;
 mod mail_text;
 mod order;
 mod palm_entry;
+mod palm_owner;
 mod schema;
 mod secret_key;
 mod session;

@@ -12,6 +12,7 @@ use crate::station::{Message, StationHandle};
 mod counter;
 mod enrolment;
 mod entry;
+mod recognition;
 mod situation;
 
 /// One pedestal's errands. Each runs by itself and answers into the station; the session decides

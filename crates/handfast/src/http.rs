@@ -24,6 +24,7 @@ mod pedestal;
 mod problem;
 mod routes;
 pub(crate) mod till;
+mod trust;
 
 /// The largest body of any route: a few ids, a code, a line of text.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -50,6 +51,7 @@ fn all_routes() -> Routes {
     let routes = identity_routes(routes);
     let routes = boxoffice_routes(routes);
     let routes = till_routes(routes);
+    let routes = trust_routes(routes);
     demo_routes(routes)
 }
 
@@ -99,6 +101,17 @@ fn till_routes(routes: Routes) -> Routes {
         // As at a real gateway, the session's name in the path is the proof.
         .add(Access::Anyone, routes!(till::test_gateway::page))
         .add(Access::Anyone, routes!(till::test_gateway::choose))
+}
+
+fn trust_routes(routes: Routes) -> Routes {
+    routes
+        // The log is for everybody to copy: its leaves name nobody.
+        .add(Access::Anyone, routes!(trust::log_files::checkpoint))
+        .add(Access::Anyone, routes!(trust::log_files::cosigned))
+        .add(Access::Anyone, routes!(trust::log_files::key))
+        .add(Access::Anyone, routes!(trust::log_files::tile))
+        .add(Access::Fan, routes!(trust::receipts::mine))
+        .add(Access::Fan, routes!(trust::receipts::one))
 }
 
 fn demo_routes(routes: Routes) -> Routes {

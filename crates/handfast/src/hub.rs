@@ -8,6 +8,7 @@ use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Random};
 use handfast_till::Till;
 use handfast_till::test_gateway::TestGateway;
+use handfast_trust::Trust;
 use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};
 
@@ -22,6 +23,8 @@ pub(crate) struct Hub {
     pub(crate) till: Till,
     pub(crate) test_gateway: Arc<TestGateway>,
     pub(crate) vault: Vault,
+    /// The transparency log, and what opens its leaves.
+    pub(crate) trust: Trust,
     pub(crate) stations: Stations,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
@@ -30,6 +33,8 @@ pub(crate) struct Hub {
     pub(crate) carrying: Mutex<()>,
     /// The camera (or pictures) of this machine, for a pedestal whose page only draws.
     pub(crate) camera: Option<PathBuf>,
+    /// Where people reach the pages, without a slash at the end.
+    pub(crate) public_url: String,
     /// Whether people reach this service by https (behind a proxy that ends TLS).
     pub(crate) https: bool,
     /// What the demo added, in demo mode alone.

@@ -1,7 +1,7 @@
 //! What box office, vault and till owe each other about linked palms. Everything here can be
 //! repeated and interrupted: it is the difference between what should be and what is, carried over.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use handfast_boxoffice::{
     Arming, ArmingChanges, BoxOfficeError, DueDeletion, Link, LinkState, PalmHandle, Scope,
@@ -10,6 +10,8 @@ use handfast_model::{
     AccountId, CompanyId, EventId, GalleryId, PairwiseToken, RelyingParty, Timestamp, VenueId,
 };
 use handfast_till::{ArmedPalm, Shop, TillError};
+use handfast_tlog::DeletionCause;
+use handfast_trust::TrustError;
 use handfast_vault::{DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, VaultError};
 use thiserror::Error;
 
@@ -30,6 +32,8 @@ pub(crate) enum LinkingError {
     Vault(#[from] VaultError),
     #[error("the till could not do its part")]
     Till(#[from] TillError),
+    #[error("the transparency log could not do its part")]
+    Trust(#[from] TrustError),
 }
 
 type Result<T> = std::result::Result<T, LinkingError>;
@@ -75,13 +79,27 @@ impl Hub {
     /// Carries what can be carried; what failed is the answer, and stays for the next time.
     async fn carry(&self, changes: ArmingChanges) -> Result<()> {
         let mut failed = None;
+        self.note_armings(&changes.disarm, false).await?;
         for arming in &changes.disarm {
             failed = self.disarm(arming).await.err().or(failed);
         }
+        self.note_armings(&changes.arm, true).await?;
         for arming in &changes.arm {
             failed = self.arm(arming).await.err().or(failed);
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// One leaf an event: how many palms, not whose.
+    async fn note_armings(&self, armings: &[Arming], armed: bool) -> Result<()> {
+        let mut palms: BTreeMap<EventId, usize> = BTreeMap::new();
+        for arming in armings {
+            *palms.entry(arming.event_id).or_default() += 1;
+        }
+        for (event, palms) in palms {
+            self.note_arming(event, armed, palms).await?;
+        }
+        Ok(())
     }
 
     async fn arm(&self, arming: &Arming) -> Result<()> {
@@ -134,12 +152,19 @@ impl Hub {
             let shops = self.shops_of_company(link.company_id).await?;
             let (wanted, others): (Vec<Shop>, Vec<Shop>) =
                 shops.into_iter().partition(|shop| pays && reaches(&link, shop));
+            let before = self.till.shops_of_link(link.id).await?;
             // Forgetting comes first: what is interrupted here pays nowhere, never too widely.
             self.till.forget_link(link.id).await?;
+            for shop in before.iter().filter(|shop| !wanted.iter().any(|to| to.id == shop.shop)) {
+                self.log_payment_disarming(&link, shop.shop, &shop.name).await?;
+            }
             for shop in &others {
                 self.disarm_at_shop(&link, shop).await?;
             }
             for shop in &wanted {
+                if !before.iter().any(|known| known.shop == shop.id) {
+                    self.log_payment_arming(account, &link, shop.id).await?;
+                }
                 self.arm_at_shop(account, &link, shop, until).await?;
             }
         }
@@ -193,6 +218,7 @@ impl Hub {
     pub(crate) async fn carry_deletion(
         &self,
         due: &DueDeletion,
+        cause: DeletionCause,
     ) -> Result<Option<DeletionReceipt>> {
         let tokens: Vec<PairwiseToken> = due.palms.iter().map(|palm| palm.company_token).collect();
         self.till.forget_link(due.link_id).await?;
@@ -201,6 +227,9 @@ impl Hub {
             Err(VaultError::PalmUnknown) => None,
             Err(error) => return Err(error.into()),
         };
+        if let Some(receipt) = &receipt {
+            self.log_deletion(due, receipt, cause).await?;
+        }
         let recorded = receipt.as_ref().map(|receipt| receipt.receipt.to_string());
         let recorded = recorded.as_deref().unwrap_or(RECEIPT_LOST);
         self.boxoffice.acknowledge_deletion(due.link_id, recorded).await?;
@@ -211,7 +240,7 @@ impl Hub {
     pub(crate) async fn carry_due_deletions(&self) -> Result<()> {
         self.boxoffice.expire_links().await?;
         for due in self.boxoffice.due_deletions().await? {
-            self.carry_deletion(&due).await?;
+            self.carry_deletion(&due, DeletionCause::ConsentEnded).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod demo;
 mod errands;
 mod http;
 mod hub;
+mod leaves;
 mod linking;
 mod qr;
 mod serve;

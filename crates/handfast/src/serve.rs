@@ -11,6 +11,7 @@ use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
 use handfast_store::Store;
 use handfast_till::Till;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
+use handfast_trust::{Trust, TrustConfig};
 use handfast_vault::Vault;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, RwLock};
@@ -25,6 +26,8 @@ const MONEY_EVERY: StdDuration = StdDuration::from_secs(1);
 /// How often armings, deletions and strays are looked after; whatever a request changes is carried
 /// over at once, this is for time passing and for what failed.
 const LINKS_EVERY: StdDuration = StdDuration::from_secs(30);
+/// How often promised leaves are put under a checkpoint: a receipt is there within this.
+const LOG_EVERY: StdDuration = StdDuration::from_secs(1);
 
 /// Where a service keeps its things and how it is reached.
 #[derive(Clone, Debug)]
@@ -80,6 +83,7 @@ impl Settings {
         let vault = Vault::open(&self.data.join("vault"), clock.clone(), random.clone())
             .await
             .context("the vault cannot be opened")?;
+        let trust = self.trust(public_url, &clock, &random).await?;
         let https = public_url.starts_with("https://");
         Ok(Hub {
             clock,
@@ -88,6 +92,8 @@ impl Settings {
             till,
             test_gateway,
             vault,
+            trust,
+            public_url: public_url.to_owned(),
             stations: Stations::default(),
             enrolments: RwLock::default(),
             carrying: Mutex::default(),
@@ -95,6 +101,25 @@ impl Settings {
             https,
             demo,
         })
+    }
+
+    async fn trust(
+        &self,
+        public_url: &str,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> anyhow::Result<Trust> {
+        let host = public_url.split_once("://").map_or(public_url, |(_, host)| host);
+        let config = TrustConfig {
+            log_dir: self.data.join("log"),
+            keys_dir: self.data.join("keys"),
+            origin: format!("{host}/log"),
+            cosigners: Vec::new(),
+        };
+        let store = self.store("trust").await?;
+        Trust::open(config, store, clock.clone(), random.clone())
+            .await
+            .context("the transparency log cannot be opened")
     }
 
     async fn store(&self, service: &str) -> anyhow::Result<Store> {
@@ -134,6 +159,7 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Brings everything to where it should be after whatever happened before.
 pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
+    hub.note_software().await.context("the log does not take the version of this program")?;
     hub.till.recover().await.context("the till cannot look after its open charges")?;
     hub.carry_due_deletions().await?;
     hub.sweep_palms_without_link().await?;
@@ -145,10 +171,14 @@ pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
 pub(crate) async fn run(hub: SharedHub, listener: TcpListener) -> anyhow::Result<()> {
     let money = tokio::spawn(look_after_money(hub.clone()));
     let links = tokio::spawn(look_after_links(hub.clone()));
-    let served = axum::serve(listener, http::service(hub)).with_graceful_shutdown(told_to_stop());
+    let log = tokio::spawn(look_after_log(hub.clone()));
+    let served =
+        axum::serve(listener, http::service(hub.clone())).with_graceful_shutdown(told_to_stop());
     let served = served.await.context("the server stopped");
     money.abort();
     links.abort();
+    log.abort();
+    hub.trust.publish().await.context("the last leaves are promised and not yet published")?;
     served
 }
 
@@ -163,6 +193,20 @@ async fn look_after_money(hub: SharedHub) {
         }
         if let Err(error) = hub.till.end_credits().await {
             tracing::error!(%error, "ended credits could not be returned");
+        }
+    }
+}
+
+async fn look_after_log(hub: SharedHub) {
+    let mut every = tokio::time::interval(LOG_EVERY);
+    loop {
+        every.tick().await;
+        let looked_after = async {
+            hub.trust.publish().await?;
+            hub.trust.settle().await
+        };
+        if let Err(error) = looked_after.await {
+            tracing::error!(%error, "the transparency log could not be published; tried again soon");
         }
     }
 }

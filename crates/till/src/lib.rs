@@ -25,6 +25,7 @@ mod hover;
 mod ledger;
 #[cfg(test)]
 mod ledger_oracle;
+mod palm_owner;
 mod receipt;
 mod refund;
 mod schema;

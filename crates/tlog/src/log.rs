@@ -16,7 +16,7 @@ use handfast_model::{Clock, Timestamp};
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::cosignature::{CosignerGroup, TrustPolicy, cosigned_at};
-use crate::disk::{Disk, parent, place};
+use crate::disk::{Disk, TileSource, parent, place};
 use crate::error::LogError;
 use crate::hash::TreeHash;
 use crate::journal;
@@ -351,6 +351,12 @@ impl Log {
     #[must_use]
     pub fn cosigned_checkpoint(&self) -> Option<SignedCheckpoint> {
         lock(&self.checkpoints).cosigned.clone()
+    }
+
+    /// The log's files, as they are served to everybody.
+    #[must_use]
+    pub fn files(&self) -> &dyn TileSource {
+        self.disk.as_ref()
     }
 
     /// Whom a verifier of this log believes.

@@ -62,6 +62,9 @@ impl Desk {
                 return ticket_problem(&error);
             }
         };
+        let logged =
+            self.hub.log_enrolment(linked.account_id, linked.link_id, &self.device.device).await;
+        logged.map_err(|error| fault(&error))?;
         self.hub.carry_armings_of(linked.account_id).await.map_err(|error| fault(&error))?;
         Ok(Answer::Enrolled {
             palms: u32::try_from(handles.len()).unwrap_or(u32::MAX),

@@ -9,6 +9,7 @@ use handfast_pedestal::{Answer, IDENTIFIED_KEPT, Reason, RequestId};
 use handfast_vault::dealer::Presentation;
 use std::sync::PoisonError;
 
+use super::recognition::Search;
 use super::{Desk, Refused, fault};
 
 /// Somebody who was identified and may enter: kept until admitted, released or forgotten.
@@ -25,7 +26,8 @@ impl Desk {
         presentation: Presentation,
     ) -> Result<Answer, Refused> {
         let galleries = self.galleries_tonight().await?;
-        let token = match self.recognise(&galleries, presentation).await {
+        let search = Search::Entry(self.device.device.venue_id);
+        let token = match self.recognise(search, &galleries, presentation).await {
             Ok(token) => token,
             Err(Refused(reason)) => {
                 self.record_stranger(id, reason).await;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use handfast_boxoffice::Decision;
+use handfast_tlog::DeletionCause;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -59,7 +60,7 @@ pub(crate) async fn decide(
 ) -> Result<StatusCode, Problem> {
     match hub.boxoffice.decide_link(&key, body.decision).await? {
         Some(due) => {
-            hub.carry_deletion(&due).await?;
+            hub.carry_deletion(&due, DeletionCause::Person).await?;
         }
         None => hub.carry_armings().await?,
     }

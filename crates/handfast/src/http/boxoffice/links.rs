@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use handfast_boxoffice::{Link, Scope};
 use handfast_model::{ConsentId, LinkId};
+use handfast_tlog::DeletionCause;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +20,7 @@ impl From<LinkingError> for Problem {
         match error {
             LinkingError::BoxOffice(error) => error.into(),
             LinkingError::Till(error) => error.into(),
+            LinkingError::Trust(error) => error.into(),
             LinkingError::Vault(error) => {
                 Self::from_failure(&error);
                 Self::unavailable(
@@ -227,7 +229,7 @@ async fn destroy(
     hub: &Hub,
     due: &handfast_boxoffice::DueDeletion,
 ) -> Result<DeletionReceiptView, Problem> {
-    let receipt = hub.carry_deletion(due).await?.ok_or_else(|| {
+    let receipt = hub.carry_deletion(due, DeletionCause::Person).await?.ok_or_else(|| {
         Problem::conflict("This palm was destroyed before; its link is gone from your page.")
     })?;
     Ok(DeletionReceiptView {

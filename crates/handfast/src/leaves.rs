@@ -1,0 +1,220 @@
+//! What the transparency log is told: one method for each thing that leaves a leaf. A leaf names
+//! nobody; what opens it is kept for the person it is about ([`handfast_trust`]).
+
+use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Scope};
+use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
+use handfast_tlog::{AuditTags, DeletionCause, PublicText, Purpose, Statement};
+use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
+use handfast_vault::DeletionReceipt;
+use sha2::{Digest as _, Sha256};
+
+use crate::hub::Hub;
+use crate::linking::LinkingError;
+
+impl Hub {
+    /// Logs that galleries are searched, before what is found may be told.
+    pub(crate) async fn promise_search(
+        &self,
+        purpose: Purpose,
+        galleries: &[GalleryId],
+        device: &Device,
+    ) -> Result<Vec<Promised>, TrustError> {
+        let record = Record::Use {
+            purpose: word_of(purpose),
+            place: place_of(device),
+            at: self.clock.now(),
+        };
+        let mut promised = Vec::with_capacity(galleries.len());
+        for &gallery in galleries {
+            // A gallery that nobody opened yet is searched in vain.
+            let searched = self.vault.armed(gallery).await.unwrap_or(0);
+            let statement = Statement::Identify {
+                purpose,
+                place: self.trust.label(&gallery),
+                searched: count(searched),
+                tags: AuditTags::default(),
+            };
+            promised.push(self.trust.promise(statement, &record).await?);
+        }
+        Ok(promised)
+    }
+
+    /// Logs that palms were enrolled and linked, under this consent. The leaf is owed where the log
+    /// fails; then nothing is armed until the log is back ([`Hub::note_arming`]).
+    pub(crate) async fn log_enrolment(
+        &self,
+        account: AccountId,
+        link: LinkId,
+        device: &Device,
+    ) -> Result<(), LinkingError> {
+        let Some(link) = self.link(account, link).await? else { return Ok(()) };
+        let statement = Statement::Enrol {
+            place: self.trust.label(&device.venue_id),
+            palms: count(link.palms.len()),
+        };
+        let record = self.consent_record(&link, &link.consent).await?;
+        Ok(self.trust.record(link.id, statement, &record).await?)
+    }
+
+    async fn link(&self, account: AccountId, id: LinkId) -> Result<Option<Link>, LinkingError> {
+        let links = self.boxoffice.links(account).await?;
+        Ok(links.into_iter().find(|link| link.id == id))
+    }
+
+    async fn consent_record(&self, link: &Link, consent: &Consent) -> Result<Record, LinkingError> {
+        Ok(Record::Consent(Box::new(ConsentRecord {
+            consent_id: consent.id.to_string(),
+            link_id: link.id.to_string(),
+            controller: self.company_name(link.company_id).await?,
+            text_version: consent.text_version.clone(),
+            language: consent.language.as_str().to_owned(),
+            purposes: consent.purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect(),
+            scope: consent.scope.map_or(Some(ConsentScope::Shops), |scope| Some(scope_of(scope))),
+            given_at: consent.given_at,
+            until: consent.until,
+            withdraw_at: format!("{}/portal", self.public_url),
+        })))
+    }
+
+    async fn company_name(&self, id: CompanyId) -> Result<String, LinkingError> {
+        let companies = self.boxoffice.companies().await?;
+        let company = companies.into_iter().find(|company| company.id == id);
+        Ok(company.map(|company| company.name).unwrap_or_default())
+    }
+
+    /// Logs that palms are put into an event's gallery or taken out, before they are.
+    pub(crate) async fn note_arming(
+        &self,
+        event: EventId,
+        armed: bool,
+        palms: usize,
+    ) -> Result<(), TrustError> {
+        let place = self.trust.label(&GalleryId::from(event));
+        let (purpose, palms) = (Purpose::Entry, count(palms));
+        let statement = match armed {
+            true => Statement::Arm { purpose, place, palms },
+            false => Statement::Disarm { purpose, place, palms },
+        };
+        self.note(statement).await
+    }
+
+    /// Logs that a link's palms may pay at a shop from now on, under the payment consent.
+    pub(crate) async fn log_payment_arming(
+        &self,
+        account: AccountId,
+        link: &Link,
+        shop: ShopId,
+    ) -> Result<(), LinkingError> {
+        let statement = Statement::Arm {
+            purpose: Purpose::Payment,
+            place: self.trust.label(&GalleryId::from(shop)),
+            palms: count(link.palms.len()),
+        };
+        let Some(consent) = self.boxoffice.payment_consent(account).await? else {
+            return Ok(());
+        };
+        let record = self.consent_record(link, &consent).await?;
+        let promised = self.trust.promise(statement, &record).await?;
+        Ok(self.trust.keep(link.id, promised).await?)
+    }
+
+    /// Logs that a link's palms pay at a shop no more.
+    pub(crate) async fn log_payment_disarming(
+        &self,
+        link: &Link,
+        shop: ShopId,
+        name: &str,
+    ) -> Result<(), TrustError> {
+        let statement = Statement::Disarm {
+            purpose: Purpose::Payment,
+            place: self.trust.label(&GalleryId::from(shop)),
+            palms: count(link.palms.len()),
+        };
+        let place = name.to_owned();
+        let record = Record::Arming { armed: false, purpose: "payment", place, until: None };
+        self.trust.record(link.id, statement, &record).await
+    }
+
+    /// Logs that a link's palms were destroyed: it has happened, so the leaf is owed where the log
+    /// fails.
+    pub(crate) async fn log_deletion(
+        &self,
+        due: &DueDeletion,
+        receipt: &DeletionReceipt,
+        cause: DeletionCause,
+    ) -> Result<(), TrustError> {
+        let statement = Statement::Delete { cause, palms: receipt.palms };
+        let record = Record::Deletion {
+            receipt_id: receipt.receipt.to_string(),
+            palms: receipt.palms,
+            deleted_at: receipt.deleted_at,
+            statement: receipt.statement().to_owned(),
+        };
+        self.trust.record(due.link_id, statement, &record).await
+    }
+
+    /// Logs the artist's switch, before it is answered.
+    pub(crate) async fn note_switch(
+        &self,
+        event: EventId,
+        to: Biometrics,
+    ) -> Result<(), TrustError> {
+        let to = match to {
+            Biometrics::Allowed => handfast_tlog::Biometrics::Allowed,
+            Biometrics::Forbidden => handfast_tlog::Biometrics::Forbidden,
+        };
+        let event = self.trust.label(&GalleryId::from(event));
+        self.note(Statement::BiometricsSwitched { event, to }).await
+    }
+
+    /// Logs which program runs from now on: its version, and the hash of its file.
+    pub(crate) async fn note_software(&self) -> anyhow::Result<()> {
+        let digest = tokio::task::spawn_blocking(|| {
+            let program = std::fs::read(std::env::current_exe()?)?;
+            Ok::<[u8; 32], std::io::Error>(Sha256::digest(&program).into())
+        });
+        let statement = Statement::SoftwareVersion {
+            component: PublicText::new("handfast hub")?,
+            version: PublicText::new(env!("CARGO_PKG_VERSION"))?,
+            digest: digest.await??,
+        };
+        Ok(self.note(statement).await?)
+    }
+
+    /// A leaf with nothing private in it.
+    async fn note(&self, statement: Statement) -> Result<(), TrustError> {
+        self.trust.promise(statement, &Record::Nothing).await.map(drop)
+    }
+}
+
+/// Where a device stands, for the person who used it.
+fn place_of(device: &Device) -> String {
+    let parts = [Some(&device.venue_name), device.gate_name.as_ref(), device.lane_name.as_ref()];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    match parts.len() {
+        1 => format!("{} · {}", device.venue_name, device.name),
+        _ => parts.join(" · "),
+    }
+}
+
+const fn word_of(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::DuplicateCheck => "duplicate_check",
+        Purpose::Entry => "entry",
+        Purpose::Payment => "payment",
+        Purpose::Age => "age",
+        Purpose::Loyalty => "loyalty",
+    }
+}
+
+const fn scope_of(scope: Scope) -> ConsentScope {
+    match scope {
+        Scope::Event => ConsentScope::Event,
+        Scope::Venue => ConsentScope::Venue,
+        Scope::Company => ConsentScope::Company,
+    }
+}
+
+fn count(palms: usize) -> u32 {
+    u32::try_from(palms).unwrap_or(u32::MAX)
+}
