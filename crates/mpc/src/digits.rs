@@ -93,6 +93,7 @@ pub(crate) fn split(
     numbers: &[u16],
     mut hide: impl FnMut(&mut [u64]),
 ) -> (Vec<u8>, SharedBits) {
+    assert!(path.is_available(), "this machine lacks the instructions of {path:?}");
     let tables = digits.tables();
     let mut body = vec![0; 8 * tables * numbers.len() / 64];
     let mut top = SharedBits::with_capacity(numbers.len() / 64);
@@ -132,6 +133,7 @@ pub(crate) fn carries(
     constant: bool,
     mut tables: impl FnMut(&mut [u64]),
 ) -> Carried {
+    assert!(path.is_available(), "this machine lacks the instructions of {path:?}");
     let all = numbers.len() / 64;
     let (count, sums) = (digits.tables(), digits.carries());
     let mut shares = vec![0; sums * all];
@@ -509,7 +511,7 @@ mod tests {
         }
         pairs.resize(pairs.len().next_multiple_of(64), (0, 0));
         let (u, v): (Vec<u16>, Vec<u16>) = pairs.into_iter().unzip();
-        Path::available().into_iter().for_each(|path| check(path, Digits::WORD, &u, &v));
+        Path::available().for_each(|path| check(path, Digits::WORD, &u, &v));
     }
 
     #[test]

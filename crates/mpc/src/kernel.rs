@@ -5,7 +5,7 @@
 //! reads memory from one end to the other, a line meets every probe vector while it is in a
 //! register, and sixteen sums come out side by side, without adding across a register.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Rows that stand interleaved.
 pub(crate) const BLOCK: usize = 16;
@@ -15,6 +15,10 @@ pub(crate) const LINE: usize = 2 * BLOCK;
 /// meets the probe vectors.
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 128;
+
+/// Vectors for which blocks are taken one at a time.
+#[cfg(target_arch = "x86_64")]
+const FEW: usize = 4;
 
 /// A cache line: two neighbouring numbers of each of sixteen rows.
 #[repr(C, align(64))]
@@ -34,9 +38,10 @@ impl Zeroize for Line {
 /// Two neighbouring numbers of a probe vector.
 pub(crate) type Pair = [u16; 2];
 
-/// Which instructions are used.
+/// Which instructions compute. All give the same; the fastest that the machine has is used, others
+/// are for tests and for measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
+pub enum Path {
     /// What every machine has.
     Portable,
     /// 256-bit multiply and add.
@@ -51,28 +56,37 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    /// Those that this machine has, the slowest first.
-    pub(crate) fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "one path there"))]
-        let mut paths = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                paths.push(Self::Avx2);
+    /// The fastest first.
+    #[cfg(target_arch = "x86_64")]
+    const ALL: &[Self] = &[Self::Vnni, Self::Avx512, Self::Avx2, Self::Portable];
+    #[cfg(not(target_arch = "x86_64"))]
+    const ALL: &[Self] = &[Self::Portable];
+
+    /// Whether this machine has the instructions.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
             }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-                paths.push(Self::Avx512);
-                if is_x86_feature_detected!("avx512vnni") {
-                    paths.push(Self::Vnni);
-                }
-            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => Self::Avx512.is_available() && is_x86_feature_detected!("avx512vnni"),
         }
-        paths
+    }
+
+    /// Those that this machine has, the fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|path| path.is_available())
     }
 
     /// The fastest that this machine has.
-    pub(crate) fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Portable)
+    #[must_use]
+    pub fn best() -> Self {
+        Self::available().next().unwrap_or(Self::Portable)
     }
 }
 
@@ -85,7 +99,7 @@ pub(crate) fn dot_products(
     pairs: usize,
     products: &mut [&mut [u16]],
 ) {
-    debug_assert!(path == Path::Portable || Path::available().contains(&path));
+    assert!(path.is_available(), "this machine lacks the instructions of {path:?}");
     assert!(pairs > 0 && blocks.len().is_multiple_of(pairs));
     assert!(vectors.len() == pairs * products.len());
     let rows = blocks.len() / pairs * BLOCK;
@@ -124,17 +138,33 @@ fn dot_products_portable(
     }
 }
 
+/// Vectors in groups; of a group first all first pairs, then all second ones, and so on: in the order
+/// in which they are read.
+#[cfg(target_arch = "x86_64")]
+fn grouped(vectors: &[Pair], pairs: usize, group: usize) -> Zeroizing<Vec<Pair>> {
+    let mut grouped = Zeroizing::new(vec![[0; 2]; vectors.len()]);
+    for (from, to) in vectors.chunks(group * pairs).zip(grouped.chunks_mut(group * pairs)) {
+        let count = from.len() / pairs;
+        for (v, vector) in from.chunks_exact(pairs).enumerate() {
+            for (pair, place) in vector.iter().zip(to.chunks_exact_mut(count)) {
+                place[v] = *pair;
+            }
+        }
+    }
+    grouped
+}
+
 /// Blocks of rows times groups of vectors, with the instructions of one path. A sum of products of
 /// signed 16-bit halves, wrapping at 2^32, is right modulo 2^16 whatever the signs were meant to be.
 #[cfg(target_arch = "x86_64")]
 macro_rules! dot_products_with {
     ($name:ident, $features:literal, $parts:literal, $group:literal, $together:literal, $zero:ident,
-     $load:ident, $broadcast:ident, $accumulate:ident, $store:ident, [$($piece:ident),*]) => {
+     $load:ident, $broadcast:ident, $accumulate:ident, $add:ident, $store:ident, [$($piece:ident),*]) => {
         mod $name {
             use std::arch::x86_64::*;
 
             $(use super::pieces::$piece;)*
-            use super::{AHEAD, BLOCK, LINE, Line, Pair};
+            use super::{AHEAD, BLOCK, FEW, LINE, Line, Pair, grouped};
 
             /// Vectors that a line meets at a time, and blocks that a pair meets at a time: their
             /// sums fit the registers.
@@ -151,25 +181,31 @@ macro_rules! dot_products_with {
                 first: bool,
             ) {
                 let pairs = blocks.len() / B;
-                let mut sums = [[[$zero(); $parts]; B]; V];
-                let mut each: [&[Pair]; V] = [&[]; V];
-                for v in 0..V {
-                    each[v] = &vectors[v * pairs..][..pairs];
-                }
+                // Sums of even and of odd places: of few vectors one sum alone would be waited for.
+                let mut sums = [[[[$zero(); $parts]; B]; V]; 2];
+                let pairs_at = vectors.as_chunks::<V>().0;
+                assert!(pairs_at.len() == pairs);
                 let mut block: [&[Line]; B] = [&[]; B];
                 for b in 0..B {
                     block[b] = &blocks[b * pairs..][..pairs];
                 }
                 for at in 0..pairs {
                     if first {
-                        for block in block {
-                            // Beyond the end this asks for what is not there, which does nothing.
-                            let ahead = block.as_ptr().wrapping_add(at + AHEAD);
-                            _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                        // Beyond the end this asks for what is not there, which does nothing.
+                        let now = blocks.as_ptr().wrapping_add(B * at);
+                        if B == 1 {
+                            _mm_prefetch::<_MM_HINT_T0>(now.wrapping_add(AHEAD).cast());
+                        } else {
+                            // The next blocks, while these meet their first vectors.
+                            for line in 0..B {
+                                let next = now.wrapping_add(blocks.len() + line);
+                                _mm_prefetch::<_MM_HINT_T1>(next.cast());
+                            }
                         }
                     }
+                    let sums = &mut sums[if V <= FEW { at % 2 } else { 0 }];
                     for v in 0..V {
-                        let [low, high] = each[v][at];
+                        let [low, high] = pairs_at[at][v];
                         let pair = $broadcast(i32::from(low) | i32::from(high) << 16);
                         for b in 0..B {
                             for part in 0..$parts {
@@ -186,7 +222,12 @@ macro_rules! dot_products_with {
                     for b in 0..B {
                         for part in 0..$parts {
                             let place = at_row + b * BLOCK + part * (BLOCK / $parts);
-                            $store(sums[v][b][part], &mut products[v][place..][..BLOCK / $parts]);
+                            let sum = if V <= FEW {
+                                $add(sums[0][v][b][part], sums[1][v][b][part])
+                            } else {
+                                sums[0][v][b][part]
+                            };
+                            $store(sum, &mut products[v][place..][..BLOCK / $parts]);
                         }
                     }
                 }
@@ -228,14 +269,15 @@ macro_rules! dot_products_with {
                 pairs: usize,
                 products: &mut [&mut [u16]],
             ) {
-                for (at, blocks) in blocks.chunks(TOGETHER * pairs).enumerate() {
-                    let row = at * TOGETHER * BLOCK;
+                let vectors = &grouped(vectors, pairs, GROUP);
+                // Few vectors wait for memory, which is read best from one end to the other.
+                let together = if products.len() > FEW { TOGETHER } else { 1 };
+                for (at, blocks) in blocks.chunks(together * pairs).enumerate() {
+                    let row = at * together * BLOCK;
                     if blocks.len() == TOGETHER * pairs {
                         blocks_of::<TOGETHER>(blocks, vectors, products, row);
                     } else {
-                        for (b, block) in blocks.chunks_exact(pairs).enumerate() {
-                            blocks_of::<1>(block, vectors, products, row + b * BLOCK);
-                        }
+                        blocks_of::<1>(blocks, vectors, products, row);
                     }
                 }
             }
@@ -254,6 +296,7 @@ dot_products_with!(
     _mm256_load_si256,
     _mm256_set1_epi32,
     accumulate_256,
+    _mm256_add_epi32,
     store_256,
     [accumulate_256, store_256]
 );
@@ -268,6 +311,7 @@ dot_products_with!(
     _mm512_load_si512,
     _mm512_set1_epi32,
     accumulate_512,
+    _mm512_add_epi32,
     store_512,
     [accumulate_512, store_512]
 );
@@ -282,6 +326,7 @@ dot_products_with!(
     _mm512_load_si512,
     _mm512_set1_epi32,
     _mm512_dpwssd_epi32,
+    _mm512_add_epi32,
     store_512,
     [store_512]
 );

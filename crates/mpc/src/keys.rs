@@ -253,33 +253,26 @@ impl Stream {
         }
     }
 
-    fn combine_numbers(&mut self, numbers: &mut [u16], combine: impl Fn(u16, u16) -> u16) {
+    /// The next words.
+    pub(crate) fn words(&mut self, count: usize) -> Vec<u64> {
         match self {
-            Self::Keyed(stream) => stream.combine_numbers(numbers, combine),
+            Self::Keyed(stream) => stream.words(count),
             #[cfg(test)]
-            Self::Tape(tape) => {
-                let words = tape.drain(..numbers.len() / 4);
-                for (word, four) in words.zip(numbers.chunks_mut(4)) {
-                    for (at, number) in four.iter_mut().enumerate() {
-                        *number = combine(*number, (word >> (16 * at)) as u16);
-                    }
-                }
-            }
+            Self::Tape(tape) => tape.drain(..count).collect(),
         }
     }
 
-    /// The next words.
-    pub(crate) fn words(&mut self, count: usize) -> Vec<u64> {
-        let mut words = vec![0; count];
-        self.xor_words(&mut words);
-        words
-    }
-
     /// The next numbers.
-    pub(crate) fn numbers(&mut self, count: usize) -> Vec<u16> {
-        let mut numbers = vec![0; count];
-        self.combine_numbers(&mut numbers, |_, new| new);
-        numbers
+    pub(crate) fn numbers(&mut self, count: usize) -> Zeroizing<Vec<u16>> {
+        match self {
+            Self::Keyed(stream) => stream.numbers(count),
+            #[cfg(test)]
+            Self::Tape(tape) => {
+                let words = tape.drain(..count / 4);
+                let four = |word: u64| [word, word >> 16, word >> 32, word >> 48];
+                Zeroizing::new(words.flat_map(four).map(|number| number as u16).collect())
+            }
+        }
     }
 }
 

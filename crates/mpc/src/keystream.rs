@@ -1,40 +1,35 @@
 //! Pseudorandom bytes: AES-256 in counter mode under a key that is used for one stream alone.
 
-use aes::Aes256;
-use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
 
-const BLOCK: usize = 16;
-/// Blocks encrypted together: as many as the widest AES instructions are given at a time. Fewer
-/// would be encrypted one by one.
-const CHUNK_BLOCKS: usize = 64;
-const CHUNK: usize = CHUNK_BLOCKS * BLOCK;
+use crate::cipher::{BLOCK, Cipher, TOGETHER};
+
+const CHUNK: usize = TOGETHER * BLOCK;
 
 /// A stream of pseudorandom bytes that only runs forward: it cannot be copied or set back, so no
 /// part of it is given out twice.
 pub(crate) struct Keystream {
-    cipher: Aes256,
+    cipher: Cipher,
     /// The next chunk's first counter, encrypted as 128 bits with the most significant byte first.
     counter: u64,
     /// The last chunk, of which bytes from `used` on are still to be given out.
-    chunk: Zeroizing<[u8; CHUNK]>,
+    chunk: Zeroizing<[[u8; BLOCK]; TOGETHER]>,
     used: usize,
 }
 
 impl Keystream {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let chunk = Zeroizing::new([0; CHUNK]);
-        Self { cipher: Aes256::new(key.into()), counter: 0, chunk, used: CHUNK }
+        let chunk = Zeroizing::new([[0; BLOCK]; TOGETHER]);
+        Self { cipher: Cipher::new(key), counter: 0, chunk, used: CHUNK }
     }
 
     fn next_chunk(&mut self) {
-        let blocks = self.chunk.as_chunks_mut::<BLOCK>().0;
         // A chunk's first counter is a multiple of its length: the sum is an OR, without carries.
-        for (at, block) in (0u64..).zip(blocks.iter_mut()) {
+        for (at, block) in (0u64..).zip(self.chunk.iter_mut()) {
             *block = u128::from(self.counter | at).to_be_bytes();
         }
-        self.cipher.encrypt_blocks(Block::<Aes256>::cast_slice_from_core_mut(blocks));
-        self.counter += CHUNK_BLOCKS as u64;
+        self.cipher.encrypt(&mut self.chunk);
+        self.counter += TOGETHER as u64;
         self.used = 0;
     }
 
@@ -48,7 +43,7 @@ impl Keystream {
                 self.next_chunk();
             }
             let length = (wanted - given).min(CHUNK - self.used);
-            take(given / unit, &self.chunk[self.used..][..length]);
+            take(given / unit, &self.chunk.as_flattened()[self.used..][..length]);
             self.used += length;
             given += length;
         }
@@ -78,9 +73,20 @@ impl Keystream {
 
     /// The next `count` numbers of 16 bits.
     pub(crate) fn numbers(&mut self, count: usize) -> Zeroizing<Vec<u16>> {
-        let mut numbers = Zeroizing::new(vec![0; count]);
-        self.combine_numbers(&mut numbers, |_, new| new);
+        let mut numbers = Zeroizing::new(Vec::with_capacity(count));
+        self.pieces(2, 2 * count, |_, bytes| {
+            numbers.extend(bytes.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)));
+        });
         numbers
+    }
+
+    /// The next `count` words.
+    pub(crate) fn words(&mut self, count: usize) -> Vec<u64> {
+        let mut words = Vec::with_capacity(count);
+        self.pieces(8, 8 * count, |_, bytes| {
+            words.extend(bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight)));
+        });
+        words
     }
 }
 

@@ -94,12 +94,14 @@
 
 mod adder;
 mod bits;
+mod cipher;
 mod dealing;
 mod digits;
 mod kernel;
 mod keys;
 mod keystream;
 mod message;
+mod pages;
 mod party;
 mod renewal;
 pub mod ring;
@@ -118,6 +120,7 @@ mod view_tests;
 pub use dealing::{
     CheckKey, DIMENSION_MAX, DealingError, Dealt, FORMAT_VERSION, ShareSet, VECTORS_MAX,
 };
+pub use kernel::Path;
 pub use keys::{
     ATTEMPTS_MAX, KeyError, OwnNonce, PROTOCOL_VERSION, PairMaster, PairMasters, PeerNonces,
     QueryContext, QueryKeys,
@@ -128,6 +131,7 @@ pub use renewal::{Rebuilding, Refresh, RenewalSeed};
 pub use role::Role;
 pub use rows::{
     ProbeWeights, Rows, RowsError, local_products, local_products_of, local_products_together,
+    local_products_with,
 };
 pub use selection::{Purpose, ResultPart, Selection, TOKEN, TokenKey, is_no_match, open};
 pub use shape::{COMPARISONS_MAX, Shape, ShapeError, THRESHOLD_MAX, Threshold};

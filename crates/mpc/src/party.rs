@@ -3,6 +3,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::adder::Adder;
 use crate::bits::{Products, SharedBits};
@@ -78,6 +79,7 @@ pub struct Parameters {
     live: Vec<u64>,
     /// How numbers are cut into digits; shorter numbers only to enumerate everything.
     digits: Digits,
+    path: Path,
 }
 
 impl Parameters {
@@ -99,7 +101,18 @@ impl Parameters {
         if let Some(last) = live.last_mut() {
             *last &= u64::MAX >> padding;
         }
-        Ok(Self { shape, threshold, slots, live, digits: Digits::WORD })
+        Ok(Self { shape, threshold, slots, live, digits: Digits::WORD, path: Path::best() })
+    }
+
+    /// The same computed with other instructions than the fastest ones, for measuring.
+    ///
+    /// # Panics
+    /// When this machine lacks them.
+    #[must_use]
+    pub fn with_path(mut self, path: Path) -> Self {
+        assert!(path.is_available(), "this machine lacks the instructions of {path:?}");
+        self.path = path;
+        self
     }
 
     /// The same with shorter numbers.
@@ -128,7 +141,7 @@ enum State {
     /// A: the sum of the summands that it has, until those of `from` arrive.
     AwaitsSummands { sum: Vec<u16>, from: Role },
     /// C: its part v of the numbers, until its share of A's tables arrives.
-    AwaitsSplit { v: Vec<u16> },
+    AwaitsSplit { v: Zeroizing<Vec<u16>> },
     /// B and C: the digits' carries. `hidden` is what was sent of them, `other` the component that
     /// the receiver lacks.
     AwaitsCarries { top: SharedBits, hidden: Vec<u64>, other: Vec<u64> },
@@ -272,7 +285,10 @@ impl Party {
 
     /// Two random numbers a comparison that B and C have: B hides its summands with the first one, C
     /// with the second one, and their sum v is what A's number u lacks.
-    fn hide_summands(&mut self, mut summands: Vec<u16>) -> Result<(Message, Vec<u16>), PartyError> {
+    fn hide_summands(
+        &mut self,
+        mut summands: Vec<u16>,
+    ) -> Result<(Message, Zeroizing<Vec<u16>>), PartyError> {
         let count = summands.len();
         let mut random = self.keys.streams(Step::Reshare)?;
         let stream =
@@ -280,10 +296,10 @@ impl Party {
         let (mut of_b, of_c) = (stream.numbers(count), stream.numbers(count));
         let hiding = if self.role == Role::B { &of_b } else { &of_c };
         let mask = self.parameters.digits.mask();
-        for (summand, random) in summands.iter_mut().zip(hiding) {
+        for (summand, random) in summands.iter_mut().zip(hiding.iter()) {
             *summand = summand.wrapping_sub(*random) & mask;
         }
-        of_b.iter_mut().zip(of_c).for_each(|(v, c)| *v = v.wrapping_add(c));
+        of_b.iter_mut().zip(of_c.iter()).for_each(|(v, c)| *v = v.wrapping_add(*c));
         Ok((self.message(Step::Reshare, Role::A, bytes_of_numbers(&summands)), of_b))
     }
 
@@ -293,7 +309,7 @@ impl Party {
         let mut random = self.keys.streams(Step::Split)?;
         let next_tables = |words: &mut [u64]| random.with_previous.xor_words(words);
         let Carried { shares, top, top_share } =
-            carries(Path::best(), self.parameters.digits, &v, true, next_tables);
+            carries(self.parameters.path, self.parameters.digits, &v, true, next_tables);
         let top = SharedBits { own: top, previous: top_share };
         Ok(vec![reshare, self.send_carries(Role::C, shares, top)?])
     }
@@ -313,7 +329,7 @@ impl Party {
             rest = later;
         };
         let Carried { shares, top, top_share } =
-            carries(Path::best(), self.parameters.digits, v, false, next_tables);
+            carries(self.parameters.path, self.parameters.digits, v, false, next_tables);
         let top = SharedBits { own: top_share, previous: top };
         Ok(Turn::Wait(vec![self.send_carries(Role::B, shares, top)?]))
     }
@@ -321,11 +337,11 @@ impl Party {
     /// A: u = score - v - T becomes tables of its digits, shared between B and C. Of the carries A
     /// has two random components; the third one is what B and C make up the rest with.
     fn split(&mut self, mut u: Vec<u16>) -> Result<Turn, PartyError> {
-        let Parameters { threshold, digits, .. } = self.parameters;
+        let Parameters { threshold, digits, path, .. } = self.parameters;
         u.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(threshold.get()));
         let mut random = self.keys.streams(Step::Split)?;
         let hide = |words: &mut [u64]| random.with_next.xor_words(words);
-        let (body, top) = split(Path::best(), digits, &u, hide);
+        let (body, top) = split(path, digits, &u, hide);
         let split = self.message(Step::Split, Role::C, body);
         let words = self.parameters.shape.comparison_words();
         let count = digits.carries() * words;

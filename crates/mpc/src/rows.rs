@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::kernel::{BLOCK, Line, Pair, Path, WORD, dot_products};
 use crate::ring::{DEGREE, Element, conversion_factor, lagrange_weight};
-use crate::{Role, Shape, ShareSet};
+use crate::{Role, Shape, ShareSet, pages};
 
 /// Why shares do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -175,7 +175,8 @@ impl Rows {
     /// No rows yet, of `dimension` numbers each, with room for `capacity`.
     #[must_use]
     pub fn new(node: Role, dimension: usize, capacity: usize) -> Self {
-        let lines = Vec::with_capacity(capacity.div_ceil(BLOCK) * pairs(dimension));
+        let mut lines = Vec::with_capacity(capacity.div_ceil(BLOCK) * pairs(dimension));
+        pages::prefer_large(&mut lines);
         Self { node, dimension, conversion: Conversion::of_references(node), count: 0, lines }
     }
 
@@ -303,7 +304,8 @@ impl Rows {
     fn reserve(&mut self, rows: usize) {
         let needed = (self.count + rows).div_ceil(BLOCK) * pairs(self.dimension);
         if needed > self.lines.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.lines.capacity()));
+            let mut larger: Vec<Line> = Vec::with_capacity(needed.max(2 * self.lines.capacity()));
+            pages::prefer_large(&mut larger);
             larger.extend_from_slice(&self.lines);
             self.lines.zeroize();
             self.lines = larger;
@@ -394,12 +396,29 @@ pub fn local_products_together(
     local_products_of(shape, rows, 0, probes)
 }
 
-/// [`local_products_together`] of a chunk: the shape's slots from `first_slot` on. Chunks are cut at
+/// [`local_products_together`] of a chunk of slots, with the fastest instructions: the shape's slots from `first_slot` on. Chunks are cut at
 /// multiples of 64 slots, and the last one ends where the rows do.
 ///
 /// # Errors
 /// As [`local_products`], and when the chunk is not cut like this.
 pub fn local_products_of(
+    shape: Shape,
+    rows: &[&Rows],
+    first_slot: usize,
+    probes: &[&ProbeWeights],
+) -> Result<Vec<Vec<u16>>, RowsError> {
+    local_products_with(Path::best(), shape, rows, first_slot, probes)
+}
+
+/// [`local_products_of`] with the instructions of `path`, for measuring.
+///
+/// # Errors
+/// As [`local_products_of`].
+///
+/// # Panics
+/// When this machine lacks the instructions.
+pub fn local_products_with(
+    path: Path,
     shape: Shape,
     rows: &[&Rows],
     first_slot: usize,
@@ -422,7 +441,7 @@ pub fn local_products_of(
             .iter_mut()
             .flat_map(|products| products[row * layer..][..layer].chunks_exact_mut(stride))
             .collect();
-        dot_products(Path::best(), lines, &vectors, pairs, &mut parts);
+        dot_products(path, lines, &vectors, pairs, &mut parts);
     }
     Ok(products)
 }

@@ -2,22 +2,21 @@
 
 use std::fmt;
 
-use aes::Aes256;
-use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::bits::SharedBits;
+use crate::cipher::{BLOCK, Cipher, TOGETHER};
 use crate::keys::{KeyError, QueryKeys};
 use crate::{Role, Step};
 
 /// Bytes of a token: as long as `handfast_model::PairwiseToken`.
 pub const TOKEN: usize = 16;
 const QUERY_LABEL: &[u8] = b"handfast mpc 1 token key of a query ";
-/// Slots whose bits are in one word.
-const WORD: usize = 64;
+/// Slots whose bits are in one word, and whose tokens are computed together.
+const WORD: usize = TOGETHER;
 /// What the first half of a block says: a slot's token, or the one that stands for no slot.
 const SLOT_DOMAIN: u64 = 1;
 const DUMMY_DOMAIN: u64 = 2;
@@ -50,32 +49,30 @@ impl TokenKey {
         Self(key)
     }
 
-    fn cipher(&self) -> Aes256 {
-        Aes256::new((&*self.0).into())
+    fn cipher(&self) -> Cipher {
+        Cipher::new(&self.0)
     }
 }
 
-fn block(domain: u64, slot: u64) -> Block<Aes256> {
-    let mut block = Block::<Aes256>::default();
-    block[..8].copy_from_slice(&domain.to_le_bytes());
-    block[8..].copy_from_slice(&slot.to_le_bytes());
-    block
+/// A block of two words, the first one least significant.
+const fn block(domain: u64, slot: u64) -> [u8; BLOCK] {
+    (domain as u128 | (slot as u128) << 64).to_le_bytes()
 }
 
 /// Tokens of a word's slots under one key.
-fn tokens(cipher: &Aes256, slots: &[u64]) -> [u128; WORD] {
-    let mut blocks = [Block::<Aes256>::default(); WORD];
+fn tokens(cipher: &Cipher, slots: &[u64]) -> [u128; WORD] {
+    let mut blocks = [[0; BLOCK]; TOGETHER];
     for (block_of_slot, &slot) in blocks.iter_mut().zip(slots) {
         *block_of_slot = block(SLOT_DOMAIN, slot);
     }
-    cipher.encrypt_blocks(&mut blocks);
-    blocks.map(|block| u128::from_le_bytes(block.into()))
+    cipher.encrypt(&mut blocks);
+    blocks.map(u128::from_le_bytes)
 }
 
-fn dummy(cipher: &Aes256) -> u128 {
-    let mut dummy = block(DUMMY_DOMAIN, 0);
-    cipher.encrypt_block(&mut dummy);
-    u128::from_le_bytes(dummy.into())
+fn dummy(cipher: &Cipher) -> u128 {
+    let mut blocks = [block(DUMMY_DOMAIN, 0); TOGETHER];
+    cipher.encrypt(&mut blocks);
+    u128::from_le_bytes(blocks[0])
 }
 
 /// What a selected value is for.
