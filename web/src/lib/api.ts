@@ -26,10 +26,16 @@ export interface Entered {
   at: Time;
   gate_name: string | null;
   lane_name: string | null;
-  method: 'palm' | 'code';
+  method: 'palm' | 'code' | 'staff';
 }
 
-export type TicketState = 'valid' | 'unpaid' | 'cancelled' | 'revoked' | 'blocked';
+export type TicketState =
+  | 'valid'
+  | 'unpaid'
+  | 'unapproved'
+  | 'cancelled'
+  | 'revoked'
+  | 'blocked';
 
 export interface Ticket {
   ticket_id: string;
@@ -90,6 +96,17 @@ export interface Use {
   why: string;
   method: 'palm' | 'code' | 'phone' | null;
   amount: Money | null;
+}
+
+/** A leaf of the public log about one of my palms, with what opens it. */
+export interface ReceiptLine {
+  link_id: string;
+  position: number | null;
+  at: Time;
+  kind: string;
+  searched: number | null;
+  record: { purpose?: string; place?: string; [field: string]: unknown };
+  state: 'promised' | 'proven';
 }
 
 export interface Wallet {
@@ -163,14 +180,24 @@ export type AdmissionOutcome =
   | 'ok'
   | 'already_redeemed'
   | 'unpaid'
+  | 'unapproved'
   | 'cancelled'
   | 'product'
   | 'rules'
+  | 'invalid_time'
   | 'revoked'
   | 'blocked'
   | 'invalid'
   | 'ambiguous'
-  | 'incomplete';
+  | 'incomplete'
+  | 'annulled';
+
+export interface Question {
+  question_id: string;
+  text: string;
+  kind: 'confirm' | 'choice' | 'text';
+  choices: string[];
+}
 
 export interface Admission {
   outcome: AdmissionOutcome;
@@ -179,6 +206,93 @@ export interface Admission {
   product: string | null;
   event_name: string | null;
   previous: Entered | null;
+  /** How many people passed, and how many may pass on a ticket for several. */
+  people?: number;
+  available?: number;
+  /** Worth knowing of a passage that was allowed. */
+  note?: 'inside_already' | 'nobody_inside' | 'forced' | null;
+  /** What has to be answered before anybody enters. */
+  questions?: Question[];
+}
+
+/** What may be said of a scan beside its code. */
+export interface ScanTerms {
+  people?: number;
+  answers?: { question_id: string; answer: string }[];
+}
+
+export interface FoundTicket {
+  ticket_id: string;
+  order_id: string;
+  reference: string | null;
+  name: string;
+  email: string;
+  product: string;
+  state: TicketState;
+  party_size: number;
+  entered: number;
+}
+
+export interface Passage {
+  admission_id: string;
+  at: Time;
+  passing: 'entry' | 'exit';
+  people: number;
+  method: Entered['method'];
+  gate_name: string | null;
+  lane_name: string | null;
+  device_name: string;
+  offline: boolean;
+  note: Admission['note'];
+  annulled_at: Time | null;
+  correction_by: string | null;
+}
+
+export interface TicketHistory {
+  event: Ticket['event'];
+  product: string;
+  passages: Passage[];
+  refused: { at: Time; outcome: AdmissionOutcome; reason: string | null; device_name: string }[];
+}
+
+export interface Occupancy {
+  venue: number;
+  areas: { area_id: string; name: string; people: number }[];
+}
+
+export interface Settlement {
+  product: string;
+  sold: number;
+  entered: number;
+  beyond: number;
+  no_show: number;
+  cancelled: number;
+}
+
+export interface DoubleUse {
+  at: Time;
+  gate_name: string | null;
+  lane_name: string | null;
+  device_name: string;
+  offline: boolean;
+}
+
+export interface Double {
+  ticket_id: string;
+  product: string;
+  people_too_many: number;
+  first: DoubleUse;
+  second: DoubleUse;
+}
+
+export interface VenueDevice {
+  device_id: string;
+  name: string;
+  kind: string;
+  gate_name: string | null;
+  lane_name: string | null;
+  revoked: boolean;
+  last_seen_at: Time | null;
 }
 
 export type ChargeState =
@@ -341,6 +455,9 @@ export const me = {
   moveLink: (link: string, code: string) =>
     call<void>('POST', `/me/links/${id(link)}/move`, { code }),
   uses: () => call<Use[]>('GET', '/me/uses'),
+  receipts: () => call<ReceiptLine[]>('GET', '/me/receipts'),
+  receiptAddress: (link: string, position: number) =>
+    `/api/v1/me/receipts/${id(link)}/${position}`,
   wallet: () => call<Wallet | null>('GET', '/me/wallet'),
   setupWallet: () => call<{ url: string }>('POST', '/me/wallet/setup'),
   completeSetup: (setup: string) =>
@@ -370,12 +487,36 @@ export const operator = {
   setBiometrics: (event: string, biometrics: Biometrics) =>
     call<unknown>('PATCH', `/console/events/${id(event)}`, { biometrics }),
   live: (event: string) => call<LiveEvent>('GET', `/console/events/${id(event)}/live`),
+  occupancy: (event: string) =>
+    call<Occupancy>('GET', `/console/events/${id(event)}/occupancy`),
+  doubles: (event: string) => call<Double[]>('GET', `/console/events/${id(event)}/doubles`),
+  settlement: (event: string) =>
+    call<Settlement[]>('GET', `/console/events/${id(event)}/settlement`),
+  /** A file that the browser saves or shows; the session's cookie goes with it. */
+  file: (event: string, name: 'settlement.csv' | 'settlement.pdf' | 'fallback.pdf') =>
+    `${PREFIX}/console/events/${id(event)}/${name}`,
+  search: (event: string, text: string) =>
+    call<FoundTicket[]>('GET', `/console/events/${id(event)}/tickets?text=${id(text)}`),
+  history: (ticket: string) => call<TicketHistory>('GET', `/console/tickets/${id(ticket)}`),
+  setTicket: (ticket: string, state: TicketState, reason: string) =>
+    call<TicketHistory>('PATCH', `/console/tickets/${id(ticket)}`, { state, reason }),
+  force: (ticket: string, device: string, reason: string, nonce: string) =>
+    call<Admission>('POST', `/console/tickets/${id(ticket)}/force`, {
+      device_id: device,
+      reason,
+      nonce,
+    }),
+  correct: (admission: string, reason: string) =>
+    call<{ done: boolean }>('POST', `/console/admissions/${id(admission)}/correct`, { reason }),
+  devices: (event: string) => call<VenueDevice[]>('GET', `/console/events/${id(event)}/devices`),
 };
 
 export const device = {
   self: (key: string) => call<Device>('GET', '/device', undefined, key),
-  admit: (key: string, code: string, nonce: string) =>
-    call<Admission>('POST', '/admissions', { code, nonce }, key),
+  admit: (key: string, code: string, nonce: string, terms: ScanTerms = {}) =>
+    call<Admission>('POST', '/admissions', { code, nonce, ...terms }, key),
+  annul: (key: string, nonce: string, reason: string) =>
+    call<unknown>('POST', '/admissions/annul', { nonce, reason }, key),
 };
 
 export const charges = {
