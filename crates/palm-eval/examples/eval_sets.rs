@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use handfast_palm_eval::{
-    Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, SampleSet, Stopwatch, evaluate,
+    Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, SampleSet, Stopwatch, evaluate,
 };
 
 /// As many as an enrolment takes.
@@ -38,13 +38,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let options = Options {
             input: Input::by_name(&set),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            enrolled_samples: if has("--three") { THREE } else { NonZeroUsize::MIN },
-            probe_samples: if has("--three") { THREE } else { NonZeroUsize::MIN },
             seed: 1,
             stopwatch: &stopwatch,
             progress: &|_| {},
         };
-        let report = evaluate(&set, &options)?;
+        let grouping = if has("--three") { Grouping::of_each(THREE) } else { Grouping::SINGLE };
+        let report = evaluate(&set, grouping, &options)?;
         if has("--json") {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else if has("--markdown") {

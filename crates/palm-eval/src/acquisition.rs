@@ -1,28 +1,19 @@
 //! From files to templates: every sample of a set is decoded, acquired and encoded.
 
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use handfast_palm::{
-    ENCODED_BYTES_MAX, LENGTH, Picture, Probe, Reference, Sample, Side, decode, find, probe,
-    reference, score_rows,
-};
+use handfast_palm::{ENCODED_BYTES_MAX, Picture, Probe, Sample, Side, decode, find, probe};
 use rayon::prelude::*;
 
 use crate::evaluation::{Input, Options, Progress, Step};
-use crate::score::Encoded;
 use crate::set::{Pairing, SampleFile, SampleSet, Session};
 use crate::timing::{Laps, StageTimings};
 
 /// Samples that are timed, one at a time before the threads start: spread over the set, enough for
 /// a steady 95th percentile.
 const TIMED_SAMPLES_MAX: usize = 100;
-/// Probes whose comparisons are timed ...
-const TIMED_PROBES_MAX: usize = 50;
-/// ... each with so many references at once, since one comparison is too short for a watch.
-const TIMED_REFERENCES_MAX: usize = 200;
 
 /// A sample that gave no template.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -44,19 +35,46 @@ pub struct Attempts {
     pub failures: u64,
 }
 
-/// A whole set, encoded.
-pub struct Acquired {
-    /// References, by palm.
-    pub references: Vec<Encoded<Reference>>,
-    /// Probes, by palm: of each, the frames of one capture.
-    pub probes: Vec<Encoded<Vec<Probe>>>,
+impl std::ops::Add for Attempts {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { samples: self.samples + other.samples, failures: self.failures + other.failures }
+    }
+}
+
+/// What came of one sample.
+pub struct Outcome {
+    /// The palm's number.
+    pub palm: u16,
+    /// The sample's number in its set.
+    pub sample: u32,
+    /// The visit it was taken on.
+    pub session: Session,
+    /// What was acquired; none where that failed.
+    pub taken: Option<Taken>,
+}
+
+/// A sample that was acquired.
+pub struct Taken {
+    /// The palm, cut out.
+    pub sample: Sample,
+    /// How sharp the capture was; a ready crop has no such figure.
+    pub sharpness: Option<f32>,
+    /// The probe; none where the sample is a reference alone.
+    pub probe: Option<Probe>,
+}
+
+/// A whole set, every sample encoded once.
+pub struct Encodings {
+    /// What came of each sample, by palm and sample.
+    pub outcomes: Vec<Outcome>,
     /// Attempts, by palm.
     pub attempts: Vec<Attempts>,
     /// What failed, by palm and sample.
     pub failures: Vec<Failure>,
     /// Samples that were taken for the other hand than most of their palm's.
     pub side_disagreements: usize,
-    /// What the stages took.
+    /// What the stages took, but for the comparison.
     pub timings: StageTimings,
 }
 
@@ -68,12 +86,6 @@ struct Job<'a> {
     crop_side: Side,
 }
 
-/// What came of a job.
-struct Taken {
-    sample: Sample,
-    probe: Option<Probe>,
-}
-
 #[derive(Default)]
 struct StageLaps {
     decode: Laps,
@@ -82,63 +94,39 @@ struct StageLaps {
     template: Laps,
 }
 
-impl Acquired {
+impl Encodings {
     /// Encodes every sample of `set`, on the rayon pool that this is called in.
     #[must_use]
-    pub fn from_set(set: &SampleSet, options: &Options<'_>) -> Self {
+    pub fn of(set: &SampleSet, options: &Options<'_>) -> Self {
         let jobs = jobs(set);
         let done = AtomicUsize::new(0);
         let mut laps = StageLaps::default();
-        let mut outcomes: Vec<Option<Result<Taken, String>>> = Vec::new();
-        outcomes.resize_with(jobs.len(), || None);
+        let mut results: Vec<Option<Result<Taken, String>>> = Vec::new();
+        results.resize_with(jobs.len(), || None);
         let encode = |job: &Job<'_>, laps: &mut StageLaps| {
-            let outcome = job.encode(set.pairing, options, laps);
+            let result = job.encode(set.pairing, options, laps);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             (options.progress)(Progress { step: Step::Encoding, done, total: jobs.len() });
-            Some(outcome)
+            Some(result)
         };
         let stride = jobs.len().div_ceil(TIMED_SAMPLES_MAX).max(1);
-        for (job, outcome) in jobs.iter().zip(&mut outcomes).step_by(stride) {
-            *outcome = encode(job, &mut laps);
+        for (job, result) in jobs.iter().zip(&mut results).step_by(stride) {
+            *result = encode(job, &mut laps);
         }
         jobs.par_iter()
-            .zip(&mut outcomes)
-            .filter(|(_, outcome)| outcome.is_none())
-            .for_each(|(job, outcome)| *outcome = encode(job, &mut StageLaps::default()));
-        let outcomes = outcomes.into_iter().flatten();
-        let mut acquired = collect(set, options, jobs.iter().zip(outcomes));
-        acquired.timings = StageTimings {
+            .zip(&mut results)
+            .filter(|(_, result)| result.is_none())
+            .for_each(|(job, result)| *result = encode(job, &mut StageLaps::default()));
+        let results = results.into_iter().flatten();
+        let mut encodings = collect(set, jobs.iter().zip(results));
+        encodings.timings = StageTimings {
             decode: laps.decode.timing(),
             hand: laps.hand.timing(),
             roi: laps.roi.timing(),
             template: laps.template.timing(),
-            compare: acquired.time_comparisons(options).timing(),
+            compare: None,
         };
-        acquired
-    }
-
-    /// The references that were acquired, one after the other, as searches want them.
-    #[must_use]
-    pub fn gallery(&self) -> Vec<i8> {
-        let templates = self.references.iter().filter_map(|r| r.template.as_ref());
-        templates.flat_map(|template| template.vector()).copied().collect()
-    }
-
-    fn time_comparisons(&self, options: &Options<'_>) -> Laps {
-        let mut gallery = self.gallery();
-        gallery.truncate(TIMED_REFERENCES_MAX * LENGTH);
-        let mut laps = Laps::default();
-        if gallery.is_empty() {
-            return laps;
-        }
-        let probes = self.probes.iter().filter_map(|p| p.template.as_ref()).flatten();
-        for probe in probes.take(TIMED_PROBES_MAX) {
-            let scores = laps.time_each(options.stopwatch, gallery.len() / LENGTH, || {
-                score_rows(&gallery, probe)
-            });
-            std::hint::black_box(scores);
-        }
-        laps
+        encodings
     }
 }
 
@@ -152,12 +140,12 @@ impl Job<'_> {
         let watch = options.stopwatch;
         let bytes = read_picture_file(&self.file.path)?;
         let picture = laps.decode.time(watch, || decode(&bytes)).map_err(|e| e.to_string())?;
-        let sample = self.sample(&picture, options, laps)?;
+        let (sample, sharpness) = self.sample(&picture, options, laps)?;
         let is = |session| self.file.session == session;
         let within = pairing == Pairing::WithinSession;
         let probe =
             (within || is(Session::Second)).then(|| laps.template.time(watch, || probe(&sample)));
-        Ok(Taken { sample, probe })
+        Ok(Taken { sample, sharpness, probe })
     }
 
     fn sample(
@@ -165,11 +153,12 @@ impl Job<'_> {
         picture: &Picture,
         options: &Options<'_>,
         laps: &mut StageLaps,
-    ) -> Result<Sample, String> {
+    ) -> Result<(Sample, Option<f32>), String> {
         let watch = options.stopwatch;
         match options.input {
             Input::Crops => {
-                Ok(laps.roi.time(watch, || Sample::from_roi_picture(picture, self.crop_side)))
+                let cut = || Sample::from_roi_picture(picture, self.crop_side);
+                Ok((laps.roi.time(watch, cut), None))
             }
             Input::Hands => {
                 let found = laps
@@ -177,7 +166,9 @@ impl Job<'_> {
                     .time(watch, || find(picture))
                     .map_err(|refused| refused.to_string())?;
                 let capture = laps.roi.time(watch, || found.cut(picture));
-                capture.map(|capture| capture.sample).map_err(|refused| refused.to_string())
+                capture
+                    .map(|capture| (capture.sample, Some(capture.sharpness)))
+                    .map_err(|refused| refused.to_string())
             }
         }
     }
@@ -211,116 +202,34 @@ fn jobs(set: &SampleSet) -> Vec<Job<'_>> {
 
 fn collect<'a>(
     set: &SampleSet,
-    options: &Options<'_>,
-    outcomes: impl Iterator<Item = (&'a Job<'a>, Result<Taken, String>)>,
-) -> Acquired {
-    let mut acquired = Acquired {
-        references: Vec::new(),
-        probes: Vec::new(),
-        attempts: vec![Attempts::default(); set.palms.len()],
-        failures: Vec::new(),
-        side_disagreements: 0,
-        timings: StageTimings::default(),
-    };
+    results: impl Iterator<Item = (&'a Job<'a>, Result<Taken, String>)>,
+) -> Encodings {
+    let mut attempts = vec![Attempts::default(); set.palms.len()];
     let mut left_hands = vec![0; set.palms.len()];
-    let (mut samples, mut probes) = (Vec::new(), Vec::new());
-    for (job, outcome) in outcomes {
-        let attempts = &mut acquired.attempts[usize::from(job.palm)];
-        attempts.samples += 1;
-        let (taken, probe) = match outcome {
-            Ok(Taken { sample, probe }) => {
-                left_hands[usize::from(job.palm)] += u64::from(sample.side() == Side::Left);
-                (Some(sample), probe)
+    let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
+    for (job, result) in results {
+        let palm = usize::from(job.palm);
+        attempts[palm].samples += 1;
+        let taken = match result {
+            Ok(taken) => {
+                left_hands[palm] += u64::from(taken.sample.side() == Side::Left);
+                Some(taken)
             }
             Err(reason) => {
-                attempts.failures += 1;
-                let palm = set.palms[usize::from(job.palm)].name.clone();
-                acquired.failures.push(Failure { palm, sample: job.file.name.clone(), reason });
-                (None, None)
+                attempts[palm].failures += 1;
+                let (palm, sample) = (set.palms[palm].name.clone(), job.file.name.clone());
+                failures.push(Failure { palm, sample, reason });
+                None
             }
         };
-        let (palm, sample) = (job.palm, job.sample);
-        let (is_reference, is_probe) = match set.pairing {
-            Pairing::WithinSession => (true, true),
-            Pairing::AcrossSessions => {
-                (job.file.session == Session::First, job.file.session == Session::Second)
-            }
-        };
-        if is_reference {
-            samples.push(Encoded { palm, sample, template: taken });
-        }
-        if is_probe {
-            probes.push(Encoded { palm, sample, template: probe });
-        }
+        let (palm, sample, session) = (job.palm, job.sample, job.file.session);
+        outcomes.push(Outcome { palm, sample, session, taken });
     }
-    let minorities = acquired.attempts.iter().zip(left_hands).map(|(attempts, left)| {
+    let minorities = attempts.iter().zip(left_hands).map(|(attempts, left)| {
         let right = attempts.samples - attempts.failures - left;
         usize::try_from(left.min(right)).unwrap_or(usize::MAX)
     });
-    acquired.side_disagreements = minorities.sum();
-    acquired.references = group(samples, options.enrolled_samples)
-        .into_par_iter()
-        .map(|Encoded { palm, sample, template }| {
-            // Samples of both hands cannot be fused; what cannot be enrolled is missed.
-            let template = template.and_then(|samples| reference(&samples).ok());
-            Encoded { palm, sample, template }
-        })
-        .collect();
-    acquired.probes = group(probes, options.probe_samples);
-    acquired
-}
-
-/// Puts each palm's samples into groups of `size`, in their order; of a group, those that were
-/// acquired. What is left over makes a group only where the palm has no other.
-fn group<T>(samples: Vec<Encoded<T>>, size: NonZeroUsize) -> Vec<Encoded<Vec<T>>> {
-    let mut groups: Vec<Encoded<Vec<T>>> = Vec::new();
-    // Attempts in the last group, acquired or not.
-    let mut filled = 0;
-    let drop_partial = |groups: &mut Vec<Encoded<Vec<T>>>, filled: usize| {
-        let is_other =
-            groups.len() >= 2 && groups[groups.len() - 2].palm == groups[groups.len() - 1].palm;
-        if filled < size.get() && is_other {
-            groups.pop();
-        }
-    };
-    for Encoded { palm, sample, template } in samples {
-        let goes_on = groups.last().is_some_and(|group| group.palm == palm);
-        if !goes_on || filled == size.get() {
-            if !goes_on {
-                drop_partial(&mut groups, filled);
-            }
-            groups.push(Encoded { palm, sample, template: None });
-            filled = 0;
-        }
-        filled += 1;
-        if let (Some(group), Some(template)) = (groups.last_mut(), template) {
-            group.template.get_or_insert_default().push(template);
-        }
-    }
-    drop_partial(&mut groups, filled);
-    groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_grouped_by_palm() {
-        let numbers = |size, samples: &[(u16, Option<u8>)]| {
-            let numbered = samples.iter().zip(0..);
-            let samples =
-                numbered.map(|(&(palm, template), sample)| Encoded { palm, sample, template });
-            let groups = group(samples.collect(), NonZeroUsize::new(size).unwrap());
-            groups.into_iter().map(|g| (g.palm, g.sample, g.template)).collect::<Vec<_>>()
-        };
-        let samples = [(0, Some(1)), (0, None), (0, Some(3)), (1, Some(4)), (2, None), (2, None)];
-        assert_eq!(
-            numbers(2, &samples),
-            [(0, 0, Some(vec![1])), (1, 3, Some(vec![4])), (2, 4, None)],
-            "palm 0 has a sample left over, palm 1 has no full group, palm 2 nothing"
-        );
-        assert_eq!(numbers(1, &samples[..2]), [(0, 0, Some(vec![1])), (0, 1, None)]);
-        assert_eq!(numbers(3, &[]), []);
-    }
+    let side_disagreements = minorities.sum();
+    let timings = StageTimings::default();
+    Encodings { outcomes, attempts, failures, side_disagreements, timings }
 }

@@ -42,6 +42,42 @@ pub enum EvalError {
          begin with s1_ and s2_"
     )]
     OneSession(String),
+    /// Two sets without a palm in both.
+    #[error(
+        "{first} and {second} have no two palms in common; fused sets need the same names of folders \
+         and samples"
+    )]
+    NothingInCommon {
+        /// The first set.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// Two sets that are paired in different ways.
+    #[error(
+        "{first} and {second} differ in their sessions; name the samples of both s1_... and s2_..., or \
+         of neither"
+    )]
+    OtherSessions {
+        /// The first set.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// Two palms a person need two persons.
+    #[error(
+        "{0} holds fewer than two persons with two palms; name their folders ..._l and ..._r, or give \
+         at least four palms"
+    )]
+    OnePerson(String),
+    /// The description of a synthetic set is broken.
+    #[error("{path} cannot be used: {reason}; draw the set again with `handfast synth set`")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// More palms than can be numbered.
     #[error("{got} palms are more than the {limit} that can be evaluated; use --limit-palms")]
     TooManyPalms {

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use handfast_model::SeededRandom;
-use handfast_palm::{LENGTH, Probe, Reference, score, score_rows};
 
 use crate::EvalError;
-use crate::acquisition::{Acquired, Attempts};
+use crate::acquisition::{Attempts, Encodings};
 use crate::bootstrap::{CONFIDENCE, Draws, REPLICATES};
+use crate::captures::{Captures, Grouping, PartProbes, fused_score, fused_scores};
+use crate::fairness::Fairness;
+use crate::genuine::{GenuinePair, genuine_pairs};
 use crate::rates::{FMRS, Weighted, trials_suffice};
 use crate::report::{Intervals, Rates, Report};
 use crate::score::{PAIRS_MAX, Scores, score_all, search_maxima};
 use crate::search::{GALLERIES, search_rates};
-use crate::set::{Pairing, SampleSet, Session};
-use crate::timing::Stopwatch;
+use crate::set::{Pairing, SampleSet, Session, SetPair};
+use crate::timing::{StageTimings, Stopwatch};
 
 /// What the pictures show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -56,16 +58,12 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// How to evaluate.
+/// How to encode a set.
 pub struct Options<'a> {
     /// What the pictures show.
     pub input: Input,
     /// Threads for encoding and scoring.
     pub threads: NonZeroUsize,
-    /// Samples that are fused into one reference; more than one needs a set with two sessions.
-    pub enrolled_samples: NonZeroUsize,
-    /// Frames of one probe, the best of which counts; more than one needs a set with two sessions.
-    pub probe_samples: NonZeroUsize,
     /// Seed of the bootstrap.
     pub seed: u64,
     /// What times the stages.
@@ -74,90 +72,201 @@ pub struct Options<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
+/// A set, or the two parts of a pair of sets, encoded once to be evaluated in several ways.
+pub struct EncodedSet<'a> {
+    set: &'a SampleSet,
+    second: Option<SecondPart<'a>>,
+    encodings: Encodings,
+    options: &'a Options<'a>,
+    pool: rayon::ThreadPool,
+}
+
+struct SecondPart<'a> {
+    set: &'a SampleSet,
+    how: &'static str,
+    encodings: Encodings,
+}
+
+/// What an evaluation came to: the report, and the scores it was drawn from.
+pub struct Evaluation {
+    /// What was found.
+    pub report: Report,
+    /// All scores.
+    pub scores: Scores,
+    /// The pairs within palms, one by one; empty where samples are grouped.
+    pub genuine: Vec<GenuinePair>,
+    /// Attempts at single samples, by palm.
+    attempts: Vec<Attempts>,
+}
+
+impl Evaluation {
+    /// Error rates by what people look like, at `threshold`; none where the set says nothing of its
+    /// palms.
+    #[must_use]
+    pub fn fairness(&self, set: &SampleSet, threshold: i32, seed: u64) -> Option<Fairness> {
+        let manifest = set.manifest.as_ref()?;
+        Some(Fairness::of(set, manifest, &self.scores, &self.attempts, threshold, seed))
+    }
+}
+
 /// Evaluates a set: encodes its samples, scores every pair, and computes the report.
 ///
 /// # Errors
 /// Where the set has more pairs than [`PAIRS_MAX`], or one session for groups of samples, or the
 /// threads cannot be started.
-pub fn evaluate(set: &SampleSet, options: &Options<'_>) -> Result<Report, EvalError> {
-    let pairs = pairs(set);
-    if pairs > PAIRS_MAX {
-        return Err(EvalError::TooManyPairs { got: pairs });
-    }
-    let single = options.enrolled_samples.max(options.probe_samples) == NonZeroUsize::MIN;
-    if set.pairing == Pairing::WithinSession && !single {
-        return Err(EvalError::OneSession(set.name.clone()));
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.get()).build()?;
-    // The pool's threads take part; this one only waits, so that the timed pass runs alone.
-    Ok(pool.install(|| {
-        let acquired = Acquired::from_set(set, options);
-        let probes = acquired.probes.len();
-        let scored =
-            |done| (options.progress)(Progress { step: Step::Scoring, done, total: probes });
-        let gallery = acquired.gallery();
-        let scores = score_all(
-            set.pairing,
-            set.palms.len(),
-            &acquired.references,
-            &acquired.probes,
-            |frames: &Vec<Probe>| best_scores(&gallery, frames),
-            scored,
-        );
-        report(set, options, acquired, &scores)
-    }))
+pub fn evaluate(
+    set: &SampleSet,
+    grouping: Grouping,
+    options: &Options<'_>,
+) -> Result<Report, EvalError> {
+    check_grouping(set, grouping)?;
+    Ok(EncodedSet::new(set, options)?.evaluate(grouping)?.report)
 }
 
-/// The scores of one capture with every reference: of each, the best of its frames.
-fn best_scores(gallery: &[i8], frames: &[Probe]) -> Vec<i32> {
-    let mut best = vec![i32::MIN; gallery.len() / LENGTH];
-    for frame in frames {
-        for (best, score) in best.iter_mut().zip(score_rows(gallery, frame)) {
-            *best = score.max(*best);
+impl<'a> EncodedSet<'a> {
+    /// Encodes the samples of a set.
+    ///
+    /// # Errors
+    /// Where the set has more pairs than [`PAIRS_MAX`] or the threads cannot be started.
+    pub fn new(set: &'a SampleSet, options: &'a Options<'a>) -> Result<Self, EvalError> {
+        let pairs = pairs(set);
+        if pairs > PAIRS_MAX {
+            return Err(EvalError::TooManyPairs { got: pairs });
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.get()).build()?;
+        // The pool's threads take part; this one only waits, so that the timed pass runs alone.
+        let encodings = pool.install(|| Encodings::of(set, options));
+        Ok(Self { set, second: None, encodings, options, pool })
+    }
+
+    /// Encodes both parts of a pair of sets; their scores are added.
+    ///
+    /// # Errors
+    /// As [`EncodedSet::new`], and where the parts are not paired in the same way.
+    pub fn of_pair(pair: &'a SetPair, options: &'a Options<'a>) -> Result<Self, EvalError> {
+        let SetPair { first, second, how } = pair;
+        if first.pairing != second.pairing {
+            let (first, second) = (first.name.clone(), second.name.clone());
+            return Err(EvalError::OtherSessions { first, second });
+        }
+        let encoded = Self::new(first, options)?;
+        let encodings = encoded.pool.install(|| Encodings::of(second, options));
+        Ok(Self { second: Some(SecondPart { set: second, how, encodings }), ..encoded })
+    }
+
+    /// Scores every pair of captures and computes the report.
+    ///
+    /// # Errors
+    /// Where samples are grouped and the set has one session.
+    pub fn evaluate(&self, grouping: Grouping) -> Result<Evaluation, EvalError> {
+        check_grouping(self.set, grouping)?;
+        Ok(self.pool.install(|| {
+            let captures = self.captures(grouping);
+            let probes = captures.probes.len();
+            let scored = |done| {
+                (self.options.progress)(Progress { step: Step::Scoring, done, total: probes })
+            };
+            let galleries = captures.galleries();
+            let scores = score_all(
+                self.set.pairing,
+                self.set.palms.len(),
+                &captures.references,
+                &captures.probes,
+                |probe: &PartProbes<'_>| fused_scores(&galleries, probe),
+                scored,
+            );
+            let report = self.report(grouping, &captures, &scores);
+            let genuine = if grouping.is_single() && self.second.is_none() {
+                genuine_pairs(self.set, &self.encodings, &captures)
+            } else {
+                Vec::new()
+            };
+            Evaluation { report, scores, genuine, attempts: captures.attempts }
+        }))
+    }
+
+    /// The set that was encoded; of a pair, the first.
+    #[must_use]
+    pub fn set(&self) -> &SampleSet {
+        self.set
+    }
+
+    fn captures(&self, grouping: Grouping) -> Captures<'_> {
+        let captures = Captures::of(&self.encodings, self.set.pairing, grouping);
+        match &self.second {
+            None => captures,
+            Some(second) => {
+                let others = Captures::of(&second.encodings, second.set.pairing, grouping);
+                captures.joined(others)
+            }
         }
     }
-    best
-}
 
-/// The score of one capture with one reference: the best of its frames.
-#[expect(clippy::ptr_arg, reason = "a probe's template is its frames, as they are kept")]
-fn best_score(reference: &Reference, frames: &Vec<Probe>) -> i32 {
-    frames.iter().map(|frame| score(reference, frame)).max().unwrap_or(i32::MIN)
-}
-
-fn report(set: &SampleSet, options: &Options<'_>, acquired: Acquired, scores: &Scores) -> Report {
-    let searches = GALLERIES.map(|enrolled| {
-        let maxima = search_maxima(enrolled, &acquired.references, &acquired.probes, best_score);
-        (enrolled, search_rates(scores, enrolled, maxima))
-    });
-    (options.progress)(Progress { step: Step::Resampling, done: 0, total: 1 });
-    let ci = intervals(options.seed, scores, &acquired.attempts);
-    (options.progress)(Progress { step: Step::Resampling, done: 1, total: 1 });
-    let ones = vec![1; set.palms.len()];
-    let weighted = Weighted::new(scores, &ones);
-    Report {
-        set: set.name.clone(),
-        input: options.input,
-        pairing: set.pairing,
-        palms: set.palms.len(),
-        samples: set.samples(),
-        left_out: set.left_out,
-        enrolled_samples: options.enrolled_samples,
-        probe_samples: options.probe_samples,
-        template_version: handfast_palm::FORMAT_VERSION,
-        rates: rates(scores, &weighted),
-        fta: fta(&acquired.attempts, &ones),
-        of_comparisons: rates(scores, &Weighted::new(scores, &ones).of_comparisons()),
-        threshold_at_fmr: by_fmr(scores, |fmr| weighted.at_fmr(fmr).map(|point| point.threshold)),
-        n_genuine: scores.genuine_pairs(),
-        n_impostor: scores.impostor.len() as u64,
-        fpir_fnir: BTreeMap::from(searches),
-        ci,
-        ms: acquired.timings,
-        side_disagreements: acquired.side_disagreements,
-        det: weighted.det(),
-        failures: acquired.failures,
+    fn report(&self, grouping: Grouping, captures: &Captures<'_>, scores: &Scores) -> Report {
+        let searches = GALLERIES.map(|enrolled| {
+            let (references, probes) = (&captures.references, &captures.probes);
+            let maxima = search_maxima(enrolled, references, probes, fused_score);
+            (enrolled, search_rates(scores, enrolled, maxima))
+        });
+        let progress =
+            |done| (self.options.progress)(Progress { step: Step::Resampling, done, total: 1 });
+        progress(0);
+        let ci = intervals(self.options.seed, scores, &captures.attempts);
+        progress(1);
+        let ones = vec![1; self.set.palms.len()];
+        let weighted = Weighted::new(scores, &ones);
+        let second = self.second.as_ref();
+        let also = |count: fn(&SecondPart<'_>) -> usize| second.map_or(0, count);
+        let mut failures = self.encodings.failures.clone();
+        failures.extend(second.iter().flat_map(|it| it.encodings.failures.iter().cloned()));
+        let ms = StageTimings {
+            compare: captures.time_comparisons(self.options.stopwatch),
+            ..self.encodings.timings
+        };
+        Report {
+            set: self.name(),
+            fused: second.map(|second| second.how),
+            input: self.options.input,
+            pairing: self.set.pairing,
+            palms: self.set.palms.len(),
+            samples: self.set.samples() + also(|it| it.set.samples()),
+            left_out: self.set.left_out,
+            enrolled_samples: grouping.enrolled,
+            probe_samples: grouping.frames,
+            template_version: handfast_palm::FORMAT_VERSION,
+            rates: rates(scores, &weighted),
+            fta: fta(&captures.attempts, &ones),
+            of_comparisons: rates(scores, &Weighted::new(scores, &ones).of_comparisons()),
+            threshold_at_fmr: by_fmr(scores, |fmr| weighted.at_fmr(fmr).map(|it| it.threshold)),
+            n_genuine: scores.genuine_pairs(),
+            n_impostor: scores.impostor.len() as u64,
+            fpir_fnir: BTreeMap::from(searches),
+            ci,
+            ms,
+            side_disagreements: self.encodings.side_disagreements
+                + also(|it| it.encodings.side_disagreements),
+            fairness: None,
+            det: weighted.det(),
+            failures,
+        }
     }
+
+    fn name(&self) -> String {
+        match &self.second {
+            Some(second) if second.set.name != self.set.name => {
+                format!("{} + {}", self.set.name, second.set.name)
+            }
+            Some(_) => format!("{}, two palms", self.set.name),
+            None => self.set.name.clone(),
+        }
+    }
+}
+
+fn check_grouping(set: &SampleSet, grouping: Grouping) -> Result<(), EvalError> {
+    if set.pairing == Pairing::WithinSession && !grouping.is_single() {
+        return Err(EvalError::OneSession(set.name.clone()));
+    }
+    Ok(())
 }
 
 fn rates(scores: &Scores, weighted: &Weighted<'_>) -> Rates {

@@ -12,9 +12,16 @@
 //! Nothing of a picture or a template is kept or reported: names of files, scores and counts only.
 
 mod acquisition;
+mod anchors;
 mod bootstrap;
+mod captures;
 mod error;
 mod evaluation;
+mod fairness;
+mod genuine;
+mod histogram;
+mod manifest;
+mod page;
 mod rates;
 mod report;
 mod score;
@@ -23,12 +30,19 @@ mod set;
 mod timing;
 
 pub use acquisition::Failure;
+pub use anchors::{Anchor, anchors};
 pub use bootstrap::{CONFIDENCE, REPLICATES};
+pub use captures::Grouping;
 pub use error::EvalError;
-pub use evaluation::{Input, Options, Progress, Step, evaluate};
+pub use evaluation::{EncodedSet, Evaluation, Input, Options, Progress, Step, evaluate};
+pub use fairness::{Fairness, Group, RateOfGroup, TraitRates};
+pub use genuine::{GenuinePair, RejectPoint, error_against_reject};
+pub use histogram::Histogram;
+pub use manifest::{MANIFEST_FILE, MANIFEST_VERSION, Manifest, PalmTraits, sha256};
+pub use page::Page;
 pub use rates::{EXPECTED_FALSE_MATCHES_MIN, FMRS, OperatingPoint};
 pub use report::{Intervals, MARKDOWN_HEAD, MARKDOWN_NOTE, Rates, Report};
-pub use score::PAIRS_MAX;
+pub use score::{GenuineScore, ImpostorScore, PAIRS_MAX, PalmCounts, Scores};
 pub use search::{FPIRS, GALLERIES, SearchRate};
-pub use set::{PALMS_MAX, Pairing, PalmFolder, SampleFile, SampleSet, Session};
+pub use set::{PALMS_MAX, Pairing, PalmFolder, SampleFile, SampleSet, Session, SetPair};
 pub use timing::{StageTimings, Stopwatch, Timing};

@@ -92,6 +92,17 @@ impl<'a> Weighted<'a> {
         ratio(self.genuine_total - self.genuine_matching(threshold), self.genuine_total)
     }
 
+    /// The rate of impostor pairs that match at `threshold`; none where there are no such pairs.
+    #[must_use]
+    pub fn fmr(&self, threshold: i32) -> Option<f64> {
+        let matching = self.scores.impostor.partition_point(|it| it.score >= threshold);
+        let matching = self.scores.impostor[..matching].iter();
+        ratio(
+            matching.map(|it| self.pair_weight(it.reference, it.probe)).sum(),
+            self.impostor_total,
+        )
+    }
+
     fn genuine_matching(&self, threshold: i32) -> u64 {
         self.genuine_prefix[self.scores.genuine.partition_point(|g| g.score >= threshold)]
     }

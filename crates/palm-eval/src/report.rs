@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::acquisition::Failure;
 use crate::evaluation::Input;
+use crate::fairness::Fairness;
 use crate::rates::{EXPECTED_FALSE_MATCHES_MIN, FMRS, OperatingPoint};
 use crate::search::SearchRate;
 use crate::set::Pairing;
@@ -44,6 +45,9 @@ pub struct Intervals {
 pub struct Report {
     /// The set's folder.
     pub set: String,
+    /// Where two parts were presented together and their scores added: how they belong together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fused: Option<&'static str>,
     /// What its pictures show.
     pub input: Input,
     /// How its samples were paired.
@@ -81,6 +85,9 @@ pub struct Report {
     pub ms: StageTimings,
     /// Samples taken for the other hand than most of their palm's.
     pub side_disagreements: usize,
+    /// Error rates by what people look like, of synthetic sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
     /// The DET curve.
     pub det: Vec<OperatingPoint>,
     /// Samples that gave no template.
@@ -106,16 +113,12 @@ impl Report {
     #[must_use]
     pub fn markdown_row(&self) -> String {
         let tar = |name| percent(self.rates.tar_at_fmr.get(name).copied().flatten());
-        let sample_ms: f64 = [self.ms.decode, self.ms.hand, self.ms.roi, self.ms.template]
-            .iter()
-            .flatten()
-            .map(|timing| timing.median)
-            .sum();
+        let sample_ms = self.sample_ms();
         let interval = |interval: Option<(f64, f64)>| match interval {
             Some((low, high)) => format!(" ({}–{})", percent(Some(low)), percent(Some(high))),
             None => String::new(),
         };
-        let mut row = format!("| {}{} ", self.set, self.groups_words());
+        let mut row = format!("| {} ", self.title());
         let _ = write!(row, "| {} | {} ", self.palms, self.samples);
         let tar_ci = self.ci.tar_at_fmr.get("1e-4").copied().flatten();
         let cells = [
@@ -135,6 +138,41 @@ impl Report {
             let _ = write!(row, "| {cell} ");
         }
         row + "|\n"
+    }
+
+    /// Milliseconds from a file to its template, the stages' medians added.
+    #[must_use]
+    pub fn sample_ms(&self) -> f64 {
+        let stages = [self.ms.decode, self.ms.hand, self.ms.roi, self.ms.template];
+        stages.iter().flatten().map(|timing| timing.median).sum()
+    }
+
+    /// The set, and how it is presented where that is not one sample of one palm.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{}{}", self.set, self.groups_words())
+    }
+
+    /// How it is presented, in a table's first cell.
+    pub(crate) fn presented_words(&self) -> String {
+        let parts = self.fused.unwrap_or("one palm");
+        match (self.enrolled_samples.get(), self.probe_samples.get()) {
+            (1, 1) => format!("{parts}, one sample each"),
+            (enrolled, frames) => format!("{parts}, {enrolled} enrolled, best of {frames}"),
+        }
+    }
+
+    /// How the samples were paired.
+    pub(crate) fn protocol_words(&self) -> String {
+        let input = match self.input {
+            Input::Hands => "whole hands",
+            Input::Crops => "ready-made crops",
+        };
+        let pairing = match self.pairing {
+            Pairing::AcrossSessions => "session 1 against session 2, every pair",
+            Pairing::WithinSession => "one session, every pair",
+        };
+        format!("{input}, {pairing}")
     }
 
     /// How many samples make a reference and a probe, where it is not one each.
@@ -172,6 +210,9 @@ impl Report {
         if !self.groups_words().is_empty() {
             writeln!(out, "  samples a palm: {}", self.groups_words().trim_start_matches(", "))?;
         }
+        if let Some(how) = self.fused {
+            writeln!(out, "  fused     {how}: their scores added")?;
+        }
         if self.left_out > 0 {
             writeln!(out, "  {} samples of unknown session left out", self.left_out)?;
         }
@@ -189,7 +230,8 @@ impl Report {
         self.write_tar(out)?;
         self.write_searches(out)?;
         self.write_timings(out)?;
-        self.write_failures(out)
+        self.write_failures(out)?;
+        self.fairness.iter().try_for_each(|fairness| write!(out, "{}", fairness.text()))
     }
 
     fn write_tar(&self, out: &mut String) -> std::fmt::Result {
@@ -286,7 +328,7 @@ fn none() -> String {
     "–".to_owned()
 }
 
-fn percent(rate: Option<f64>) -> String {
+pub(crate) fn percent(rate: Option<f64>) -> String {
     rate.map_or_else(none, |rate| format!("{:.2}", rate * 100.0))
 }
 

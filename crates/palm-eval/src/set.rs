@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use handfast_palm::Side;
 
 use crate::EvalError;
+use crate::manifest::Manifest;
 
 /// Files of these kinds are samples; everything else in a palm's folder is left alone.
 const PICTURE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
@@ -50,6 +51,13 @@ pub struct SampleFile {
     pub session: Session,
 }
 
+impl SampleFile {
+    /// The name without its extension: two lights may be kept in two kinds of file.
+    fn stem(&self) -> String {
+        self.name.rsplit_once('.').map_or(&*self.name, |(stem, _)| stem).to_owned()
+    }
+}
+
 /// One folder: the samples of one physical palm.
 #[derive(Clone, Debug)]
 pub struct PalmFolder {
@@ -89,6 +97,8 @@ pub struct SampleSet {
     pub pairing: Pairing,
     /// Samples of an unknown session in a set that is paired across sessions: in no pair.
     pub left_out: usize,
+    /// What a synthetic set says of itself.
+    pub manifest: Option<Manifest>,
 }
 
 impl SampleSet {
@@ -118,7 +128,8 @@ impl SampleSet {
         let (pairing, left_out) = pair(&mut palms);
         // `.` and `..` have no name of their own.
         let name = name_of(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
-        Ok(Self { name, palms, pairing, left_out })
+        let manifest = Manifest::read(dir)?;
+        Ok(Self { name, palms, pairing, left_out, manifest })
     }
 
     /// How many samples take part.
@@ -126,6 +137,102 @@ impl SampleSet {
     pub fn samples(&self) -> usize {
         self.palms.iter().map(|palm| palm.samples.len()).sum()
     }
+}
+
+/// Two sets whose palms and samples stand at the same places: the parts of one presentation.
+#[derive(Clone, Debug)]
+pub struct SetPair {
+    /// The first part.
+    pub first: SampleSet,
+    /// The second part.
+    pub second: SampleSet,
+    /// How the parts belong together, for the report.
+    pub how: &'static str,
+}
+
+impl SetPair {
+    /// Two pictures of each palm, taken in two lights: the palms and samples whose names are in both
+    /// sets.
+    ///
+    /// # Errors
+    /// Where fewer than two palms have a sample of one name in both.
+    pub fn of_lights(first: SampleSet, second: SampleSet) -> Result<Self, EvalError> {
+        let names = |set: &SampleSet| {
+            let all = set.palms.iter();
+            let names = all.flat_map(|p| p.samples.iter().map(|s| (p.name.clone(), s.stem())));
+            names.collect::<std::collections::BTreeSet<(String, String)>>()
+        };
+        let (in_first, in_second) = (names(&first), names(&second));
+        let common = |mut set: SampleSet| {
+            for palm in &mut set.palms {
+                palm.samples.retain(|sample| {
+                    let name = (palm.name.clone(), sample.stem());
+                    in_first.contains(&name) && in_second.contains(&name)
+                });
+            }
+            set.palms.retain(|palm| !palm.samples.is_empty());
+            set
+        };
+        let names = (first.name.clone(), second.name.clone());
+        let (first, second) = (common(first), common(second));
+        if first.palms.len() < 2 {
+            return Err(EvalError::NothingInCommon { first: names.0, second: names.1 });
+        }
+        Ok(Self { first, second, how: "two pictures of one palm, in two lights" })
+    }
+
+    /// Two palms of each person: `..._l` and `..._r` of one name where every palm has such a name,
+    /// otherwise neighbours in the order of names, who may be strangers to each other; that changes
+    /// nothing for an impostor.
+    ///
+    /// # Errors
+    /// Where fewer than two persons come about.
+    pub fn of_persons(set: &SampleSet) -> Result<Self, EvalError> {
+        let person = |palm: &PalmFolder| {
+            let name = palm.name.strip_suffix("_l").or(palm.name.strip_suffix("_r"));
+            name.map(str::to_owned)
+        };
+        let sided = set.palms.iter().all(|palm| person(palm).is_some());
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let mut palms = set.palms.iter().peekable();
+        while let Some(palm) = palms.next() {
+            let other = palms.next_if(|other| !sided || person(other) == person(palm));
+            let Some(other) = other else { continue };
+            let (one, two) = alike(palm, other);
+            if !one.samples.is_empty() {
+                first.push(one);
+                second.push(two);
+            }
+        }
+        if first.len() < 2 {
+            return Err(EvalError::OnePerson(set.name.clone()));
+        }
+        let part = |palms| SampleSet { palms, ..set.clone() };
+        let how = if sided {
+            "the left and the right palm of one person"
+        } else {
+            "two palms, taken together in the order of their names"
+        };
+        Ok(Self { first: part(first), second: part(second), how })
+    }
+}
+
+/// Two palms with as many samples of each session as both have.
+fn alike(one: &PalmFolder, two: &PalmFolder) -> (PalmFolder, PalmFolder) {
+    let (mut first, mut second) = (one.clone(), two.clone());
+    first.samples.clear();
+    second.samples.clear();
+    for session in [Session::First, Session::Second, Session::Unknown, Session::Only] {
+        let of = |palm: &PalmFolder| {
+            let samples = palm.samples.iter().filter(|s| s.session == session);
+            samples.cloned().collect::<Vec<_>>()
+        };
+        for (a, b) in of(one).into_iter().zip(of(two)) {
+            first.samples.push(a);
+            second.samples.push(b);
+        }
+    }
+    (first, second)
 }
 
 /// Decides the pairing, and takes out what cannot be paired by it.
@@ -233,6 +340,47 @@ mod tests {
         assert!(matches!(read("file.png"), EvalError::NotAFolder(_)));
         assert!(matches!(read("a"), EvalError::NoSamples(_)));
         assert!(matches!(read(""), EvalError::OnePalm(_)));
+    }
+
+    #[test]
+    fn two_lights_keep_what_both_have() {
+        let white = folder(&["a/s1_1.png", "a/s2_1.png", "b/s1_1.png", "b/s1_2.png", "c/s2_1.png"]);
+        let dark = folder(&["a/s1_1.jpg", "b/s1_2.jpg", "b/s2_9.jpg", "d/s1_1.jpg"]);
+        let read = |dir: &tempfile::TempDir| SampleSet::read(dir.path(), None).unwrap();
+        let pair = SetPair::of_lights(read(&white), read(&dark)).unwrap();
+        let names = |set: &SampleSet| {
+            let palms = set.palms.iter();
+            palms.flat_map(|p| p.samples.iter().map(|s| s.stem())).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&pair.first), ["s1_1", "s1_2"]);
+        assert_eq!(names(&pair.first), names(&pair.second));
+        let strangers = folder(&["x/s1_1.png", "y/s2_1.png"]);
+        let error = SetPair::of_lights(read(&white), read(&strangers)).unwrap_err();
+        assert!(matches!(error, EvalError::NothingInCommon { .. }), "{error}");
+    }
+
+    #[test]
+    fn persons_have_two_palms_with_equally_many_samples() {
+        let dir = folder(&[
+            "1_l/s1_1.png",
+            "1_l/s2_1.png",
+            "1_r/s1_1.png",
+            "1_r/s1_2.png",
+            "1_r/s2_1.png",
+            "2_l/s1_1.png",
+            "3_l/s1_1.png",
+            "3_r/s1_1.png",
+        ]);
+        let set = SampleSet::read(dir.path(), None).unwrap();
+        let pair = SetPair::of_persons(&set).unwrap();
+        let palms = |set: &SampleSet| {
+            set.palms.iter().map(|p| (p.name.clone(), p.samples.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(palms(&pair.first), [("1_l".to_owned(), 2), ("3_l".to_owned(), 1)]);
+        assert_eq!(palms(&pair.second), [("1_r".to_owned(), 2), ("3_r".to_owned(), 1)]);
+        let lonely = folder(&["1_l/s1_1.png", "2_l/s1_1.png"]);
+        let set = SampleSet::read(lonely.path(), None).unwrap();
+        assert!(matches!(SetPair::of_persons(&set), Err(EvalError::OnePerson(_))));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use handfast_palm_eval::{Input, Options, Report, SampleSet, Stopwatch, evaluate};
+use handfast_palm_eval::{Grouping, Input, Options, Report, SampleSet, Stopwatch, evaluate};
 
 /// No test looks at times.
 struct Stopped;
@@ -34,13 +34,12 @@ fn report(set: &str, input: Input) -> Option<Report> {
     let options = Options {
         input,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        enrolled_samples: NonZeroUsize::MIN,
-        probe_samples: NonZeroUsize::MIN,
         seed: 1,
         stopwatch: &Stopped,
         progress: &|_| {},
     };
-    Some(evaluate(&SampleSet::read(&dir, None).unwrap(), &options).unwrap())
+    let set = SampleSet::read(&dir, None).unwrap();
+    Some(evaluate(&set, Grouping::SINGLE, &options).unwrap())
 }
 
 #[track_caller]

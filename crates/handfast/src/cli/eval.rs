@@ -1,23 +1,32 @@
 //! `handfast eval`: error rates over folders of palms.
 
-use std::io::{IsTerminal, Write};
+pub(super) mod progress;
+mod report_file;
+
+use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use anyhow::ensure;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use handfast_palm::SAMPLES_MAX;
+use handfast_palm::{SAMPLES_MAX, threshold};
 use handfast_palm_eval::{
-    Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Progress, Report, SampleSet, Step, evaluate,
+    EncodedSet, Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Page, Pairing, Report,
+    SampleSet, SetPair,
 };
 
 use super::stopwatch::SystemStopwatch;
 use super::{Answer, print_json};
+use progress::ProgressLine;
+use report_file::ReportFile;
 
-/// How often a step's progress is said where nothing can be overwritten: at each quarter.
-const QUIET_STEP_PERCENT: usize = 25;
+/// Frames of an enrolment and of a hover, as the page compares them with single samples.
+const FRAMES: NonZeroUsize = NonZeroUsize::new(3).unwrap();
+/// The gallery and the FPIR of an entrance: error rates by group are taken at its threshold.
+const ENTRANCE_GALLERY: usize = 10_000;
+const ENTRANCE_FPIR: f64 = 1e-3;
 
 /// Arguments of `handfast eval`.
 #[derive(Debug, Args)]
@@ -28,6 +37,12 @@ pub struct Eval {
     /// compared with every other. Without two sessions, all samples are paired.
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
+    /// Add the scores of the same palms in another light: a folder with the same names in it
+    #[arg(long, value_name = "DIR", conflicts_with = "two_palms")]
+    with: Option<PathBuf>,
+    /// Present two palms of each person, their scores added: folders ..._l and ..._r, or neighbours
+    #[arg(long)]
+    two_palms: bool,
     /// The pictures are ready-made crops of palms, as without this in folders named ...-roi
     #[arg(long)]
     roi: bool,
@@ -40,6 +55,13 @@ pub struct Eval {
     /// Print one Markdown table of all folders
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Also write a page with curves, histograms and failures: an .html file, or a folder for one
+    #[arg(long, value_name = "PATH")]
+    report: Option<PathBuf>,
+    /// Answer no where the intervals of two groups of a synthetic set (by skin tone, hand size,
+    /// wrinkling) do not overlap
+    #[arg(long, conflicts_with_all = ["with", "two_palms", "markdown"])]
+    fairness: bool,
     /// Take only the first N palms of each folder
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
     limit_palms: Option<usize>,
@@ -58,53 +80,152 @@ pub struct Eval {
 }
 
 /// How many samples may go together: as many as the engine fuses.
-fn group_size() -> RangedU64ValueParser<usize> {
+pub(super) fn group_size() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=SAMPLES_MAX as u64)
+}
+
+/// One folder, or two that are presented together.
+enum Task {
+    One(SampleSet),
+    Pair(SetPair),
+}
+
+impl Task {
+    fn set(&self) -> &SampleSet {
+        match self {
+            Self::One(set) => set,
+            Self::Pair(pair) => &pair.first,
+        }
+    }
+
+    fn encode<'a>(&'a self, options: &'a Options<'a>) -> anyhow::Result<EncodedSet<'a>> {
+        Ok(match self {
+            Self::One(set) => EncodedSet::new(set, options)?,
+            Self::Pair(pair) => EncodedSet::of_pair(pair, options)?,
+        })
+    }
 }
 
 impl Eval {
     /// Evaluates every folder and prints the reports.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        // All folders are listed before the long work begins, so that a wrong name is told at once.
-        let mut sets = Vec::new();
-        for dir in &self.dirs {
-            sets.push(SampleSet::read(dir, self.limit_palms)?);
-        }
+        // Whatever can be wrong with the arguments is told before the long work begins.
+        let tasks = self.tasks()?;
+        let file = self.report.as_deref().map(ReportFile::at).transpose()?;
+        let mut page = Page::default();
         let mut reports = Vec::new();
-        for set in &sets {
-            let report = self.evaluate(set)?;
+        for task in &tasks {
+            let report = self.evaluate(task, file.is_some(), &mut page)?;
             if !self.json && !self.markdown {
                 writeln!(out, "{}", report.text())?;
             }
             reports.push(report);
         }
-        if self.markdown {
-            print_markdown(out, &reports)?;
-        }
-        match reports.as_slice() {
-            [report] if self.json => print_json(out, report)?,
-            reports if self.json => print_json(out, &reports)?,
-            _ => {}
+        self.print(out, &reports)?;
+        if let Some(file) = file {
+            let path = file.write(&page.html())?;
+            // Beside JSON or a table only what was asked for is printed.
+            let told = format!("wrote {}\n", path.display());
+            if self.json || self.markdown {
+                let _ = write!(std::io::stderr(), "{told}");
+            } else {
+                write!(out, "{told}")?;
+            }
         }
         let compared = reports.iter().all(|report| report.failures.len() < report.samples);
-        Ok(if compared { Answer::Positive } else { Answer::Negative })
+        let is_gap = |report: &Report| report.fairness.iter().any(|it| !it.gaps.is_empty());
+        let is_fair = !self.fairness || !reports.iter().any(is_gap);
+        Ok(if compared && is_fair { Answer::Positive } else { Answer::Negative })
     }
 
-    fn evaluate(&self, set: &SampleSet) -> anyhow::Result<Report> {
+    fn tasks(&self) -> anyhow::Result<Vec<Task>> {
+        let read = |dir: &Path| SampleSet::read(dir, self.limit_palms);
+        let mut tasks = Vec::new();
+        if let Some(with) = &self.with {
+            let [dir] = self.dirs.as_slice() else {
+                anyhow::bail!(
+                    "--with goes with one folder; name the other light's folder after it"
+                );
+            };
+            return Ok(vec![Task::Pair(SetPair::of_lights(read(dir)?, read(with)?)?)]);
+        }
+        for dir in &self.dirs {
+            let set = read(dir)?;
+            ensure!(
+                !self.fairness || set.manifest.is_some(),
+                "{} does not say what its palms look like; draw a set with `handfast synth set`",
+                dir.display()
+            );
+            tasks.push(match self.two_palms {
+                true => Task::Pair(SetPair::of_persons(&set)?),
+                false => Task::One(set),
+            });
+        }
+        Ok(tasks)
+    }
+
+    fn evaluate(&self, task: &Task, with_page: bool, page: &mut Page) -> anyhow::Result<Report> {
         let stopwatch = SystemStopwatch::start();
+        let set = task.set();
         let line = ProgressLine::new(set.name.clone());
         let options = Options {
             input: self.input(set),
             threads: self.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
-            enrolled_samples: NonZeroUsize::new(self.enrolled).unwrap_or(NonZeroUsize::MIN),
-            probe_samples: NonZeroUsize::new(self.frames).unwrap_or(NonZeroUsize::MIN),
             seed: self.seed,
             stopwatch: &stopwatch,
             progress: &|progress| line.show(progress),
         };
-        let report = evaluate(set, &options);
+        let encoded = task.encode(&options)?;
+        let mut evaluation = encoded.evaluate(self.grouping())?;
+        if let Task::One(set) = task {
+            let entrance = threshold(ENTRANCE_GALLERY, ENTRANCE_FPIR).get();
+            evaluation.report.fairness = evaluation.fairness(set, entrance, self.seed);
+        }
+        if with_page {
+            page.add(set, &evaluation);
+            self.add_variants(task, &encoded, page, &options)?;
+        }
         line.clear();
-        Ok(report?)
+        Ok(evaluation.report)
+    }
+
+    /// The other ways of presenting that the set allows: three frames, two palms, both.
+    fn add_variants(
+        &self,
+        task: &Task,
+        encoded: &EncodedSet<'_>,
+        page: &mut Page,
+        options: &Options<'_>,
+    ) -> anyhow::Result<()> {
+        let set = task.set();
+        let frames = set.pairing == Pairing::AcrossSessions && self.grouping().is_single();
+        if frames {
+            page.add_variant(encoded.evaluate(Grouping::of_each(FRAMES))?.report);
+        }
+        let Task::One(set) = task else { return Ok(()) };
+        let Ok(pair) = SetPair::of_persons(set) else { return Ok(()) };
+        let encoded = EncodedSet::of_pair(&pair, options)?;
+        page.add_variant(encoded.evaluate(self.grouping())?.report);
+        if frames {
+            page.add_variant(encoded.evaluate(Grouping::of_each(FRAMES))?.report);
+        }
+        Ok(())
+    }
+
+    fn print(&self, out: &mut dyn Write, reports: &[Report]) -> anyhow::Result<()> {
+        if self.markdown {
+            print_markdown(out, reports)?;
+        }
+        match reports {
+            [report] if self.json => print_json(out, report),
+            reports if self.json => print_json(out, &reports),
+            _ => Ok(()),
+        }
+    }
+
+    fn grouping(&self) -> Grouping {
+        let count = |it| NonZeroUsize::new(it).unwrap_or(NonZeroUsize::MIN);
+        Grouping { enrolled: count(self.enrolled), frames: count(self.frames) }
     }
 
     fn input(&self, set: &SampleSet) -> Input {
@@ -124,48 +245,4 @@ fn print_markdown(out: &mut dyn Write, reports: &[Report]) -> anyhow::Result<()>
     writeln!(out)?;
     write!(out, "{MARKDOWN_NOTE}")?;
     Ok(())
-}
-
-/// One line on stderr that says how far the work is; overwritten on a terminal.
-struct ProgressLine {
-    set: String,
-    is_terminal: bool,
-    /// The last thing shown, as step * 101 + percent, so that each is shown once.
-    shown: AtomicUsize,
-}
-
-impl ProgressLine {
-    fn new(set: String) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        Self { set, is_terminal, shown: AtomicUsize::new(0) }
-    }
-
-    fn show(&self, progress: Progress) {
-        let mut percent = progress.done * 100 / progress.total.max(1);
-        if !self.is_terminal {
-            percent -= percent % QUIET_STEP_PERCENT;
-        }
-        let (number, step) = match progress.step {
-            Step::Encoding => (0, "encoding samples"),
-            Step::Scoring => (1, "comparing every pair"),
-            Step::Resampling => (2, "drawing confidence intervals"),
-        };
-        let place = number * 101 + percent;
-        if self.shown.fetch_max(place, Ordering::Relaxed) >= place {
-            return;
-        }
-        let set = &self.set;
-        // Progress is a courtesy: where stderr is gone, the work goes on.
-        let _ = if self.is_terminal {
-            write!(std::io::stderr(), "\r\x1b[K{set}: {step} {percent} %")
-        } else {
-            writeln!(std::io::stderr(), "{set}: {step} {percent} %")
-        };
-    }
-
-    fn clear(&self) {
-        if self.is_terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

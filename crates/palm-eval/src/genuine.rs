@@ -1,0 +1,133 @@
+//! The pairs within palms, one by one: with what quality each was taken, and which were missed.
+
+use std::collections::HashMap;
+
+use handfast_palm::score;
+
+use crate::acquisition::Encodings;
+use crate::captures::Captures;
+use crate::set::{Pairing, SampleSet};
+
+/// Two samples of one palm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenuinePair {
+    /// The comparison score.
+    pub score: i32,
+    /// The lower sharpness of the two; none where samples carry none.
+    pub sharpness: Option<f32>,
+    /// The palm's folder.
+    pub palm: String,
+    /// The reference's file.
+    pub reference: String,
+    /// The probe's file.
+    pub probe: String,
+}
+
+/// Every pair of acquired samples within a palm, worst score first.
+pub fn genuine_pairs(
+    set: &SampleSet,
+    encodings: &Encodings,
+    captures: &Captures<'_>,
+) -> Vec<GenuinePair> {
+    let files: Vec<(&str, &str)> = set
+        .palms
+        .iter()
+        .flat_map(|palm| palm.samples.iter().map(|sample| (&*palm.name, &*sample.name)))
+        .collect();
+    let sharpness: HashMap<u32, f32> = encodings
+        .outcomes
+        .iter()
+        .filter_map(|it| Some((it.sample, it.taken.as_ref()?.sharpness?)))
+        .collect();
+    let mut pairs = Vec::new();
+    for reference in &captures.references {
+        let Some([template]) = reference.template.as_deref() else { continue };
+        for probe in captures.probes.iter().filter(|probe| probe.palm == reference.palm) {
+            if set.pairing == Pairing::WithinSession && reference.sample >= probe.sample {
+                continue;
+            }
+            let Some([frames]) = probe.template.as_deref() else { continue };
+            let [frame] = frames.as_slice() else { continue };
+            let of = |sample: u32| sharpness.get(&sample).copied();
+            let (palm, reference_file) = files[reference.sample as usize];
+            pairs.push(GenuinePair {
+                score: score(template, frame),
+                sharpness: of(reference.sample).zip(of(probe.sample)).map(|(a, b)| a.min(b)),
+                palm: palm.to_owned(),
+                reference: reference_file.to_owned(),
+                probe: files[probe.sample as usize].1.to_owned(),
+            });
+        }
+    }
+    pairs.sort_by(|a, b| {
+        (a.score, &a.palm, &a.reference, &a.probe).cmp(&(b.score, &b.palm, &b.reference, &b.probe))
+    });
+    pairs
+}
+
+/// A point of the error-against-reject curve (ISO/IEC 29794-1).
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct RejectPoint {
+    /// The part of the pairs that is rejected: those of the lowest quality.
+    pub rejected: f64,
+    /// The rate of the others that do not match.
+    pub fnmr: f64,
+}
+
+/// The part of all pairs up to which the curve is drawn: what remains must still be a sample.
+const REJECTED_MAX: f64 = 0.5;
+/// Points of the curve.
+const POINTS: usize = 26;
+
+/// How the misses at `threshold` fall as pairs of low quality are rejected; empty where the pairs
+/// carry no quality. Where quality predicts misses, it falls faster than what is rejected.
+#[must_use]
+pub fn error_against_reject(pairs: &[GenuinePair], threshold: i32) -> Vec<RejectPoint> {
+    let mut rated: Vec<(f32, i32)> =
+        pairs.iter().filter_map(|pair| Some((pair.sharpness?, pair.score))).collect();
+    if rated.len() < POINTS {
+        return Vec::new();
+    }
+    rated.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let point = |step: usize| {
+        let rejected = REJECTED_MAX * step as f64 / (POINTS - 1) as f64;
+        let kept = &rated[(rejected * rated.len() as f64) as usize..];
+        let missed = kept.iter().filter(|(_, score)| *score < threshold).count();
+        RejectPoint { rejected, fnmr: missed as f64 / kept.len() as f64 }
+    };
+    (0..POINTS).map(point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(sharpness: f32, score: i32) -> GenuinePair {
+        let [palm, reference, probe] = ["p", "a", "b"].map(str::to_owned);
+        GenuinePair { score, sharpness: Some(sharpness), palm, reference, probe }
+    }
+
+    #[test]
+    fn rejecting_the_blurred_ones_takes_their_misses_away() {
+        let pairs: Vec<_> =
+            (0..100).map(|i| pair(i as f32 / 100.0, if i < 10 { 1 } else { 9 })).collect();
+        let curve = error_against_reject(&pairs, 5);
+        assert_eq!(curve[0], RejectPoint { rejected: 0.0, fnmr: 0.1 });
+        assert!((curve[5].rejected - 0.1).abs() < 1e-12 && curve[5].fnmr == 0.0);
+        assert!(curve.windows(2).all(|w| w[0].fnmr >= w[1].fnmr));
+    }
+
+    #[test]
+    fn a_useless_quality_takes_nothing_away() {
+        let pairs: Vec<_> =
+            (0..1_000).map(|i| pair(i as f32, if i % 10 == 0 { 1 } else { 9 })).collect();
+        let curve = error_against_reject(&pairs, 5);
+        assert!(curve.iter().all(|point| (point.fnmr - 0.1).abs() < 0.01));
+    }
+
+    #[test]
+    fn without_quality_there_is_no_curve() {
+        let unrated = GenuinePair { sharpness: None, ..pair(0.0, 1) };
+        assert!(error_against_reject(&vec![unrated; 100], 5).is_empty());
+    }
+}
