@@ -240,11 +240,12 @@ fn part_agrees(
     match id.map(|id| transfers.get(&id)) {
         None => part == 0,
         Some(None) => false,
-        Some(Some(transfer)) => {
-            transfer.amount.minor == part
-                && wanted.contains(&transfer.state)
-                && transfer.posted.is_none_or(|posted| posted.minor == part)
-        }
+        // A hold that was captured in part: what was posted counts, and nothing of it may be.
+        Some(Some(transfer)) if wanted == [TransferState::Posted] => match transfer.posted {
+            Some(posted) => posted.minor == part && part <= transfer.amount.minor,
+            None => part == 0 && transfer.state == TransferState::Voided,
+        },
+        Some(Some(transfer)) => transfer.amount.minor == part && wanted.contains(&transfer.state),
     }
 }
 
@@ -263,13 +264,13 @@ async fn audit_charges(
     let mut differences = Vec::new();
     for (charge, state, credit_part, card_part, credit, card) in rows {
         let wanted: &[TransferState] = match state {
-            ChargeState::Requested | ChargeState::Expired | ChargeState::Cancelled => &[],
+            ChargeState::Requested | ChargeState::Cancelled => &[],
             ChargeState::Identified
             | ChargeState::Authorising
             | ChargeState::Authorised
             | ChargeState::Unknown => &[TransferState::Pending],
             ChargeState::Captured => &[TransferState::Posted],
-            ChargeState::Voided | ChargeState::Declined => {
+            ChargeState::Voided | ChargeState::Declined | ChargeState::Expired => {
                 &[TransferState::Voided, TransferState::Expired]
             }
         };

@@ -8,11 +8,13 @@ use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::Till;
 use crate::error::{Thing, TillError};
-use crate::gateway::StoredCredential;
+use crate::gateway::{PaymentName, StoredCredential};
 use crate::ledger::{self, TransferState};
+use crate::line::{self, ChargeLine};
+use crate::notification;
 use crate::shop::{next_number, register, register_of_pedestal, shop};
 use crate::state::{ChargeEvent, ChargeState};
-use crate::text::{Description, Nonce, ReceiptKey};
+use crate::text::{Description, Nonce, PayKey, ReceiptKey};
 
 /// How long a charge waits for a hand: long enough to look up from a purse, short enough that the
 /// next person does not pay for the one before.
@@ -20,6 +22,9 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// The most for one charge, in minor units (a million dollars, a hundred million yen): above it, an
 /// amount at a counter is a slip of the finger.
 pub const CHARGE_MINOR_MAX: i64 = 100_000_000;
+/// How long a hold is kept for the register to capture: a night at a bar, with room. Gateways keep
+/// theirs for about seven days.
+pub const HOLD_TIME: Duration = Duration::from_hours(24);
 /// How many charges a register's page lists.
 pub const LATEST_MAX: i64 = 20;
 /// How many overdue charges one transaction closes, so that none runs long.
@@ -34,6 +39,22 @@ handfast_store::text_enum! {
         Capture = "capture",
         /// Let it go.
         Void = "void",
+        /// Hold it until the register captures.
+        Hold = "hold",
+    }
+}
+
+handfast_store::text_enum! {
+    /// What was asked for beside the palm.
+    pub enum Factor {
+        /// Nothing.
+        None = "none",
+        /// A PIN, or the phone in its place; not given yet.
+        Wanted = "wanted",
+        /// The PIN was right.
+        Pin = "pin",
+        /// The phone, signed in, confirmed it.
+        Phone = "phone",
     }
 }
 
@@ -78,8 +99,33 @@ pub struct Charge {
     pub register: DeviceId,
     /// Short, for people: counts up from 1 on each of the shop's days.
     pub number: i64,
-    /// What is asked for.
+    /// What the palm pays: what was asked for less a discount; of a hold that was captured in part,
+    /// what was captured.
     pub amount: Money,
+    /// What the register asked for: the sale and the tip, without what was paid in cash.
+    pub asked: Money,
+    /// Of it, tip.
+    pub tip: Money,
+    /// Beside it, paid in cash: the shop's own, never in the ledger.
+    pub cash: Money,
+    /// Tax in the whole sale, where the register sent lines.
+    pub tax: Money,
+    /// What a discount took off, paid to the shop by its promotion.
+    pub discount: Money,
+    /// The discount's name.
+    pub discount_name: Option<String>,
+    /// Whether the register captures later, in whole or in part.
+    pub held: bool,
+    /// Until when it may.
+    pub hold_until: Option<Timestamp>,
+    /// What was asked for beside the palm.
+    pub factor: Factor,
+    /// The age that had to be shown.
+    pub age_asked: Option<i64>,
+    /// The charge that this one is the late tip of.
+    pub tip_of: Option<ChargeId>,
+    /// What is in dispute, or was lost in one.
+    pub disputed: Money,
     /// What for.
     pub description: String,
     /// Where it stands.
@@ -120,6 +166,20 @@ pub struct Charge {
     /// Reserved for refunds, done or under way.
     pub(crate) credit_refunding: i64,
     pub(crate) card_refunding: i64,
+    pub(crate) discount_transfer: Option<TransferId>,
+    /// What the register captures of a hold, once it said so.
+    pub(crate) capture_amount: Option<i64>,
+    /// Opens it on a phone.
+    pub(crate) pay_key: Option<PayKey>,
+    /// Until when a second factor is waited for.
+    pub(crate) factor_until: Option<Timestamp>,
+    /// The gateway's own name of the payment.
+    pub(crate) gateway_payment: Option<String>,
+    /// The process that asks the gateway.
+    pub(crate) sender: Option<String>,
+    pub(crate) day: i64,
+    /// How many states it went through.
+    pub(crate) steps: i64,
 }
 
 impl Charge {
@@ -167,9 +227,26 @@ impl Charge {
         self.credit_refunding + self.card_refunding > self.refunded.minor
     }
 
-    /// The till's name for the payment at the gateway.
-    pub(crate) fn gateway_reference(&self) -> String {
-        self.id.to_string()
+    /// What opens it on a phone, as the pedestal's QR shows it.
+    #[must_use]
+    pub fn pay_key(&self) -> Option<&PayKey> {
+        self.pay_key.as_ref()
+    }
+
+    /// The payment's names at the gateway.
+    pub(crate) fn payment_name(&self) -> PaymentName {
+        PaymentName { reference: self.id.to_string(), prepared: self.gateway_payment.clone() }
+    }
+
+    /// Of the credit that is reserved, what is taken.
+    pub(crate) fn credit_to_take(&self) -> i64 {
+        self.capture_amount.map_or(self.credit_part.minor, |all| all.min(self.credit_part.minor))
+    }
+
+    /// Of what the gateway holds, what is taken. Credit goes first, as it did when it was reserved.
+    pub(crate) fn card_to_take(&self) -> i64 {
+        self.capture_amount
+            .map_or(self.card_part.minor, |all| (all - self.credit_part.minor).max(0))
     }
 }
 
@@ -207,6 +284,26 @@ impl FromRow for Charge {
             card_transfer: row.get_optional("card_transfer")?,
             credit_refunding: row.get("credit_refunding")?,
             card_refunding: row.get("card_refunding")?,
+            asked: money("asked")?,
+            tip: money("tip")?,
+            cash: money("cash")?,
+            tax: money("tax")?,
+            discount: money("discount")?,
+            discount_name: row.get_optional("discount_name")?,
+            held: row.get("held")?,
+            hold_until: row.get_optional("hold_until")?,
+            factor: row.get("factor")?,
+            age_asked: row.get_optional("age_asked")?,
+            tip_of: row.get_optional("tip_of")?,
+            disputed: money("disputed")?,
+            discount_transfer: row.get_optional("discount_transfer")?,
+            capture_amount: row.get_optional("capture_amount")?,
+            pay_key: row.get_optional("pay_key")?,
+            factor_until: row.get_optional("factor_until")?,
+            gateway_payment: row.get_optional("gateway_payment")?,
+            sender: row.get_optional("sender")?,
+            day: row.get("day")?,
+            steps: row.get("steps")?,
         })
     }
 }
@@ -228,12 +325,66 @@ pub(crate) use select_charges;
 pub struct ChargeRequest {
     /// The register.
     pub register: DeviceId,
-    /// How much, in the shop's currency.
+    /// The sale, tip not included, in the shop's currency.
     pub amount: Money,
     /// What for.
     pub description: Description,
     /// Makes a repeat the same request.
     pub nonce: Nonce,
+    /// What is sold, where the register says it; adds up to `amount`.
+    pub lines: Vec<ChargeLine>,
+    /// On top of the sale, in minor units.
+    pub tip_minor: i64,
+    /// Of sale and tip, what is paid in cash, in minor units.
+    pub cash_minor: i64,
+    /// Only hold the money: the register captures later, in whole or in part.
+    pub hold: bool,
+    /// An age in years that the buyer must be known to have.
+    pub age: Option<u8>,
+}
+
+impl ChargeRequest {
+    /// A plain sale.
+    #[must_use]
+    pub const fn new(
+        register: DeviceId,
+        amount: Money,
+        description: Description,
+        nonce: Nonce,
+    ) -> Self {
+        Self {
+            register,
+            amount,
+            description,
+            nonce,
+            lines: Vec::new(),
+            tip_minor: 0,
+            cash_minor: 0,
+            hold: false,
+            age: None,
+        }
+    }
+
+    /// What the palm is asked for, once the parts fit each other.
+    fn asked(&self) -> Result<Money, TillError> {
+        let currency = self.amount.currency;
+        if self.amount.minor <= 0 || self.tip_minor < 0 || self.cash_minor < 0 {
+            return Err(TillError::AmountNotPositive);
+        }
+        let limit_minor = CHARGE_MINOR_MAX;
+        if [self.amount.minor, self.tip_minor, self.cash_minor].iter().any(|m| *m > limit_minor) {
+            return Err(TillError::AmountTooLarge { limit_minor });
+        }
+        let total = self.amount.minor + self.tip_minor;
+        let asked = Money::new(total - self.cash_minor, currency);
+        if asked.minor <= 0 {
+            return Err(TillError::CashCoversAll);
+        }
+        if asked.minor > limit_minor {
+            return Err(TillError::AmountTooLarge { limit_minor });
+        }
+        Ok(asked)
+    }
 }
 
 /// What a pedestal shows before the hover.
@@ -253,12 +404,15 @@ pub struct OpenCharge {
     pub description: String,
     /// Until when a hand may answer.
     pub expires_at: Timestamp,
+    /// What opens it on a phone.
+    pub pay_key: Option<PayKey>,
 }
 
 /// Ids made before the transaction, so that a repeat of it uses the same.
 struct ChargeIds {
     charge: ChargeId,
     receipt: ReceiptKey,
+    pay: PayKey,
 }
 
 impl Till {
@@ -266,22 +420,21 @@ impl Till {
     ///
     /// # Errors
     /// [`TillError::AmountNotPositive`], [`TillError::AmountTooLarge`],
-    /// [`TillError::WrongCurrency`], [`TillError::NonceReused`], [`TillError::RegisterBusy`] where
-    /// an earlier charge still waits, [`TillError::NotFound`] where the device is no register.
+    /// [`TillError::CashCoversAll`], [`TillError::LinesDiffer`], [`TillError::WrongCurrency`],
+    /// [`TillError::NonceReused`], [`TillError::RegisterBusy`] where an earlier charge still waits,
+    /// [`TillError::NotFound`] where the device is no register.
     pub async fn request_charge(&self, request: &ChargeRequest) -> Result<Charge, TillError> {
-        if request.amount.minor <= 0 {
-            return Err(TillError::AmountNotPositive);
-        }
-        if request.amount.minor > CHARGE_MINOR_MAX {
-            return Err(TillError::AmountTooLarge { limit_minor: CHARGE_MINOR_MAX });
-        }
+        let asked = request.asked()?;
         let ids = ChargeIds {
             charge: ChargeId::new(&*self.clock, &*self.random),
             receipt: ReceiptKey::new(&*self.random),
+            pay: PayKey::new(&*self.random),
         };
         let (ids, now) = (&ids, self.now());
         self.store
-            .transaction("charge.request", |tx| Box::pin(request_charge(tx, request, ids, now)))
+            .transaction("charge.request", |tx| {
+                Box::pin(request_charge(tx, request, asked, ids, now))
+            })
             .await
     }
 
@@ -307,6 +460,7 @@ impl Till {
                         amount: charge.amount,
                         description: charge.description,
                         expires_at: charge.expires_at,
+                        pay_key: charge.pay_key,
                     }))
                 })
             })
@@ -366,26 +520,64 @@ impl Till {
             .await
     }
 
-    /// The register takes back a charge that no hand has answered, or gives up one whose outcome
-    /// is unknown: then the gateway is told to let go of what it may hold, and the charge that
-    /// comes back says what became of it. A repeat is harmless.
+    /// The register takes back a charge that is not captured yet. Where a hand answered it, the
+    /// gateway is told to let go of what it may hold; the charge that comes back says what became
+    /// of it. A repeat is harmless.
     ///
     /// # Errors
-    /// [`TillError::TooLateToCancel`] where a hand was recognised, [`TillError::NotFound`].
+    /// [`TillError::TooLateToCancel`] where it is paid or declined, [`TillError::NotFound`].
     pub async fn cancel_charge(&self, device: DeviceId, id: ChargeId) -> Result<Charge, TillError> {
         let now = self.now();
         let charge = self
             .store
-            .transaction("charge.cancel", |tx| Box::pin(cancel(tx, device, id, now)))
+            .transaction("charge.cancel", |tx| {
+                Box::pin(async move {
+                    let charge = charge_at_shop(tx, device, id).await?;
+                    take_back(tx, charge, "given_up_by_register", now).await
+                })
+            })
             .await?;
-        if charge.state == ChargeState::Unknown {
-            return Box::pin(self.resolve(id)).await;
+        self.let_go_after_cancel(charge).await
+    }
+
+    /// The person at the pedestal steps back from a charge that their hand answered and that is
+    /// not captured yet. One that waits for a hand stays with its register.
+    ///
+    /// # Errors
+    /// As [`Till::cancel_charge`].
+    pub async fn step_back(&self, pedestal: DeviceId, id: ChargeId) -> Result<Charge, TillError> {
+        let now = self.now();
+        let charge = self
+            .store
+            .transaction("charge.step_back", |tx| {
+                Box::pin(async move {
+                    let register = register_of_pedestal(tx, pedestal).await?;
+                    let charge = by_id(tx, id).await?;
+                    if charge.register != register.device {
+                        return Err(TillError::NotFound(Thing::Charge));
+                    }
+                    if charge.state == ChargeState::Requested {
+                        return Ok(charge);
+                    }
+                    take_back(tx, charge, "given_up_by_person", now).await
+                })
+            })
+            .await?;
+        self.let_go_after_cancel(charge).await
+    }
+
+    /// A request that is under way sees the new goal when it is answered; what nobody waits for is
+    /// let go now.
+    async fn let_go_after_cancel(&self, charge: Charge) -> Result<Charge, TillError> {
+        let held = charge.state == ChargeState::Authorised && charge.held;
+        if charge.goal == Goal::Void && (held || charge.state == ChargeState::Unknown) {
+            return Box::pin(self.resolve(charge.id)).await;
         }
         Ok(charge)
     }
 
-    /// Marks charges whose time for a hand is over; how many. Call it every few seconds (an overdue
-    /// charge takes no hand whether or not this ran).
+    /// Marks charges whose time for a hand, or for a second factor, is over; how many. Call it
+    /// every few seconds (an overdue charge takes no hand whether or not this ran).
     ///
     /// # Errors
     /// [`TillError::Store`].
@@ -397,15 +589,21 @@ impl Till {
                     let due: Vec<Charge> = tx
                         .fetch_all(
                             select_charges!(
-                                "WHERE c.state = 'requested' AND c.expires_at <= $1 LIMIT $2"
+                                "WHERE (c.state = 'requested' AND c.expires_at <= $1) \
+                                 OR (c.state = 'identified' AND c.factor_until <= $1) LIMIT $2"
                             ),
                             params![now, OVERDUE_BATCH],
                         )
                         .await?;
-                    for charge in &due {
-                        step(tx, charge, ChargeEvent::TimeUp, None, now).await?;
+                    let all = due.len();
+                    for charge in due {
+                        let (event, reason) = match charge.state {
+                            ChargeState::Identified => (ChargeEvent::LetGo, "no_second_factor"),
+                            _ => (ChargeEvent::TimeUp, "not_answered"),
+                        };
+                        step(tx, charge, &[event], Some(reason), now).await?;
                     }
-                    Ok(due.len())
+                    Ok(all)
                 })
             })
             .await
@@ -415,13 +613,17 @@ impl Till {
 async fn request_charge(
     tx: &mut Tx<'_>,
     request: &ChargeRequest,
+    asked: Money,
     ids: &ChargeIds,
     now: Timestamp,
 ) -> Result<Charge, TillError> {
     let at = register(tx, request.register).await?;
     if let Some(earlier) = by_nonce(tx, request.register, &request.nonce).await? {
-        let same =
-            earlier.amount == request.amount && earlier.description == request.description.as_str();
+        let same = earlier.asked == asked
+            && earlier.tip.minor == request.tip_minor
+            && earlier.cash.minor == request.cash_minor
+            && earlier.held == request.hold
+            && earlier.description == request.description.as_str();
         return if same { Ok(earlier) } else { Err(TillError::NonceReused) };
     }
     let shop = shop(tx, at.shop).await?;
@@ -429,18 +631,21 @@ async fn request_charge(
         let (expected, got) = (shop.currency, request.amount.currency);
         return Err(TillError::WrongCurrency { expected, got });
     }
+    let tax = line::tax_of(&request.lines, request.amount, shop.tax_included)?;
     if let Some(waiting) = waiting_at(tx, request.register).await? {
         if !waiting.is_overdue(now) {
             return Err(TillError::RegisterBusy { number: waiting.number });
         }
-        step(tx, &waiting, ChargeEvent::TimeUp, None, now).await?;
+        step(tx, waiting, &[ChargeEvent::TimeUp], Some("not_answered"), now).await?;
     }
     let (day, number) = next_number(tx, &shop, now).await?;
     tx.execute(
         "INSERT INTO till_charges (charge_id, shop_id, register_id, nonce, day, number, amount, \
          currency, description, state, goal, receipt_key, created_at, expires_at, credit_part, \
-         card_part, credit_refunding, card_refunding, refunded) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, 0, 0, 0)",
+         card_part, credit_refunding, card_refunding, refunded, asked, tip, cash, tax, held, \
+         age_asked, pay_key, steps) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, 0, 0, 0, \
+         $7, $15, $16, $17, $18, $19, $20, 1)",
         params![
             ids.charge,
             shop.id,
@@ -448,94 +653,154 @@ async fn request_charge(
             request.nonce.as_str(),
             day,
             number,
-            request.amount.minor,
-            request.amount.currency,
+            asked.minor,
+            asked.currency,
             request.description.as_str(),
             ChargeState::Requested,
-            Goal::Capture,
+            if request.hold { Goal::Hold } else { Goal::Capture },
             ids.receipt,
             now,
             now + ANSWER_TIME,
+            request.tip_minor,
+            request.cash_minor,
+            tax,
+            request.hold,
+            request.age.map(i64::from),
+            ids.pay,
         ],
     )
     .await?;
-    remember_step(tx, ids.charge, ChargeState::Requested, now).await?;
+    line::keep(tx, ids.charge, &request.lines).await?;
+    remember_step(tx, ids.charge, 1, ChargeState::Requested, now).await?;
     by_id(tx, ids.charge).await
 }
 
-async fn cancel(
+/// Cancels what waits for a hand, lets go of what waits for a second factor, and turns the goal of
+/// what is at the gateway.
+async fn take_back(
     tx: &mut Tx<'_>,
-    device: DeviceId,
-    id: ChargeId,
+    charge: Charge,
+    reason: &'static str,
     now: Timestamp,
 ) -> Result<Charge, TillError> {
-    let charge = charge_at_shop(tx, device, id).await?;
     match charge.state {
         ChargeState::Requested if charge.is_overdue(now) => {
-            step(tx, &charge, ChargeEvent::TimeUp, None, now).await
+            step(tx, charge, &[ChargeEvent::TimeUp], Some("not_answered"), now).await
         }
-        ChargeState::Requested => step(tx, &charge, ChargeEvent::Cancelled, None, now).await,
-        ChargeState::Unknown => {
-            set_goal(tx, id, Goal::Void, "given_up_by_register").await?;
-            by_id(tx, id).await
+        ChargeState::Requested => step(tx, charge, &[ChargeEvent::Cancelled], None, now).await,
+        ChargeState::Identified => step(tx, charge, &[ChargeEvent::LetGo], Some(reason), now).await,
+        ChargeState::Unknown | ChargeState::Authorising | ChargeState::Authorised => {
+            // A capture that the register asked for is not turned any more.
+            if charge.state == ChargeState::Authorised && charge.capture_amount.is_some() {
+                return Ok(charge);
+            }
+            set_goal(tx, charge, Goal::Void, reason).await
         }
         ChargeState::Cancelled | ChargeState::Expired | ChargeState::Voided => Ok(charge),
-        state @ (ChargeState::Identified
-        | ChargeState::Authorising
-        | ChargeState::Authorised
-        | ChargeState::Captured
-        | ChargeState::Declined) => Err(TillError::TooLateToCancel { state }),
+        state @ (ChargeState::Captured | ChargeState::Declined) => {
+            Err(TillError::TooLateToCancel { state })
+        }
     }
 }
 
-/// Makes one event durable: the state, the step in the history, and the transfers with it.
+/// Makes events durable: the state, the steps of the history, and the transfers with it.
 pub(crate) async fn step(
     tx: &mut Tx<'_>,
-    charge: &Charge,
-    event: ChargeEvent,
+    mut charge: Charge,
+    events: &[ChargeEvent],
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<Charge, TillError> {
-    let state = charge.state.after(event)?;
-    let closed_at = state.is_final().then_some(now);
-    let changed = tx
-        .execute(
-            "UPDATE till_charges SET state = $1, closed_at = $2, reason = COALESCE($3, reason) \
-             WHERE charge_id = $4 AND state = $5",
-            params![state, closed_at, reason, charge.id, charge.state],
-        )
-        .await?;
-    // The charge was read in this same serializable transaction.
-    assert_eq!(changed, 1, "a charge moves on from the state it was read in");
-    remember_step(tx, charge.id, state, now).await?;
-    match state {
-        ChargeState::Captured => post_parts(tx, charge, now).await?,
-        ChargeState::Declined | ChargeState::Voided => void_parts(tx, charge, now).await?,
+    let before = charge.state;
+    for &event in events {
+        charge.state = charge.state.after(event)?;
+        charge.steps += 1;
+        remember_step(tx, charge.id, charge.steps, charge.state, now).await?;
+    }
+    charge.closed_at = charge.state.is_final().then_some(now);
+    if let Some(reason) = reason {
+        charge.reason = Some(reason.to_owned());
+    }
+    match charge.state {
+        ChargeState::Captured => capture_parts(tx, &mut charge, now).await?,
+        ChargeState::Declined | ChargeState::Voided => {
+            void_parts(tx, &charge, TransferState::Voided, now).await?;
+        }
+        ChargeState::Expired => void_parts(tx, &charge, TransferState::Expired, now).await?,
         ChargeState::Requested
         | ChargeState::Identified
         | ChargeState::Authorising
         | ChargeState::Authorised
         | ChargeState::Unknown
-        | ChargeState::Expired
         | ChargeState::Cancelled => {}
     }
-    by_id(tx, charge.id).await
+    save(tx, &charge, before).await?;
+    if let Some(kind) = notification::kind_of(charge.state) {
+        notification::enqueue(tx, &charge, kind, now).await?;
+    }
+    Ok(charge)
 }
 
-async fn post_parts(tx: &mut Tx<'_>, charge: &Charge, now: Timestamp) -> Result<(), TillError> {
-    if let Some(transfer) = charge.credit_transfer {
-        ledger::post(tx, transfer, charge.credit_part.minor, now).await?;
-    }
-    if let Some(transfer) = charge.card_transfer {
-        ledger::post(tx, transfer, charge.card_part.minor, now).await?;
-    }
+/// Writes what a step can change.
+async fn save(tx: &mut Tx<'_>, charge: &Charge, before: ChargeState) -> Result<(), TillError> {
+    let changed = tx
+        .execute(
+            "UPDATE till_charges SET state = $1, closed_at = $2, reason = $3, steps = $4, \
+             amount = $5, credit_part = $6, card_part = $7, tip = $8, \
+             network_transaction_id = $9 WHERE charge_id = $10 AND state = $11",
+            params![
+                charge.state,
+                charge.closed_at,
+                charge.reason,
+                charge.steps,
+                charge.amount.minor,
+                charge.credit_part.minor,
+                charge.card_part.minor,
+                charge.tip.minor,
+                charge.network_transaction_id,
+                charge.id,
+                before,
+            ],
+        )
+        .await?;
+    // The charge was read in this same serializable transaction.
+    assert_eq!(changed, 1, "a charge moves on from the state it was read in");
     Ok(())
 }
 
-async fn void_parts(tx: &mut Tx<'_>, charge: &Charge, now: Timestamp) -> Result<(), TillError> {
-    let parts = [charge.credit_transfer, charge.card_transfer];
+/// Posts what is taken; what a capture in part leaves goes back with it.
+async fn capture_parts(
+    tx: &mut Tx<'_>,
+    charge: &mut Charge,
+    now: Timestamp,
+) -> Result<(), TillError> {
+    let (credit, card) = (charge.credit_to_take(), charge.card_to_take());
+    for (transfer, part) in [(charge.credit_transfer, credit), (charge.card_transfer, card)] {
+        match transfer {
+            Some(transfer) if part > 0 => ledger::post(tx, transfer, part, now).await?,
+            Some(transfer) => ledger::void(tx, transfer, TransferState::Voided, now).await?,
+            None => {}
+        }
+    }
+    if let Some(transfer) = charge.discount_transfer {
+        ledger::post(tx, transfer, charge.discount.minor, now).await?;
+    }
+    charge.credit_part.minor = credit;
+    charge.card_part.minor = card;
+    charge.amount.minor = credit + card;
+    charge.tip.minor = charge.tip.minor.min(charge.amount.minor);
+    Ok(())
+}
+
+async fn void_parts(
+    tx: &mut Tx<'_>,
+    charge: &Charge,
+    state: TransferState,
+    now: Timestamp,
+) -> Result<(), TillError> {
+    let parts = [charge.credit_transfer, charge.card_transfer, charge.discount_transfer];
     for transfer in parts.into_iter().flatten() {
-        ledger::void(tx, transfer, TransferState::Voided, now).await?;
+        ledger::void(tx, transfer, state, now).await?;
     }
     Ok(())
 }
@@ -543,13 +808,13 @@ async fn void_parts(tx: &mut Tx<'_>, charge: &Charge, now: Timestamp) -> Result<
 async fn remember_step(
     tx: &mut Tx<'_>,
     id: ChargeId,
+    number: i64,
     state: ChargeState,
     now: Timestamp,
 ) -> Result<(), TillError> {
     tx.execute(
-        "INSERT INTO till_charge_steps (charge_id, step, state, at) \
-         SELECT $1, COUNT(*) + 1, $2, $3 FROM till_charge_steps WHERE charge_id = $1",
-        params![id, state, now],
+        "INSERT INTO till_charge_steps (charge_id, step, state, at) VALUES ($1, $2, $3, $4)",
+        params![id, number, state, now],
     )
     .await?;
     Ok(())
@@ -557,16 +822,18 @@ async fn remember_step(
 
 pub(crate) async fn set_goal(
     tx: &mut Tx<'_>,
-    id: ChargeId,
+    mut charge: Charge,
     goal: Goal,
     reason: &str,
-) -> Result<(), TillError> {
+) -> Result<Charge, TillError> {
     tx.execute(
         "UPDATE till_charges SET goal = $1, reason = $2 WHERE charge_id = $3",
-        params![goal, reason, id],
+        params![goal, reason, charge.id],
     )
     .await?;
-    Ok(())
+    charge.goal = goal;
+    charge.reason = Some(reason.to_owned());
+    Ok(charge)
 }
 
 pub(crate) async fn by_id(tx: &mut Tx<'_>, id: ChargeId) -> Result<Charge, TillError> {
@@ -586,7 +853,7 @@ pub(crate) async fn charge_at_shop(
     if charge.shop == at.shop { Ok(charge) } else { Err(TillError::NotFound(Thing::Charge)) }
 }
 
-async fn by_nonce(
+pub(crate) async fn by_nonce(
     tx: &mut Tx<'_>,
     device: DeviceId,
     nonce: &Nonce,

@@ -9,6 +9,7 @@ use handfast_store::{Tx, params};
 use crate::Till;
 use crate::error::{Thing, TillError};
 use crate::ledger::{self, LedgerAccountKind, NewTransfer, Purpose};
+use crate::loyalty;
 use crate::text::{Label, PersonKey};
 use crate::wallet::{WalletRow, wallet_of};
 
@@ -232,7 +233,11 @@ async fn promotion_currency(tx: &mut Tx<'_>, name: &Label) -> Result<Currency, T
             params![name.as_str()],
         )
         .await?;
-    found.map(|(currency,)| currency).ok_or(TillError::NotFound(Thing::Promotion))
+    match found {
+        Some((currency,)) => Ok(currency),
+        // Discounts are funded and kept as promotions are.
+        None => loyalty::currency_of(tx, name).await?.ok_or(TillError::NotFound(Thing::Promotion)),
+    }
 }
 
 /// Gives the credit for linking a payment method, if a promotion runs, has the money, and this
@@ -315,16 +320,20 @@ pub(crate) async fn of_wallet(
     tx: &mut Tx<'_>,
     wallet: WalletId,
 ) -> Result<Option<Credit>, TillError> {
-    let given: Option<(Currency, Timestamp)> = tx
+    let given: Option<(Currency, Timestamp, i64)> = tx
         .fetch_optional(
-            "SELECT currency, spend_until FROM till_linking_credits WHERE wallet_id = $1",
+            "SELECT c.currency, c.spend_until, \
+             a.credits_posted - a.debits_posted - a.debits_pending \
+             FROM till_linking_credits c JOIN till_ledger_accounts a \
+             ON a.kind = 'wallet_credit' AND a.owner = c.wallet_id AND a.currency = c.currency \
+             WHERE c.wallet_id = $1",
             params![wallet],
         )
         .await?;
-    let Some((currency, spend_until)) = given else { return Ok(None) };
-    let account = wallet_account(tx, wallet, currency).await?;
-    let minor = ledger::available(tx, account).await?;
-    Ok(Some(Credit { left: Money::new(minor, currency), spend_until }))
+    Ok(given.map(|(currency, spend_until, minor)| Credit {
+        left: Money::new(minor, currency),
+        spend_until,
+    }))
 }
 
 /// The ledger account of a wallet's credit, which exists since the credit was given.

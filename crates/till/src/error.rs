@@ -4,7 +4,7 @@ use handfast_model::{Currency, MoneyError};
 use handfast_store::StoreError;
 use thiserror::Error;
 
-use crate::gateway::GatewayError;
+use crate::gateway::{GatewayError, NoticeError};
 use crate::state::{ChargeState, WrongState};
 use crate::text::TextError;
 
@@ -27,6 +27,8 @@ pub enum Thing {
     Charge,
     /// A receipt.
     Receipt,
+    /// A webhook endpoint.
+    WebhookEndpoint,
     /// A promotion.
     Promotion,
     /// A transfer of the ledger.
@@ -44,6 +46,7 @@ impl Thing {
             Self::Setup => "payment method setup",
             Self::Charge => "charge",
             Self::Receipt => "receipt",
+            Self::WebhookEndpoint => "webhook endpoint",
             Self::Promotion => "promotion",
             Self::Transfer => "transfer",
         }
@@ -71,6 +74,33 @@ pub enum TillError {
     AmountTooLarge {
         /// The limit in minor units.
         limit_minor: i64,
+    },
+    /// Cash pays all of it, or more.
+    #[error("cash covers the whole amount; nothing is left for the palm")]
+    CashCoversAll,
+    /// The lines add up to another amount.
+    #[error(
+        "the lines add up to {lines_minor} minor units, the amount says {amount_minor}; send the sum of the lines"
+    )]
+    LinesDiffer {
+        /// What the lines say.
+        lines_minor: i64,
+        /// What the request says.
+        amount_minor: i64,
+    },
+    /// A line's numbers are out of range.
+    #[error(
+        "a line needs 1 to {quantity_max} pieces, a price of zero or more, and a tax rate of 0 to 100 percent"
+    )]
+    LineOutOfRange {
+        /// The most pieces of one line.
+        quantity_max: i64,
+    },
+    /// More lines than a receipt shows.
+    #[error("a charge takes at most {limit} lines; sum them up by product")]
+    TooManyLines {
+        /// The limit.
+        limit: usize,
     },
     /// Not the currency of the shop, promotion or account.
     #[error("the currency is {got}, expected {expected}; ask in {expected}")]
@@ -101,8 +131,8 @@ pub enum TillError {
     /// A device is registered for another shop.
     #[error("this register belongs to another shop already; use a device of its own for each shop")]
     RegisterTaken,
-    /// A hand was recognised: it is too late to cancel.
-    #[error("the charge is {state}; only one that waits for a hand can be cancelled")]
+    /// It is paid or declined: too late to cancel.
+    #[error("the charge is {state}; refund what was paid, a declined one took nothing")]
     TooLateToCancel {
         /// Where the charge stands.
         state: ChargeState,
@@ -116,6 +146,59 @@ pub enum TillError {
     /// All of it was given back, or is being given back.
     #[error("the charge is refunded already, or its refund is under way; read the charge")]
     RefundedAlready,
+    /// More than is left to give back.
+    #[error("at most {left_minor} minor units can still be given back")]
+    OverRefund {
+        /// What is left.
+        left_minor: i64,
+    },
+    /// The charge holds no money to capture.
+    #[error("the charge is {state}; only one that holds money for this register can be captured")]
+    NotHeld {
+        /// Where the charge stands.
+        state: ChargeState,
+    },
+    /// More than is held.
+    #[error("at most the {held_minor} minor units that are held can be captured")]
+    OverCapture {
+        /// What is held.
+        held_minor: i64,
+    },
+    /// A late tip that is too late, too large, or the second.
+    #[error("no late tip on this charge: {0}")]
+    TipRefused(&'static str),
+    /// A PIN that is not one, or that everybody guesses first.
+    #[error("a PIN has 4 to 8 digits, not all the same and not in a row; choose another")]
+    PinUnfit,
+    /// The earlier PIN was wrong, or there is none to enter.
+    #[error("this PIN is not the wallet's; {left} tries are left")]
+    PinWrong {
+        /// How many tries are left before the wallet is frozen.
+        left: i64,
+    },
+    /// The wallet is frozen.
+    #[error("the wallet is frozen; its owner sets a new PIN in the portal, or asks staff")]
+    WalletFrozen,
+    /// A discount's terms contradict each other, or an earlier one of that name has others.
+    #[error("the discount's terms do not fit: {0}")]
+    DiscountTerms(&'static str),
+    /// A loyalty number belongs to another wallet.
+    #[error("this loyalty number belongs to another wallet; check the number")]
+    LoyaltyTaken,
+    /// An address that webhooks may not be sent to.
+    #[error("a webhook address needs https (http on this machine alone); check the address")]
+    WebhookAddress,
+    /// A limit below zero or above what a counter takes.
+    #[error(
+        "a limit must be from 0 to {max_minor} minor units, day and week not below the charge's"
+    )]
+    LimitOutOfRange {
+        /// The most.
+        max_minor: i64,
+    },
+    /// A webhook of the gateway that is not believed.
+    #[error(transparent)]
+    Notice(#[from] NoticeError),
     /// The person has not finished the gateway's page.
     #[error("the gateway's page is not finished; choose a payment method there first")]
     SetupNotFinished,

@@ -1,4 +1,4 @@
-//! What the till asks of a payment gateway: one small trait, answers in the till's words. A
+//! What the till asks of a payment gateway: one small trait a flow, answers in the till's words. A
 //! connector translates a gateway's wire format into these, in one file.
 //!
 //! What a connector guarantees, and the till relies on:
@@ -6,13 +6,15 @@
 //!   name, whatever it does with idempotency keys.
 //! - **no answer is an answer**: [`GatewayError::NoAnswer`] where the request may have been carried
 //!   out; a connector that is not sure says this one.
-//! - **void fences**: after [`Gateway::void`] said [`Voided::Done`], no money moves under that
-//!   reference, even where an authorise of it is still under way.
+//! - **void fences**: after [`Payments::void`] said [`Voided::Done`], no money moves under that
+//!   reference, even where an authorise of it is still under way. A gateway that cannot fence a
+//!   name it has not heard of [prepares](Payments::prepares): it makes the payment first, without
+//!   money, and the till keeps the gateway's own name of it before anything may move.
 
 use std::future::Future;
 use std::pin::Pin;
 
-use handfast_model::{Money, SecretText};
+use handfast_model::{Money, SecretText, Timestamp, WalletId};
 use thiserror::Error;
 
 /// An answer that is waited for.
@@ -80,6 +82,21 @@ pub enum Refusal {
     /// The session's page was used already.
     #[error("this setup session is over; begin a new one")]
     SetupOver,
+    /// The gateway refuses for a reason that is none of the above.
+    #[error("the gateway does not take this request; look at its own log")]
+    Other,
+    /// The gateway does not know our key.
+    #[error("the gateway does not accept the API key; check its configuration")]
+    Unauthenticated,
+}
+
+/// How a payment is named: by the till, and by the gateway itself where it prepares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentName {
+    /// The till's name.
+    pub reference: String,
+    /// The gateway's name, once it has one.
+    pub prepared: Option<String>,
 }
 
 /// Asks for a page of the gateway where a person leaves a payment method.
@@ -87,6 +104,8 @@ pub enum Refusal {
 pub struct SetupRequest {
     /// The till's name for the setup; also the idempotency key.
     pub reference: String,
+    /// Whose it will be: a gateway that groups payment methods groups them by this.
+    pub wallet: WalletId,
     /// Where the gateway's page sends the person back to.
     pub return_url: String,
 }
@@ -127,6 +146,8 @@ handfast_store::text_enum! {
         CustomerPresentFirst = "customer_present_first",
         /// The person is present and it was used before.
         CustomerPresentSubsequent = "customer_present_subsequent",
+        /// The person left: a late tip, or an offline charge that is sent later.
+        MerchantInitiated = "merchant_initiated",
     }
 }
 
@@ -135,8 +156,8 @@ handfast_store::text_enum! {
 pub struct AuthoriseRequest {
     /// Makes a repeat of the same request harmless.
     pub idempotency_key: String,
-    /// The till's name for the payment.
-    pub reference: String,
+    /// The payment.
+    pub payment: PaymentName,
     /// What to hold.
     pub amount: Money,
     /// Whose money: a payment method reference of a setup.
@@ -168,7 +189,7 @@ pub struct CaptureRequest {
     /// Makes a repeat of the same request harmless.
     pub idempotency_key: String,
     /// The payment.
-    pub reference: String,
+    pub payment: PaymentName,
     /// How much of what is held.
     pub amount: Money,
 }
@@ -190,7 +211,7 @@ pub struct RefundRequest {
     /// The till's name for the refund.
     pub reference: String,
     /// The payment it is of.
-    pub payment: String,
+    pub payment: PaymentName,
     /// How much.
     pub amount: Money,
 }
@@ -233,22 +254,158 @@ pub enum RefundStatus {
     },
 }
 
-/// A payment gateway.
-pub trait Gateway: Send + Sync {
+/// What the gateway did with one payment: its report, to compare with the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportLine {
+    /// The till's name for the payment.
+    pub reference: String,
+    /// Held and neither taken nor let go.
+    pub held: Money,
+    /// Taken.
+    pub captured: Money,
+    /// Given back.
+    pub refunded: Money,
+}
+
+/// Something that a gateway tells by itself. Whatever moves money is looked up before it is
+/// believed; the notice only says where to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The gateway's id of the event: the same event comes more than once.
+    pub event: String,
+    /// What it is about.
+    pub about: NoticeAbout,
+}
+
+/// What a notice is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeAbout {
+    /// Something changed about the payment of this reference.
+    Payment(String),
+    /// A dispute opened or ended.
+    Dispute(DisputeNotice),
+    /// Nothing that concerns the till.
+    Other,
+}
+
+/// What a gateway tells of a dispute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisputeNotice {
+    /// The gateway's id of it.
+    pub dispute: String,
+    /// The till's name of the payment.
+    pub payment: String,
+    /// How much is disputed.
+    pub amount: Money,
+    /// Where it stands.
+    pub stage: DisputeStage,
+    /// The gateway's short code of why.
+    pub reason: String,
+    /// Until when evidence is taken.
+    pub respond_by: Option<Timestamp>,
+}
+
+handfast_store::text_enum! {
+    /// Where a dispute stands.
+    pub enum DisputeStage {
+        /// The money is withheld until it is decided.
+        Open = "open",
+        /// The money stays with the shop.
+        Won = "won",
+        /// The money went back to the person.
+        Lost = "lost",
+    }
+}
+
+/// Why a notice is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoticeError {
+    /// No signature, or one in another form.
+    #[error("the webhook has no signature in the form t=...,v1=...; check the gateway's settings")]
+    NoSignature,
+    /// The signature is not of this body and secret.
+    #[error("the webhook's signature does not fit; check the webhook secret")]
+    WrongSignature,
+    /// Signed too long ago, or in the future: perhaps sent again by somebody who listened.
+    #[error("the webhook was signed at another time than now; check the clocks")]
+    Stale,
+    /// The body is not what the gateway sends.
+    #[error("the webhook's body cannot be read")]
+    Unreadable,
+    /// This gateway sends none.
+    #[error("this gateway sends no webhooks")]
+    NotSupported,
+}
+
+/// Linking and unlinking payment methods.
+pub trait Setups: Send + Sync {
     /// Opens a page of the gateway's own where a person leaves a payment method.
     fn create_setup<'a>(&'a self, request: &'a SetupRequest) -> Answer<'a, SetupSession>;
     /// What became of it.
     fn setup_result<'a>(&'a self, session: &'a str) -> Answer<'a, SetupResult>;
+    /// Forgets a payment method: nothing can be charged to it any more. A repeat is harmless, and
+    /// so is a reference that the gateway does not know (any more).
+    fn detach<'a>(&'a self, payment_method: &'a SecretText) -> Answer<'a, ()>;
+}
+
+/// Taking money.
+pub trait Payments: Send + Sync {
+    /// Whether [`Payments::prepare`] must be called, and its answer kept, before an authorise.
+    fn prepares(&self) -> bool {
+        false
+    }
+    /// Makes a payment that moves no money yet; the answer is the gateway's name of it.
+    fn prepare<'a>(&'a self, request: &'a AuthoriseRequest) -> Answer<'a, Option<String>> {
+        let _ = request;
+        Box::pin(async { Ok(None) })
+    }
     /// Holds money.
     fn authorise<'a>(&'a self, request: &'a AuthoriseRequest) -> Answer<'a, Authorisation>;
     /// Takes held money.
     fn capture<'a>(&'a self, request: &'a CaptureRequest) -> Answer<'a, ()>;
     /// Lets held money go, and makes sure none is held under this reference later.
-    fn void<'a>(&'a self, reference: &'a str) -> Answer<'a, Voided>;
+    fn void<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, Voided>;
+    /// What the gateway knows of a payment.
+    fn lookup<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, PaymentStatus>;
+}
+
+/// Giving money back.
+pub trait Refunds: Send + Sync {
     /// Gives money back.
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> Answer<'a, ()>;
-    /// What the gateway knows of a payment.
-    fn lookup<'a>(&'a self, reference: &'a str) -> Answer<'a, PaymentStatus>;
     /// What the gateway knows of a refund.
-    fn lookup_refund<'a>(&'a self, reference: &'a str) -> Answer<'a, RefundStatus>;
+    fn lookup_refund<'a>(
+        &'a self,
+        reference: &'a str,
+        payment: &'a PaymentName,
+    ) -> Answer<'a, RefundStatus>;
 }
+
+/// What the gateway tells by itself.
+pub trait Notices: Send + Sync {
+    /// Reads a webhook: checks the signature header over the body, then the body.
+    ///
+    /// # Errors
+    /// [`NoticeError`]; nothing of the body is believed then.
+    fn read_notice(
+        &self,
+        signature: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Notice, NoticeError>;
+}
+
+/// What the gateway says it did.
+pub trait Reports: Send + Sync {
+    /// Every payment that was made from `from` until before `until`.
+    fn payments_made<'a>(
+        &'a self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Answer<'a, Vec<ReportLine>>;
+}
+
+/// A payment gateway: all flows.
+pub trait Gateway: Setups + Payments + Refunds + Notices + Reports {}
+
+impl<T: Setups + Payments + Refunds + Notices + Reports> Gateway for T {}

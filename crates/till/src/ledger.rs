@@ -7,7 +7,7 @@
 //! transaction; the database refuses to let one fall below zero where the account may not.
 //! [`crate::Till::audit`] recomputes them from the rows.
 
-use handfast_model::{Currency, LedgerAccountId, Money, Timestamp, TransferId};
+use handfast_model::{Currency, DeviceId, LedgerAccountId, Money, ShopId, Timestamp, TransferId};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::error::{LedgerError, Thing, TillError};
@@ -27,6 +27,8 @@ handfast_store::text_enum! {
         GatewayClearing = "gateway_clearing",
         /// What a promotion may still give away.
         Promotion = "promotion",
+        /// Money that arrived without anybody being owed it: a capture after we let go. It goes back.
+        Suspense = "suspense",
         /// Where a promotion's money comes from (negative: it was spent on promotions).
         PromotionFunding = "promotion_funding",
     }
@@ -37,7 +39,7 @@ impl LedgerAccountKind {
     #[must_use]
     pub const fn may_be_negative(self) -> bool {
         match self {
-            Self::WalletCredit | Self::Promotion => false,
+            Self::WalletCredit | Self::Promotion | Self::Suspense => false,
             Self::ShopPayable | Self::GatewayClearing | Self::PromotionFunding => true,
         }
     }
@@ -68,6 +70,16 @@ handfast_store::text_enum! {
         RefundCredit = "refund_credit",
         /// Money that goes back through the gateway.
         RefundCard = "refund_card",
+        /// What a discount takes off, paid to the shop.
+        Discount = "discount",
+        /// A discount that goes back, for the charge did.
+        RefundDiscount = "refund_discount",
+        /// Money that a dispute withholds or takes.
+        Dispute = "dispute",
+        /// Money that was captured after we let it go.
+        LateCapture = "late_capture",
+        /// That money on its way back.
+        LateReturn = "late_return",
         /// Money for a promotion.
         PromotionFunding = "promotion_funding",
         /// Credit for linking a payment method.
@@ -173,6 +185,32 @@ pub(crate) async fn find_account(
     Ok(found.map(|(id,)| id))
 }
 
+/// What is owed to a shop is kept register by register, and the gateway's money too: charges at
+/// two registers then touch no row in common, and wait for each other nowhere. A shop's balance is
+/// the sum.
+pub(crate) async fn shop_account(
+    tx: &mut Tx<'_>,
+    fresh: LedgerAccountId,
+    (shop, register): (ShopId, DeviceId),
+    currency: Currency,
+    now: Timestamp,
+) -> Result<LedgerAccountId, TillError> {
+    let owner = format!("{shop}/{register}");
+    account(tx, fresh, LedgerAccountKind::ShopPayable, &owner, currency, now).await
+}
+
+/// The gateway's money, as [`shop_account`].
+pub(crate) async fn gateway_account(
+    tx: &mut Tx<'_>,
+    fresh: LedgerAccountId,
+    register: DeviceId,
+    currency: Currency,
+    now: Timestamp,
+) -> Result<LedgerAccountId, TillError> {
+    let owner = format!("gateway/{register}");
+    account(tx, fresh, LedgerAccountKind::GatewayClearing, &owner, currency, now).await
+}
+
 /// What the account may still spend: posted credits less posted and pending debits.
 pub(crate) async fn available(tx: &mut Tx<'_>, id: LedgerAccountId) -> Result<i64, TillError> {
     let (available,): (i64,) = tx
@@ -191,10 +229,20 @@ pub(crate) async fn reserve(
     transfer: &NewTransfer,
     now: Timestamp,
 ) -> Result<(), TillError> {
-    let amount = checked_amount(transfer)?;
+    checked_amount(transfer)?;
     if repeats(tx, transfer).await? {
         return Ok(());
     }
+    reserve_new(tx, transfer, now).await
+}
+
+/// Reserves a transfer whose id was made for this very transaction: nothing to repeat.
+pub(crate) async fn reserve_new(
+    tx: &mut Tx<'_>,
+    transfer: &NewTransfer,
+    now: Timestamp,
+) -> Result<(), TillError> {
+    let amount = checked_amount(transfer)?;
     let reserved = tx
         .execute(
             "UPDATE till_ledger_accounts SET debits_pending = debits_pending + $1 \
@@ -239,21 +287,16 @@ pub(crate) async fn post(
     amount: i64,
     now: Timestamp,
 ) -> Result<(), TillError> {
+    if amount > 0 && close(tx, id, TransferState::Posted, Some(amount), now).await? {
+        return Ok(());
+    }
     let transfer = find(tx, id).await?.ok_or(TillError::NotFound(Thing::Transfer))?;
     match transfer.state {
-        TransferState::Pending => {}
-        TransferState::Posted if transfer.posted.is_some_and(|m| m.minor == amount) => {
-            return Ok(());
-        }
-        _ => return Err(LedgerError::Closed.into()),
+        TransferState::Pending if amount <= 0 => Err(LedgerError::NotPositive.into()),
+        TransferState::Pending => Err(LedgerError::OverPost.into()),
+        TransferState::Posted if transfer.posted.is_some_and(|m| m.minor == amount) => Ok(()),
+        _ => Err(LedgerError::Closed.into()),
     }
-    if amount <= 0 {
-        return Err(LedgerError::NotPositive.into());
-    }
-    if amount > transfer.amount.minor {
-        return Err(LedgerError::OverPost.into());
-    }
-    close(tx, &transfer, TransferState::Posted, Some(amount), now).await
 }
 
 /// Gives up a reserved transfer. A repeat is harmless.
@@ -267,12 +310,11 @@ pub(crate) async fn void(
         matches!(state, TransferState::Voided | TransferState::Expired),
         "a transfer is given up as voided or expired"
     );
-    let transfer = find(tx, id).await?.ok_or(TillError::NotFound(Thing::Transfer))?;
-    match transfer.state {
-        TransferState::Pending => close(tx, &transfer, state, None, now).await,
-        closed if closed == state => Ok(()),
-        _ => Err(LedgerError::Closed.into()),
+    if close(tx, id, state, None, now).await? {
+        return Ok(());
     }
+    let transfer = find(tx, id).await?.ok_or(TillError::NotFound(Thing::Transfer))?;
+    if transfer.state == state { Ok(()) } else { Err(LedgerError::Closed.into()) }
 }
 
 pub(crate) async fn find(tx: &mut Tx<'_>, id: TransferId) -> Result<Option<Transfer>, TillError> {
@@ -341,37 +383,40 @@ async fn insert(tx: &mut Tx<'_>, transfer: &NewTransfer, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// From `pending` to a closed state, the counters of both accounts with it.
+/// From `pending` to a closed state, the counters of both accounts with it; false where it was not
+/// pending, or would move more than was reserved.
 async fn close(
     tx: &mut Tx<'_>,
-    transfer: &Transfer,
+    id: TransferId,
     state: TransferState,
     posted: Option<i64>,
     now: Timestamp,
-) -> Result<(), TillError> {
-    let (reserved, moved) = (transfer.amount.minor, posted.unwrap_or(0));
-    let closed = tx
-        .execute(
+) -> Result<bool, TillError> {
+    let moved = posted.unwrap_or(0);
+    let closed: Option<(LedgerAccountId, LedgerAccountId, i64)> = tx
+        .fetch_optional(
             "UPDATE till_transfers SET state = $1, posted_amount = $2, closed_at = $3 \
-             WHERE transfer_id = $4 AND state = 'pending'",
-            params![state, posted, now, transfer.id],
+             WHERE transfer_id = $4 AND state = 'pending' AND amount >= $5 \
+             RETURNING debit_account, credit_account, amount",
+            params![state, posted, now, id, moved],
         )
         .await?;
+    let Some((debit, credit, reserved)) = closed else { return Ok(false) };
     let debited = tx
         .execute(
             "UPDATE till_ledger_accounts SET debits_pending = debits_pending - $1, \
              debits_posted = debits_posted + $2 WHERE ledger_account_id = $3",
-            params![reserved, moved, transfer.debit],
+            params![reserved, moved, debit],
         )
         .await?;
     let credited = tx
         .execute(
             "UPDATE till_ledger_accounts SET credits_pending = credits_pending - $1, \
              credits_posted = credits_posted + $2 WHERE ledger_account_id = $3",
-            params![reserved, moved, transfer.credit],
+            params![reserved, moved, credit],
         )
         .await?;
-    // Both were read or guaranteed by a foreign key in this same serializable transaction.
-    assert_eq!((closed, debited, credited), (1, 1, 1), "one transfer and its two accounts");
-    Ok(())
+    // Both are guaranteed by a foreign key.
+    assert_eq!((debited, credited), (1, 1), "a transfer has two accounts");
+    Ok(true)
 }

@@ -10,51 +10,88 @@
 //! | `ledger` | transfers and balances |
 //! | `audit` | the same books computed again from their rows |
 //! | `shop`, `shop_token` | shops, registers, pairings, and whose palm a token is |
-//! | `wallet`, `setup`, `credit` | payment methods, linking one, the credit for it |
-//! | `state`, `charge`, `hover`, `settle` | a charge from the register to its end |
+//! | `wallet`, `setup`, `detach`, `credit` | payment methods, linking and unlinking one, the credit for it |
+//! | `pin`, `limit`, `loyalty`, `age` | second factors, and what a hover brings along |
+//! | `state`, `charge`, `line`, `hover`, `settle`, `tip` | a charge from the register to its end |
 //! | `refund`, `receipt` | money back, and what people see |
-//! | `gateway`, `test_gateway` | what is asked of a gateway, and a strict one to try things out |
+//! | `notice`, `notification` | what the gateway tells by itself, and what shops are told |
+//! | `report`, `statement`, `reconcile`, `evidence` | the day, the account, the gateway's report, a dispute |
+//! | `lease` | which processes are alive |
+//! | `gateway`, `test_gateway`, `stripe` | what is asked of a gateway, a strict one to try things out, Stripe |
 
+mod age;
 mod audit;
 mod card_number;
 mod charge;
 mod credit;
+mod detach;
 mod error;
+mod evidence;
 pub mod gateway;
 mod hover;
+mod lease;
 mod ledger;
 #[cfg(test)]
 mod ledger_oracle;
+mod limit;
+mod line;
+mod loyalty;
+mod notice;
+mod notice_signature;
+mod notification;
 mod palm_owner;
+mod pin;
 mod receipt;
+mod reconcile;
 mod refund;
+mod report;
 mod schema;
 mod settle;
 mod setup;
 mod shop;
 mod shop_token;
 mod state;
+mod statement;
+pub mod stripe;
 pub mod test_gateway;
 mod text;
 mod till;
+mod tip;
 mod wallet;
 
+pub use age::{AGE_COUNTS, KnownAge};
 pub use audit::{Audit, Balance, Counters, Difference};
-pub use card_number::looks_like_card_number;
+pub use card_number::{CardNumberFinder, looks_like_card_number};
 pub use charge::{
-    ANSWER_TIME, CHARGE_MINOR_MAX, Charge, ChargeRequest, ChargeStatus, LATEST_MAX, OpenCharge,
+    ANSWER_TIME, CHARGE_MINOR_MAX, Charge, ChargeRequest, ChargeStatus, Factor, HOLD_TIME,
+    LATEST_MAX, OpenCharge,
 };
 pub use credit::{Credit, CreditGrant, Promotion};
 pub use error::{LedgerError, Thing, TillError};
-pub use hover::{Hover, PayOutcome, TurnedAway};
+pub use evidence::Evidence;
+pub use hover::{FACTOR_TIME, Hover, PayOutcome, SecondFactor, TurnedAway};
+pub use lease::LEASE;
 pub use ledger::{LedgerAccountKind, Purpose, TRANSFER_MINOR_MAX, Transfer, TransferState};
+pub use limit::Limits;
+pub use line::{ChargeLine, LINES_MAX, QUANTITY_MAX};
+pub use loyalty::{Discount, LoyaltyNumber, Off};
+pub use notice::{Dispute, Received};
+pub use notice_signature::NOTICE_TOLERANCE;
+pub use notification::{Kind, SCHEDULE, WebhookEndpoint, WebhookRequest, WebhookSender};
+pub use pin::{PIN_MISSES_MAX, Pin};
 pub use receipt::{MoneyUse, MoneyUseKind, Receipt};
+pub use reconcile::{Mismatch, Reconciliation};
 pub use refund::{Refund, RefundOrder, RefundState};
+pub use report::{DayReport, DaySums};
 pub use settle::{ARRIVES_WITHIN, CAPTURE_WITHIN, IN_FLIGHT_MAX, Resolved};
 pub use setup::{SetupDone, SetupStarted};
 pub use shop::{NewShop, Register, Shop};
 pub use shop_token::ArmedPalm;
 pub use state::{ChargeEvent, ChargeState, WrongState};
-pub use text::{Description, Label, Nonce, PersonKey, ReceiptKey, SetupId, TextError};
+pub use statement::{STATEMENT_PAGE_MAX, Statement, StatementLine};
+pub use text::{
+    Description, Label, Nonce, PayKey, PersonKey, ReceiptKey, SetupId, TextError, WebhookSecret,
+};
 pub use till::Till;
+pub use tip::{LATE_TIP_PERCENT_MAX, LATE_TIP_WITHIN, LateTip};
 pub use wallet::{PaymentMethod, Wallet, WalletShop};

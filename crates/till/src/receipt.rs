@@ -6,6 +6,7 @@ use handfast_store::params;
 use crate::Till;
 use crate::charge::{Charge, ChargeStatus, select_charges};
 use crate::error::{Thing, TillError};
+use crate::line::{self, ChargeLine};
 use crate::state::ChargeState;
 use crate::text::ReceiptKey;
 use crate::wallet::find_wallet;
@@ -34,6 +35,20 @@ pub struct Receipt {
     pub status: ChargeStatus,
     /// When money went back, if it did.
     pub refunded_at: Option<Timestamp>,
+    /// What went back.
+    pub refunded: Money,
+    /// Of the amount, tip.
+    pub tip: Money,
+    /// Beside the amount, paid in cash.
+    pub cash: Money,
+    /// Tax in the sale, where lines are known.
+    pub tax: Money,
+    /// What a discount took off.
+    pub discount: Money,
+    /// The discount's name.
+    pub discount_name: Option<String>,
+    /// What was sold, where the register said it.
+    pub lines: Vec<ChargeLine>,
 }
 
 /// What happened to money.
@@ -67,21 +82,30 @@ impl Till {
     /// [`TillError::NotFound`] where no paid charge has that key.
     pub async fn receipt(&self, key: &ReceiptKey) -> Result<Receipt, TillError> {
         let now = self.now();
-        let charge: Option<Charge> = self
+        let (charge, lines) = self
             .store
             .read("receipt.read", |tx| {
                 Box::pin(async move {
-                    tx.fetch_optional(
-                        select_charges!("WHERE c.receipt_key = $1 AND c.state = 'captured'"),
-                        params![key],
-                    )
-                    .await
+                    let charge: Option<Charge> = tx
+                        .fetch_optional(
+                            select_charges!("WHERE c.receipt_key = $1 AND c.state = 'captured'"),
+                            params![key],
+                        )
+                        .await?;
+                    let charge = charge.ok_or(TillError::NotFound(Thing::Receipt))?;
+                    let lines = line::of_charge(tx, charge.id).await?;
+                    Ok::<_, TillError>((charge, lines))
                 })
             })
-            .await
-            .map_err(TillError::Store)?;
-        let charge = charge.ok_or(TillError::NotFound(Thing::Receipt))?;
+            .await?;
         Ok(Receipt {
+            refunded: charge.refunded,
+            tip: charge.tip,
+            cash: charge.cash,
+            tax: charge.tax,
+            discount: charge.discount,
+            discount_name: charge.discount_name.clone(),
+            lines,
             number: charge.number,
             amount: charge.amount,
             credit_used: charge.credit_used(),

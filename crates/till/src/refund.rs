@@ -9,9 +9,9 @@ use crate::Till;
 use crate::charge::{Charge, by_id, charge_at_shop};
 use crate::credit;
 use crate::error::{Thing, TillError};
-use crate::gateway::{GatewayError, RefundRequest, RefundStatus, Refusal};
-use crate::hover::GATEWAY_OWNER;
+use crate::gateway::{GatewayError, PaymentName, RefundRequest, RefundStatus, Refusal};
 use crate::ledger::{self, LedgerAccountKind, NewTransfer, Purpose, TransferState};
+use crate::notification::{self, Kind};
 use crate::settle::same_amount;
 use crate::state::ChargeState;
 use crate::text::Nonce;
@@ -65,6 +65,13 @@ pub struct Refund {
     pub closed_at: Option<Timestamp>,
     pub(crate) credit_transfer: Option<TransferId>,
     pub(crate) card_transfer: Option<TransferId>,
+    gateway_payment: Option<String>,
+}
+
+impl Refund {
+    fn payment_name(&self) -> PaymentName {
+        PaymentName { reference: self.charge.to_string(), prepared: self.gateway_payment.clone() }
+    }
 }
 
 impl FromRow for Refund {
@@ -82,6 +89,7 @@ impl FromRow for Refund {
             closed_at: row.get_optional("closed_at")?,
             credit_transfer: row.get_optional("credit_transfer")?,
             card_transfer: row.get_optional("card_transfer")?,
+            gateway_payment: row.get_optional("gateway_payment")?,
         })
     }
 }
@@ -95,6 +103,16 @@ pub struct RefundOrder {
     pub charge: ChargeId,
     /// Makes a repeat the same request.
     pub nonce: Nonce,
+    /// How much, in minor units; all that is left where it is not said.
+    pub minor: Option<i64>,
+}
+
+impl RefundOrder {
+    /// Everything that is left.
+    #[must_use]
+    pub const fn all(register: DeviceId, charge: ChargeId, nonce: Nonce) -> Self {
+        Self { register, charge, nonce, minor: None }
+    }
 }
 
 /// Ids made before the transaction, so that a repeat of it uses the same.
@@ -102,6 +120,7 @@ struct RefundIds {
     refund: RefundId,
     credit_transfer: TransferId,
     card_transfer: TransferId,
+    discount_transfer: TransferId,
     shop_account: LedgerAccountId,
     gateway_account: LedgerAccountId,
 }
@@ -114,17 +133,18 @@ enum Ending {
 }
 
 impl Till {
-    /// Gives back all of a charge that is not given back yet. The same nonce gives the same refund,
-    /// whatever became of it.
+    /// Gives back a charge, or a part of it: to the card first, for that is the person's own money,
+    /// then to the credit. The same nonce gives the same refund, whatever became of it.
     ///
     /// # Errors
-    /// [`TillError::NotRefundable`], [`TillError::RefundedAlready`], [`TillError::NonceReused`],
+    /// [`TillError::AmountNotPositive`], [`TillError::OverRefund`], [`TillError::NotRefundable`], [`TillError::RefundedAlready`], [`TillError::NonceReused`],
     /// [`TillError::NotFound`], [`TillError::Store`].
     pub async fn refund_charge(&self, order: &RefundOrder) -> Result<Refund, TillError> {
         let ids = RefundIds {
             refund: RefundId::new(&*self.clock, &*self.random),
             credit_transfer: self.fresh_transfer(),
             card_transfer: self.fresh_transfer(),
+            discount_transfer: self.fresh_transfer(),
             shop_account: self.fresh_ledger_account(),
             gateway_account: self.fresh_ledger_account(),
         };
@@ -155,7 +175,7 @@ impl Till {
                     charge_at_shop(tx, device, charge).await?;
                     Ok(tx
                         .fetch_all(
-                            "SELECT r.*, c.currency FROM till_refunds r \
+                            "SELECT r.*, c.currency, c.gateway_payment FROM till_refunds r \
                              JOIN till_charges c ON c.charge_id = r.charge_id \
                              WHERE r.charge_id = $1 ORDER BY r.refund_id",
                             params![charge],
@@ -173,7 +193,8 @@ impl Till {
         if refund.state.is_final() {
             return Ok(refund);
         }
-        match self.gateway.lookup_refund(&refund.id.to_string()).await {
+        let (reference, payment) = (refund.id.to_string(), refund.payment_name());
+        match self.gateway.lookup_refund(&reference, &payment).await {
             Ok(RefundStatus::Done { amount }) => {
                 same_amount(amount, refund.card_part)?;
                 self.end_refund(id, Ending::Done).await
@@ -212,7 +233,7 @@ impl Till {
         let request = RefundRequest {
             idempotency_key: format!("{}:refund", refund.id),
             reference: refund.id.to_string(),
-            payment: refund.charge.to_string(),
+            payment: refund.payment_name(),
             amount: refund.card_part,
         };
         match self.gateway.refund(&request).await {
@@ -266,17 +287,14 @@ async fn begin(
 ) -> Result<Refund, TillError> {
     let charge = charge_at_shop(tx, order.register, order.charge).await?;
     if let Some(earlier) = by_nonce(tx, order).await? {
-        let same = earlier.charge == order.charge;
+        let all = earlier.credit_part.minor + earlier.card_part.minor;
+        let same = earlier.charge == order.charge && order.minor.is_none_or(|minor| minor == all);
         return if same { Ok(earlier) } else { Err(TillError::NonceReused) };
     }
     if charge.state != ChargeState::Captured {
         return Err(TillError::NotRefundable { state: charge.state });
     }
-    let credit_part = charge.credit_part.minor - charge.credit_refunding;
-    let card_part = charge.card_part.minor - charge.card_refunding;
-    if credit_part + card_part == 0 {
-        return Err(TillError::RefundedAlready);
-    }
+    let (credit_part, card_part) = parts_to_give_back(&charge, order.minor)?;
     tx.execute(
         "UPDATE till_charges SET credit_refunding = credit_refunding + $1, \
          card_refunding = card_refunding + $2 WHERE charge_id = $3",
@@ -284,6 +302,7 @@ async fn begin(
     )
     .await?;
     reserve_parts(tx, &charge, (credit_part, card_part), ids, now).await?;
+    give_discount_back(tx, &charge, credit_part + card_part, ids, now).await?;
     tx.execute(
         "INSERT INTO till_refunds (refund_id, charge_id, register_id, nonce, state, credit_part, \
          card_part, credit_transfer, card_transfer, created_at) \
@@ -306,6 +325,65 @@ async fn begin(
     if card_part == 0 { end(tx, &refund, Ending::Done, now).await } else { Ok(refund) }
 }
 
+/// How much goes back as credit and to the card.
+fn parts_to_give_back(charge: &Charge, minor: Option<i64>) -> Result<(i64, i64), TillError> {
+    let credit_left = charge.credit_part.minor - charge.credit_refunding;
+    // What a dispute took back already is not given back twice.
+    let card_left = charge.card_part.minor - charge.card_refunding - charge.disputed.minor;
+    let (card_left, left_minor) = (card_left.max(0), credit_left + card_left.max(0));
+    if left_minor == 0 {
+        return Err(TillError::RefundedAlready);
+    }
+    let wanted = minor.unwrap_or(left_minor);
+    if wanted <= 0 {
+        return Err(TillError::AmountNotPositive);
+    }
+    if wanted > left_minor {
+        return Err(TillError::OverRefund { left_minor });
+    }
+    let card = wanted.min(card_left);
+    Ok((wanted - card, card))
+}
+
+/// With the last of a charge its discount goes back to where it came from. It is the house's own
+/// transfer and needs no gateway.
+async fn give_discount_back(
+    tx: &mut Tx<'_>,
+    charge: &Charge,
+    minor: i64,
+    ids: &RefundIds,
+    now: Timestamp,
+) -> Result<(), TillError> {
+    let before = charge.credit_refunding + charge.card_refunding;
+    if charge.discount.minor == 0 || before + minor < charge.amount.minor {
+        return Ok(());
+    }
+    let Some(name) = &charge.discount_name else { return Ok(()) };
+    let (currency, kind) = (charge.amount.currency, LedgerAccountKind::Promotion);
+    let at = (charge.shop, charge.register);
+    let debit = ledger::shop_account(tx, ids.shop_account, at, currency, now).await?;
+    let credit = ledger::find_account(tx, kind, name, currency).await?;
+    let credit = credit.ok_or(TillError::Corrupt { column: "till_charges.discount_name" })?;
+    let back = NewTransfer {
+        id: ids.discount_transfer,
+        debit,
+        credit,
+        amount: charge.discount,
+        purpose: Purpose::RefundDiscount,
+        subject: ids.refund.to_string(),
+    };
+    // Once: a refund that the gateway refuses later leaves the discount where it is now, and the
+    // next try finds it gone.
+    let earlier: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT r.created_at FROM till_transfers t JOIN till_refunds r \
+             ON r.refund_id = t.subject WHERE r.charge_id = $1 AND t.purpose = $2",
+            params![charge.id, Purpose::RefundDiscount],
+        )
+        .await?;
+    if earlier.is_some() { Ok(()) } else { ledger::record(tx, &back, now).await }
+}
+
 async fn reserve_parts(
     tx: &mut Tx<'_>,
     charge: &Charge,
@@ -314,8 +392,8 @@ async fn reserve_parts(
     now: Timestamp,
 ) -> Result<(), TillError> {
     let currency = charge.amount.currency;
-    let (kind, owner) = (LedgerAccountKind::ShopPayable, charge.shop.to_string());
-    let shop = ledger::account(tx, ids.shop_account, kind, &owner, currency, now).await?;
+    let at = (charge.shop, charge.register);
+    let shop = ledger::shop_account(tx, ids.shop_account, at, currency, now).await?;
     let transfer = |id, credit, minor, purpose| NewTransfer {
         id,
         debit: shop,
@@ -329,14 +407,13 @@ async fn reserve_parts(
             charge.wallet.ok_or(TillError::Corrupt { column: "till_charges.wallet_id" })?;
         let credit = credit::wallet_account(tx, wallet, currency).await?;
         let part = transfer(ids.credit_transfer, credit, credit_part, Purpose::RefundCredit);
-        ledger::reserve(tx, &part, now).await?;
+        ledger::reserve_new(tx, &part, now).await?;
     }
     if card_part > 0 {
-        let kind = LedgerAccountKind::GatewayClearing;
-        let credit =
-            ledger::account(tx, ids.gateway_account, kind, GATEWAY_OWNER, currency, now).await?;
+        let (fresh, register) = (ids.gateway_account, charge.register);
+        let credit = ledger::gateway_account(tx, fresh, register, currency, now).await?;
         let part = transfer(ids.card_transfer, credit, card_part, Purpose::RefundCard);
-        ledger::reserve(tx, &part, now).await?;
+        ledger::reserve_new(tx, &part, now).await?;
     }
     Ok(())
 }
@@ -388,12 +465,15 @@ async fn end(
     }
     let charge = by_id(tx, refund.charge).await?;
     assert!(charge.refunded.minor <= charge.amount.minor, "no more back than was paid");
+    if matches!(ending, Ending::Done) {
+        notification::enqueue(tx, &charge, Kind::ChargeRefunded, now).await?;
+    }
     refund_by_id(tx, refund.id).await
 }
 
 async fn refund_by_id(tx: &mut Tx<'_>, id: RefundId) -> Result<Refund, TillError> {
     tx.fetch_optional(
-        "SELECT r.*, c.currency FROM till_refunds r \
+        "SELECT r.*, c.currency, c.gateway_payment FROM till_refunds r \
          JOIN till_charges c ON c.charge_id = r.charge_id WHERE r.refund_id = $1",
         params![id],
     )
@@ -404,7 +484,7 @@ async fn refund_by_id(tx: &mut Tx<'_>, id: RefundId) -> Result<Refund, TillError
 async fn by_nonce(tx: &mut Tx<'_>, order: &RefundOrder) -> Result<Option<Refund>, TillError> {
     Ok(tx
         .fetch_optional(
-            "SELECT r.*, c.currency FROM till_refunds r \
+            "SELECT r.*, c.currency, c.gateway_payment FROM till_refunds r \
              JOIN till_charges c ON c.charge_id = r.charge_id \
              WHERE r.register_id = $1 AND r.nonce = $2",
             params![order.register, order.nonce.as_str()],

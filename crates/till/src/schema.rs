@@ -9,6 +9,8 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
         Migration { version: 1, name: "ledger", sql: LEDGER },
         Migration { version: 2, name: "shops and wallets", sql: SHOPS_AND_WALLETS },
         Migration { version: 3, name: "charges and refunds", sql: CHARGES },
+        Migration { version: 4, name: "second factors, tips, discounts, holds", sql: COUNTER },
+        Migration { version: 5, name: "disputes, webhooks, day closes", sql: NEWS },
     ],
 };
 
@@ -217,4 +219,154 @@ CREATE TABLE till_refunds (
 );
 CREATE INDEX till_refunds_charge ON till_refunds (charge_id);
 CREATE INDEX till_refunds_unfinished ON till_refunds (state) WHERE state IN ('asking', 'unknown');
+";
+
+// What a counter needs beyond the plain charge. `asked` is what the register asked for; `amount` is
+// what the palm pays of it (a discount taken off, at a charge capture in part what was captured), so
+// that the checks of step 3 go on holding.
+const COUNTER: &str = "
+ALTER TABLE till_shops ADD COLUMN tax_included BOOLEAN NOT NULL DEFAULT TRUE;
+ALTER TABLE till_wallets ADD COLUMN pin_hash TEXT;
+ALTER TABLE till_wallets ADD COLUMN pin_misses BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_wallets ADD COLUMN pin_always BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE TABLE till_limits (
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    currency TEXT NOT NULL,
+    charge_max BIGINT NOT NULL CHECK (charge_max >= 0),
+    day_max BIGINT NOT NULL CHECK (day_max >= 0),
+    week_max BIGINT NOT NULL CHECK (week_max >= 0),
+    PRIMARY KEY (wallet_id, currency)
+);
+CREATE TABLE till_detachments (
+    payment_method_id TEXT NOT NULL PRIMARY KEY
+        REFERENCES till_payment_methods (payment_method_id),
+    reference TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    next_at BIGINT NOT NULL
+);
+CREATE INDEX till_detachments_due ON till_detachments (next_at);
+CREATE TABLE till_instances (
+    instance_id TEXT NOT NULL PRIMARY KEY,
+    lease_until BIGINT NOT NULL
+);
+CREATE TABLE till_loyalty (
+    wallet_id TEXT NOT NULL REFERENCES till_wallets (wallet_id),
+    program TEXT NOT NULL,
+    number TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (wallet_id, program),
+    UNIQUE (program, number)
+);
+CREATE TABLE till_discounts (
+    name TEXT NOT NULL PRIMARY KEY,
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    program TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    fixed BIGINT CHECK (fixed > 0),
+    percent BIGINT CHECK (percent > 0 AND percent <= 100),
+    starts_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL,
+    CHECK ((fixed IS NULL) <> (percent IS NULL)),
+    CHECK (starts_at < ends_at)
+);
+CREATE INDEX till_discounts_shop ON till_discounts (shop_id);
+CREATE TABLE till_ages (
+    wallet_id TEXT NOT NULL PRIMARY KEY REFERENCES till_wallets (wallet_id),
+    years BIGINT NOT NULL,
+    verified_by TEXT NOT NULL,
+    verified_at BIGINT NOT NULL,
+    until BIGINT NOT NULL
+);
+ALTER TABLE till_charges ADD COLUMN asked BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN tip BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN cash BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN tax BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN discount BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN discount_name TEXT;
+ALTER TABLE till_charges ADD COLUMN discount_transfer TEXT;
+ALTER TABLE till_charges ADD COLUMN held BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE till_charges ADD COLUMN hold_until BIGINT;
+ALTER TABLE till_charges ADD COLUMN capture_amount BIGINT;
+ALTER TABLE till_charges ADD COLUMN pay_key TEXT;
+ALTER TABLE till_charges ADD COLUMN factor TEXT NOT NULL DEFAULT 'none';
+ALTER TABLE till_charges ADD COLUMN factor_until BIGINT;
+ALTER TABLE till_charges ADD COLUMN age_asked BIGINT;
+ALTER TABLE till_charges ADD COLUMN gateway_payment TEXT;
+ALTER TABLE till_charges ADD COLUMN sender TEXT;
+ALTER TABLE till_charges ADD COLUMN tip_of TEXT;
+ALTER TABLE till_charges ADD COLUMN disputed BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE till_charges ADD COLUMN steps BIGINT NOT NULL DEFAULT 0;
+UPDATE till_charges SET asked = amount, steps = (SELECT COUNT(*) FROM till_charge_steps s
+    WHERE s.charge_id = till_charges.charge_id);
+CREATE UNIQUE INDEX till_charges_pay_key ON till_charges (pay_key);
+CREATE UNIQUE INDEX till_charges_tip_of ON till_charges (tip_of);
+CREATE INDEX till_charges_spent ON till_charges (wallet_id, answered_at);
+CREATE TABLE till_charge_lines (
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    line BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    quantity BIGINT NOT NULL CHECK (quantity > 0),
+    unit BIGINT NOT NULL CHECK (unit >= 0),
+    tax_ppm BIGINT NOT NULL CHECK (tax_ppm >= 0 AND tax_ppm <= 1000000),
+    PRIMARY KEY (charge_id, line)
+);
+CREATE INDEX till_transfers_closed ON till_transfers (closed_at);
+";
+
+// What a gateway tells by itself, and what shops are told.
+const NEWS: &str = "
+CREATE TABLE till_gateway_events (
+    event_id TEXT NOT NULL PRIMARY KEY,
+    received_at BIGINT NOT NULL,
+    handled_at BIGINT
+);
+CREATE TABLE till_disputes (
+    dispute TEXT NOT NULL PRIMARY KEY,
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL CHECK (state IN ('open', 'won', 'lost')),
+    reason TEXT NOT NULL,
+    respond_by BIGINT,
+    opened_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    transfer_id TEXT NOT NULL REFERENCES till_transfers (transfer_id)
+);
+CREATE INDEX till_disputes_charge ON till_disputes (charge_id);
+CREATE TABLE till_late_captures (
+    charge_id TEXT NOT NULL PRIMARY KEY REFERENCES till_charges (charge_id),
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL CHECK (state IN ('found', 'returned')),
+    return_transfer TEXT NOT NULL REFERENCES till_transfers (transfer_id),
+    found_at BIGINT NOT NULL,
+    returned_at BIGINT
+);
+CREATE INDEX till_late_captures_open ON till_late_captures (state) WHERE state = 'found';
+CREATE TABLE till_webhook_endpoints (
+    endpoint_id TEXT NOT NULL PRIMARY KEY,
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    removed_at BIGINT
+);
+CREATE INDEX till_webhook_endpoints_shop ON till_webhook_endpoints (shop_id);
+CREATE TABLE till_webhook_messages (
+    message_id TEXT NOT NULL PRIMARY KEY,
+    endpoint_id TEXT NOT NULL REFERENCES till_webhook_endpoints (endpoint_id),
+    kind TEXT NOT NULL,
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    at BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    next_at BIGINT,
+    delivered_at BIGINT
+);
+CREATE INDEX till_webhook_messages_due ON till_webhook_messages (next_at)
+    WHERE next_at IS NOT NULL;
+CREATE TABLE till_day_closes (
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    day BIGINT NOT NULL,
+    closed_at BIGINT NOT NULL,
+    report TEXT NOT NULL,
+    PRIMARY KEY (shop_id, day)
+);
 ";

@@ -51,7 +51,8 @@ impl Till {
         let setup = SetupId::new(&*self.random);
         let (id, now) = (&setup, self.now());
         let fresh = WalletId::new(&*self.clock, &*self.random);
-        self.store
+        let wallet = self
+            .store
             .transaction("setup.begin", |tx| {
                 Box::pin(async move {
                     let wallet = ensure_wallet(tx, account, fresh, now).await?;
@@ -61,12 +62,13 @@ impl Till {
                         params![id, wallet.id, now],
                     )
                     .await?;
-                    Ok::<_, TillError>(())
+                    Ok::<_, TillError>(wallet.id)
                 })
             })
             .await?;
         let request = SetupRequest {
             reference: setup.expose().to_owned(),
+            wallet,
             return_url: format!("{return_base}{}", setup.expose()),
         };
         let page = self.gateway.create_setup(&request).await?;

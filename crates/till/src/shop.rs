@@ -20,6 +20,8 @@ pub struct Shop {
     pub currency: Currency,
     /// Its local time, as minutes ahead of UTC: charge numbers begin anew at its midnight.
     pub utc_offset_minutes: i32,
+    /// Whether its prices include tax (Europe) or tax comes on top (the United States).
+    pub tax_included: bool,
 }
 
 impl FromRow for Shop {
@@ -30,6 +32,7 @@ impl FromRow for Shop {
             name: row.get("name")?,
             currency: row.get("currency")?,
             utc_offset_minutes: row.get("utc_offset_minutes")?,
+            tax_included: row.get("tax_included")?,
         })
     }
 }
@@ -93,6 +96,26 @@ impl Till {
                     )
                     .await?;
                     Ok(id)
+                })
+            })
+            .await
+    }
+
+    /// Says whether a shop's prices include tax, as those of a new one do.
+    ///
+    /// # Errors
+    /// [`TillError::NotFound`].
+    pub async fn set_tax_included(&self, id: ShopId, included: bool) -> Result<(), TillError> {
+        self.store
+            .transaction("shop.tax", |tx| {
+                Box::pin(async move {
+                    let changed = tx
+                        .execute(
+                            "UPDATE till_shops SET tax_included = $1 WHERE shop_id = $2",
+                            params![included, id],
+                        )
+                        .await?;
+                    crate::wallet::found(changed, Thing::Shop)
                 })
             })
             .await

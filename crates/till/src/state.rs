@@ -7,7 +7,8 @@ handfast_store::text_enum! {
     pub enum ChargeState {
         /// The register asked for an amount; the pedestal shows it; no hand yet.
         Requested = "requested",
-        /// A hand was recognised: wallet, credit and payment method are fixed.
+        /// A hand was recognised: wallet, credit and payment method are fixed. Stays here while a PIN
+        /// or the phone is asked for.
         Identified = "identified",
         /// The gateway is being asked to authorise.
         Authorising = "authorising",
@@ -17,7 +18,7 @@ handfast_store::text_enum! {
         Captured = "captured",
         /// Given up after the hand: nothing was taken, or what was held was let go.
         Voided = "voided",
-        /// Nobody put a hand over the pedestal in time.
+        /// Nobody put a hand over the pedestal in time, or a hold was not captured in its time.
         Expired = "expired",
         /// The register took it back before a hand was recognised.
         Cancelled = "cancelled",
@@ -37,6 +38,8 @@ pub enum ChargeEvent {
     AskingGateway,
     /// Credit covers the whole amount.
     CoveredByCredit,
+    /// Credit covers the whole amount, and the register captures later.
+    HeldByCredit,
     /// The gateway holds the money.
     Approved,
     /// The gateway said no.
@@ -47,7 +50,7 @@ pub enum ChargeEvent {
     Captured,
     /// No money will move any more.
     LetGo,
-    /// The time for a hand is over.
+    /// The time for a hand, or for the capture of a hold, is over.
     TimeUp,
     /// The register took it back.
     Cancelled,
@@ -72,10 +75,11 @@ impl ChargeState {
         use ChargeEvent as E;
         match (self, event) {
             (Self::Requested, E::HandRecognised) => Ok(Self::Identified),
-            (Self::Requested, E::TimeUp) => Ok(Self::Expired),
+            (Self::Requested | Self::Authorised | Self::Unknown, E::TimeUp) => Ok(Self::Expired),
             (Self::Requested, E::Cancelled) => Ok(Self::Cancelled),
             (Self::Identified, E::AskingGateway) => Ok(Self::Authorising),
             (Self::Identified, E::CoveredByCredit) => Ok(Self::Captured),
+            (Self::Identified, E::HeldByCredit) => Ok(Self::Authorised),
             (Self::Identified, E::LetGo) => Ok(Self::Voided),
             (Self::Authorising | Self::Unknown, E::Approved) => Ok(Self::Authorised),
             (Self::Authorising | Self::Unknown, E::Refused) => Ok(Self::Declined),
@@ -109,10 +113,11 @@ impl ChargeState {
 mod tests {
     use super::*;
 
-    const EVENTS: [ChargeEvent; 10] = [
+    const EVENTS: [ChargeEvent; 11] = [
         ChargeEvent::HandRecognised,
         ChargeEvent::AskingGateway,
         ChargeEvent::CoveredByCredit,
+        ChargeEvent::HeldByCredit,
         ChargeEvent::Approved,
         ChargeEvent::Refused,
         ChargeEvent::NoAnswer,

@@ -1,24 +1,28 @@
 //! A strict gateway for trying things out: embedded, with a database of its own, no network and no
 //! card numbers. Its instruments have names that say what they do. It refuses what a strict
 //! gateway refuses: a repeated idempotency key with another request, more captured than
-//! authorised, more refunded than captured, a second capture, unknown references, currencies that
-//! are not enabled, amounts of zero or less.
+//! authorised, more refunded than captured, a second capture, unknown references and detached
+//! payment methods, currencies that are not enabled, amounts of zero or less. It sends webhooks
+//! of its own, some of them twice.
 
 mod books;
+mod news;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use handfast_model::{Clock, Currency, Duration, Money, Random, SecretText};
+use handfast_model::{Clock, Currency, Duration, Money, Random, SecretText, Timestamp};
 use handfast_store::{Store, StoreError, params};
 use thiserror::Error;
 
 use crate::gateway::{
-    Answer, Authorisation, AuthoriseRequest, CaptureRequest, Gateway, GatewayError, PaymentStatus,
-    RefundRequest, RefundStatus, Refusal, SetupPaymentMethod, SetupRequest, SetupResult,
-    SetupSession, Voided,
+    Answer, Authorisation, AuthoriseRequest, CaptureRequest, GatewayError, PaymentName,
+    PaymentStatus, Payments, RefundRequest, RefundStatus, Refunds, Refusal, ReportLine, Reports,
+    SetupPaymentMethod, SetupRequest, SetupResult, SetupSession, Setups, Voided,
 };
 use crate::text::unguessable;
+
+pub use news::SentNotice;
 
 use books::{
     Authorised, MIGRATIONS, PaymentState, Trouble, chosen, give_back, hold, let_go, status, take,
@@ -26,6 +30,8 @@ use books::{
 
 /// How long the instrument that answers late keeps everybody waiting.
 pub const LATE_BY: Duration = Duration::from_secs(5);
+/// How long after its capture the instrument that gets disputed is.
+pub const DISPUTED_AFTER: Duration = Duration::from_minutes(1);
 /// The most for one payment; above the till's own limit, so that the till's is the one met first.
 pub const PAYMENT_MINOR_MAX: i64 = 1_000_000_000;
 
@@ -40,6 +46,14 @@ handfast_store::text_enum! {
         TimesOut = "times_out",
         /// Gives no answer at first; the payment is approved a few seconds later.
         AnswersLate = "answers_late",
+        /// The bank wants its customer to confirm each payment (3-D Secure): declined at a counter.
+        AsksTheBank = "asks_the_bank",
+        /// Gives no answer, says it let go, and captures all the same.
+        CapturesLate = "captures_late",
+        /// Approved; disputed a minute after it was captured.
+        GetsDisputed = "gets_disputed",
+        /// Approved; tells of everything by webhook, twice.
+        TellsTwice = "tells_twice",
     }
 }
 
@@ -52,6 +66,10 @@ impl Instrument {
             Self::AlwaysDeclines => "Test card: always declines",
             Self::TimesOut => "Test card: times out",
             Self::AnswersLate => "Test card: answers late",
+            Self::AsksTheBank => "Test card: the bank asks each time",
+            Self::CapturesLate => "Test card: captures after letting go",
+            Self::GetsDisputed => "Test card: gets disputed",
+            Self::TellsTwice => "Test card: tells everything twice",
         }
     }
 
@@ -63,6 +81,12 @@ impl Instrument {
             Self::AlwaysDeclines => "Every payment is declined: insufficient funds.",
             Self::TimesOut => "The money is held, but the answer gets lost on the way.",
             Self::AnswersLate => "No answer at first; approved a few seconds later.",
+            Self::AsksTheBank => {
+                "Declined at a counter: the bank wants a confirmation (3-D Secure)."
+            }
+            Self::CapturesLate => "No answer; says that it let go, and takes the money later.",
+            Self::GetsDisputed => "Every payment goes through and is disputed a minute later.",
+            Self::TellsTwice => "Every payment goes through; each webhook arrives twice.",
         }
     }
 }
@@ -78,6 +102,8 @@ pub enum Operation {
     Capture,
     /// Void.
     Void,
+    /// Detach a payment method.
+    Detach,
     /// Refund.
     Refund,
     /// Look up a payment or a refund.
@@ -113,19 +139,6 @@ pub struct SetupPage {
     pub instruments: Vec<Instrument>,
 }
 
-/// What the gateway did with one payment: the merchant's report, to compare with the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportLine {
-    /// The till's name for the payment.
-    pub reference: String,
-    /// Held and neither taken nor let go.
-    pub held: Money,
-    /// Taken.
-    pub captured: Money,
-    /// Given back.
-    pub refunded: Money,
-}
-
 /// Why the gateway's page refuses.
 #[derive(Debug, Error)]
 pub enum PageError {
@@ -147,6 +160,8 @@ pub struct TestGateway {
     random: Arc<dyn Random>,
     options: TestGatewayOptions,
     faults: Mutex<VecDeque<(Operation, Fault)>>,
+    /// Webhooks are signed and read by this very process: no other ever needs the secret.
+    webhook_secret: SecretText,
 }
 
 impl From<Trouble> for GatewayError {
@@ -183,7 +198,8 @@ impl TestGateway {
         options: TestGatewayOptions,
     ) -> Result<Self, StoreError> {
         store.migrate(&MIGRATIONS).await?;
-        Ok(Self { store, clock, random, options, faults: Mutex::default() })
+        let webhook_secret = SecretText::new(unguessable(&*random));
+        Ok(Self { store, clock, random, options, faults: Mutex::default(), webhook_secret })
     }
 
     /// The next request for `operation` goes wrong; several are used up one by one.
@@ -253,26 +269,12 @@ impl TestGateway {
     /// # Errors
     /// [`StoreError`].
     pub async fn report(&self) -> Result<Vec<ReportLine>, StoreError> {
-        let rows: Vec<(String, Currency, PaymentState, i64, i64, i64)> = self
-            .store
-            .read("test_gateway.report", |tx| {
-                Box::pin(async move {
-                    tx.fetch_all(
-                        "SELECT reference, currency, state, amount, captured, refunded \
-                         FROM tg_payments ORDER BY reference",
-                        params![],
-                    )
-                    .await
-                })
-            })
-            .await?;
-        let line = |(reference, currency, state, amount, captured, refunded)| ReportLine {
-            reference,
-            held: Money::new(if state == PaymentState::Authorised { amount } else { 0 }, currency),
-            captured: Money::new(captured, currency),
-            refunded: Money::new(refunded, currency),
-        };
-        Ok(rows.into_iter().map(line).collect())
+        match self.lines_between(Timestamp::from_micros(i64::MIN), Timestamp::MAX).await {
+            Ok(lines) => Ok(lines),
+            Err(Trouble::Store(error)) => Err(error),
+            // A report refuses nothing.
+            Err(Trouble::Refused(_)) => Ok(Vec::new()),
+        }
     }
 
     fn take_fault(&self, operation: Operation) -> Option<Fault> {
@@ -385,7 +387,52 @@ impl TestGateway {
     }
 
     async fn let_go(&self, reference: &str) -> Result<Voided, Trouble> {
-        self.store.transaction("test_gateway.void", |tx| Box::pin(let_go(tx, reference))).await
+        let now = self.clock.now();
+        self.store.transaction("test_gateway.void", |tx| Box::pin(let_go(tx, reference, now))).await
+    }
+
+    async fn forget_method(&self, method: &SecretText) -> Result<(), Trouble> {
+        self.store
+            .transaction("test_gateway.detach", |tx| {
+                Box::pin(async move {
+                    tx.execute(
+                        "UPDATE tg_setups SET detached = TRUE WHERE method = $1",
+                        params![method.expose()],
+                    )
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn lines_between(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<ReportLine>, Trouble> {
+        let rows: Vec<(String, Currency, PaymentState, i64, i64, i64)> = self
+            .store
+            .read("test_gateway.report", |tx| {
+                Box::pin(async move {
+                    tx.fetch_all(
+                        "SELECT reference, currency, state, amount, captured, refunded \
+                         FROM tg_payments WHERE created_at >= $1 AND created_at < $2 \
+                         ORDER BY reference",
+                        params![from, until],
+                    )
+                    .await
+                })
+            })
+            .await
+            .map_err(Trouble::Store)?;
+        let line = |(reference, currency, state, amount, captured, refunded)| ReportLine {
+            reference,
+            held: Money::new(if state == PaymentState::Authorised { amount } else { 0 }, currency),
+            captured: Money::new(captured, currency),
+            refunded: Money::new(refunded, currency),
+        };
+        Ok(rows.into_iter().map(line).collect())
     }
 
     async fn give_back(&self, request: &RefundRequest) -> Result<(), Trouble> {
@@ -422,7 +469,7 @@ impl TestGateway {
     }
 }
 
-impl Gateway for TestGateway {
+impl Setups for TestGateway {
     fn create_setup<'a>(&'a self, request: &'a SetupRequest) -> Answer<'a, SetupSession> {
         Box::pin(self.with_faults(Operation::Setup, self.open_session(request)))
     }
@@ -431,12 +478,20 @@ impl Gateway for TestGateway {
         Box::pin(self.with_faults(Operation::Setup, self.session_result(session)))
     }
 
+    fn detach<'a>(&'a self, payment_method: &'a SecretText) -> Answer<'a, ()> {
+        Box::pin(self.with_faults(Operation::Detach, self.forget_method(payment_method)))
+    }
+}
+
+impl Payments for TestGateway {
     fn authorise<'a>(&'a self, request: &'a AuthoriseRequest) -> Answer<'a, Authorisation> {
         Box::pin(async move {
             let done = self.with_faults(Operation::Authorise, self.hold(request)).await?;
             match done.instrument {
-                Instrument::TimesOut | Instrument::AnswersLate => Err(GatewayError::NoAnswer),
-                Instrument::AlwaysApproves | Instrument::AlwaysDeclines => Ok(done.answer),
+                Instrument::TimesOut | Instrument::AnswersLate | Instrument::CapturesLate => {
+                    Err(GatewayError::NoAnswer)
+                }
+                _ => Ok(done.answer),
             }
         })
     }
@@ -445,19 +500,35 @@ impl Gateway for TestGateway {
         Box::pin(self.with_faults(Operation::Capture, self.take(request)))
     }
 
-    fn void<'a>(&'a self, reference: &'a str) -> Answer<'a, Voided> {
-        Box::pin(self.with_faults(Operation::Void, self.let_go(reference)))
+    fn void<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, Voided> {
+        Box::pin(self.with_faults(Operation::Void, self.let_go(&payment.reference)))
     }
 
+    fn lookup<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, PaymentStatus> {
+        Box::pin(self.with_faults(Operation::Lookup, self.status(&payment.reference)))
+    }
+}
+
+impl Refunds for TestGateway {
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> Answer<'a, ()> {
         Box::pin(self.with_faults(Operation::Refund, self.give_back(request)))
     }
 
-    fn lookup<'a>(&'a self, reference: &'a str) -> Answer<'a, PaymentStatus> {
-        Box::pin(self.with_faults(Operation::Lookup, self.status(reference)))
-    }
-
-    fn lookup_refund<'a>(&'a self, reference: &'a str) -> Answer<'a, RefundStatus> {
+    fn lookup_refund<'a>(
+        &'a self,
+        reference: &'a str,
+        _payment: &'a PaymentName,
+    ) -> Answer<'a, RefundStatus> {
         Box::pin(self.with_faults(Operation::Lookup, self.refund_status(reference)))
+    }
+}
+
+impl Reports for TestGateway {
+    fn payments_made<'a>(
+        &'a self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Answer<'a, Vec<ReportLine>> {
+        Box::pin(async move { Ok(self.lines_between(from, until).await?) })
     }
 }

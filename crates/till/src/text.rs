@@ -184,7 +184,9 @@ macro_rules! keys {
         pub struct $name(String);
 
         impl $name {
-            pub(crate) fn new(random: &dyn Random) -> Self {
+            /// A new one.
+            #[must_use]
+            pub fn new(random: &dyn Random) -> Self {
                 Self(unguessable(random))
             }
 
@@ -229,6 +231,10 @@ keys! {
     ReceiptKey = "ReceiptKey(hidden)";
     /// One setup of a payment method, from the gateway's page back to the wallet.
     SetupId = "SetupId(hidden)";
+    /// Opens one charge on a phone: the pedestal's QR code. Whoever signs in may pay what it names.
+    PayKey = "PayKey(hidden)";
+    /// The secret that a shop's webhooks are signed with.
+    WebhookSecret = "WebhookSecret(hidden)";
 }
 
 #[cfg(test)]

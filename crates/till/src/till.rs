@@ -8,6 +8,7 @@ use handfast_store::Store;
 use crate::error::TillError;
 use crate::gateway::Gateway;
 use crate::schema::MIGRATIONS;
+use crate::text::unguessable;
 
 /// Wallets, charges, refunds, credit and the ledger behind them. Clones share everything.
 ///
@@ -20,6 +21,8 @@ pub struct Till {
     pub(crate) gateway: Arc<dyn Gateway>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// This process among those that serve the same database.
+    pub(crate) instance: Arc<str>,
 }
 
 impl Till {
@@ -35,7 +38,10 @@ impl Till {
         random: Arc<dyn Random>,
     ) -> Result<Self, TillError> {
         store.migrate(&MIGRATIONS).await?;
-        Ok(Self { store, gateway, clock, random })
+        let instance = unguessable(&*random).into();
+        let till = Self { store, gateway, clock, random, instance };
+        till.renew_lease().await?;
+        Ok(till)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -5,8 +5,11 @@ use handfast_model::{AccountId, Money, PaymentMethodId, SecretText, ShopId, Time
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::Till;
+use crate::age::{self, KnownAge};
 use crate::credit::{self, Credit};
+use crate::detach;
 use crate::error::{Thing, TillError};
+use crate::loyalty::{self, LoyaltyNumber};
 
 /// A wallet as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,16 @@ pub struct Wallet {
     pub palm_pay: bool,
     /// Whether nothing may be paid from it for now.
     pub frozen: bool,
+    /// Whether it has a PIN.
+    pub has_pin: bool,
+    /// Whether the PIN is asked for at every payment by palm.
+    pub pin_always: bool,
+    /// How often the PIN was wrong since it was right.
+    pub pin_misses: i64,
+    /// Loyalty numbers, by program.
+    pub loyalty: Vec<LoyaltyNumber>,
+    /// The age that somebody saw proof of, where somebody did.
+    pub age: Option<KnownAge>,
     /// Credit that was given, where one was.
     pub credit: Option<Credit>,
     /// Payment methods, oldest first.
@@ -72,6 +85,9 @@ pub(crate) struct WalletRow {
     pub account: AccountId,
     pub palm_pay: bool,
     pub frozen: bool,
+    pub has_pin: bool,
+    pub pin_always: bool,
+    pub pin_misses: i64,
 }
 
 impl FromRow for WalletRow {
@@ -81,6 +97,9 @@ impl FromRow for WalletRow {
             account: row.get("account_id")?,
             palm_pay: row.get("palm_pay")?,
             frozen: row.get("frozen")?,
+            has_pin: row.get_optional::<String>("pin_hash")?.is_some(),
+            pin_always: row.get("pin_always")?,
+            pin_misses: row.get("pin_misses")?,
         })
     }
 }
@@ -194,8 +213,9 @@ impl Till {
             .await
     }
 
-    /// Removes a payment method: its reference is forgotten, its label stays in past payments. The
-    /// oldest that is left becomes the default.
+    /// Removes a payment method: its reference is forgotten here at once and at the gateway as soon
+    /// as it answers ([`Till::detach_due`]); its label stays in past payments. The oldest that is
+    /// left becomes the default.
     ///
     /// # Errors
     /// [`TillError::NotFound`] where it is not one of the account's.
@@ -209,6 +229,7 @@ impl Till {
             .transaction("payment_method.remove", |tx| {
                 Box::pin(async move {
                     let wallet = wallet_of(tx, account).await?;
+                    detach::enqueue(tx, wallet.id, Some(method), now).await?;
                     let changed = tx
                         .execute(
                             "UPDATE till_payment_methods \
@@ -225,8 +246,8 @@ impl Till {
             .await
     }
 
-    /// Forgets what the till can forget of an account: payment method references, shop tokens and
-    /// the switch. Charges and transfers stay, as the books must. No wallet, no harm.
+    /// Forgets what the till can forget of an account: payment method references (at the gateway
+    /// too), shop tokens, PIN, loyalty numbers, age, limits and the switch. Charges and transfers stay, as the books must. No wallet, no harm.
     ///
     /// # Errors
     /// [`TillError::Store`].
@@ -236,6 +257,7 @@ impl Till {
             .transaction("wallet.forget", |tx| {
                 Box::pin(async move {
                     let Some(wallet) = find_wallet(tx, account).await? else { return Ok(()) };
+                    detach::enqueue(tx, wallet.id, None, now).await?;
                     tx.execute(
                         "UPDATE till_payment_methods \
                          SET removed_at = $1, is_default = FALSE, reference = '' \
@@ -248,11 +270,15 @@ impl Till {
                         params![wallet.id],
                     )
                     .await?;
-                    tx.execute(
-                        "UPDATE till_wallets SET palm_pay = FALSE WHERE wallet_id = $1",
-                        params![wallet.id],
-                    )
-                    .await?;
+                    for forget in [
+                        "UPDATE till_wallets SET palm_pay = FALSE, pin_hash = NULL, \
+                         pin_misses = 0 WHERE wallet_id = $1",
+                        "DELETE FROM till_loyalty WHERE wallet_id = $1",
+                        "DELETE FROM till_ages WHERE wallet_id = $1",
+                        "DELETE FROM till_limits WHERE wallet_id = $1",
+                    ] {
+                        tx.execute(forget, params![wallet.id]).await?;
+                    }
                     Ok(())
                 })
             })
@@ -261,7 +287,7 @@ impl Till {
 }
 
 /// "Nothing changed" as "there is no such thing".
-fn found(changed: u64, thing: Thing) -> Result<(), TillError> {
+pub(crate) fn found(changed: u64, thing: Thing) -> Result<(), TillError> {
     if changed == 0 { Err(TillError::NotFound(thing)) } else { Ok(()) }
 }
 
@@ -314,6 +340,11 @@ pub(crate) async fn view(tx: &mut Tx<'_>, row: WalletRow) -> Result<Wallet, Till
         account: row.account,
         palm_pay: row.palm_pay,
         frozen: row.frozen,
+        has_pin: row.has_pin,
+        pin_always: row.pin_always,
+        pin_misses: row.pin_misses,
+        loyalty: loyalty::of_wallet(tx, row.id).await?,
+        age: age::of_wallet(tx, row.id).await?,
         credit: credit::of_wallet(tx, row.id).await?,
         payment_methods,
         shops: shops.into_iter().map(|(shop, name)| WalletShop { shop, name }).collect(),

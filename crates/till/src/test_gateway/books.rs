@@ -3,15 +3,33 @@
 use handfast_model::{Money, SecretText, Timestamp};
 use handfast_store::{FromRow, Migration, Migrations, Row, StoreError, Tx, params};
 
-use super::{Instrument, LATE_BY};
+use super::{DISPUTED_AFTER, Instrument, LATE_BY, news};
 use crate::gateway::{
-    Authorisation, AuthoriseRequest, CaptureRequest, PaymentStatus, RefundRequest, Refusal, Voided,
+    Authorisation, AuthoriseRequest, CaptureRequest, DisputeStage, PaymentStatus, RefundRequest,
+    Refusal, Voided,
 };
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     service: "test_gateway",
-    steps: &[Migration { version: 1, name: "setups, payments, refunds", sql: TABLES }],
+    steps: &[
+        Migration { version: 1, name: "setups, payments, refunds", sql: TABLES },
+        Migration { version: 2, name: "detached methods, late captures, news", sql: NEWS },
+    ],
 };
+
+const NEWS: &str = "
+ALTER TABLE tg_setups ADD COLUMN detached BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE tg_payments ADD COLUMN captures_at BIGINT;
+CREATE INDEX tg_payments_late ON tg_payments (captures_at) WHERE captures_at IS NOT NULL;
+CREATE INDEX tg_payments_created ON tg_payments (created_at);
+CREATE TABLE tg_events (
+    event_id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    sends_left BIGINT NOT NULL
+);
+CREATE INDEX tg_events_due ON tg_events (due_at) WHERE sends_left > 0;
+";
 
 const TABLES: &str = "
 CREATE TABLE tg_setups (
@@ -121,21 +139,19 @@ pub(super) async fn chosen(tx: &mut Tx<'_>, session: &str) -> Result<Option<Inst
 
 /// Whether this very request was carried out before under its key.
 async fn repeats(tx: &mut Tx<'_>, key: &str, request: &str) -> Result<bool, Trouble> {
-    let earlier: Option<(String,)> = tx
-        .fetch_optional("SELECT request FROM tg_keys WHERE idempotency_key = $1", params![key])
+    let is_new = tx
+        .execute(
+            "INSERT INTO tg_keys (idempotency_key, request) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            params![key, request],
+        )
         .await?;
-    match earlier {
-        Some((earlier,)) if earlier == request => Ok(true),
-        Some(_) => Err(Refusal::KeyReused.into()),
-        None => {
-            tx.execute(
-                "INSERT INTO tg_keys (idempotency_key, request) VALUES ($1, $2)",
-                params![key, request],
-            )
-            .await?;
-            Ok(false)
-        }
+    if is_new == 1 {
+        return Ok(false);
     }
+    let (earlier,): (String,) = tx
+        .fetch_one("SELECT request FROM tg_keys WHERE idempotency_key = $1", params![key])
+        .await?;
+    if earlier == request { Ok(true) } else { Err(Refusal::KeyReused.into()) }
 }
 
 async fn payment(tx: &mut Tx<'_>, reference: &str) -> Result<Option<Payment>, Trouble> {
@@ -154,7 +170,7 @@ async fn is_fenced(tx: &mut Tx<'_>, reference: &str) -> Result<bool, Trouble> {
 async fn instrument_of(tx: &mut Tx<'_>, method: &SecretText) -> Result<Instrument, Trouble> {
     let row: Option<(Option<Instrument>,)> = tx
         .fetch_optional(
-            "SELECT instrument FROM tg_setups WHERE method = $1",
+            "SELECT instrument FROM tg_setups WHERE method = $1 AND NOT detached",
             params![method.expose()],
         )
         .await?;
@@ -169,67 +185,87 @@ pub(super) async fn hold(
     now: Timestamp,
 ) -> Result<Authorised, Trouble> {
     let instrument = instrument_of(tx, &request.payment_method).await?;
+    let reference = &request.payment.reference;
     // The request's own content, without its key: a repeat must be the same in all of it.
     let body = format!(
-        "authorise {} {} {} {} {}",
-        request.reference,
+        "authorise {reference} {} {} {} {}",
         request.amount.minor,
         request.amount.currency,
         request.payment_method.expose(),
         request.stored_credential,
     );
     let repeated = repeats(tx, &request.idempotency_key, &body).await?;
-    let earlier = payment(tx, &request.reference).await?;
-    let payment = match (earlier, repeated) {
-        (Some(earlier), true) => earlier,
-        (Some(_), false) => return Err(Refusal::ReferenceTaken.into()),
-        (None, _) if is_fenced(tx, &request.reference).await? => {
-            return Err(Refusal::VoidedBefore.into());
-        }
-        (None, _) => {
-            insert_payment(tx, request, instrument, network_id, now).await?;
-            payment(tx, &request.reference)
-                .await?
-                .ok_or(Trouble::Refused(Refusal::UnknownPayment))?
-        }
+    if !repeated && is_fenced(tx, reference).await? {
+        return Err(Refusal::VoidedBefore.into());
+    }
+    let approved = |network_id: &str| Authorisation::Approved {
+        network_transaction_id: Some(network_id.to_owned()),
     };
-    let answer = match payment.decline_reason {
-        Some(reason) => Authorisation::Declined { reason },
-        None => {
-            Authorisation::Approved { network_transaction_id: Some(payment.network_transaction_id) }
+    let reason = refused_by(instrument);
+    if !repeated {
+        if !insert_payment(tx, request, instrument, network_id, now).await? {
+            return Err(Refusal::ReferenceTaken.into());
         }
+        let answer = match reason {
+            Some(reason) => Authorisation::Declined { reason: reason.to_owned() },
+            None => approved(network_id),
+        };
+        return Ok(Authorised { answer, instrument });
+    }
+    let earlier = payment(tx, reference).await?.ok_or(Trouble::Refused(Refusal::UnknownPayment))?;
+    let answer = match earlier.decline_reason {
+        Some(reason) => Authorisation::Declined { reason },
+        None => approved(&earlier.network_transaction_id),
     };
     Ok(Authorised { answer, instrument })
 }
 
+/// Why an instrument is declined, if it is.
+const fn refused_by(instrument: Instrument) -> Option<&'static str> {
+    match instrument {
+        Instrument::AlwaysDeclines => Some("insufficient_funds"),
+        Instrument::AsksTheBank => Some("authentication_required"),
+        _ => None,
+    }
+}
+
+/// False where a payment of that reference exists.
 async fn insert_payment(
     tx: &mut Tx<'_>,
     request: &AuthoriseRequest,
     instrument: Instrument,
     network_id: &str,
     now: Timestamp,
-) -> Result<(), Trouble> {
-    let declined = instrument == Instrument::AlwaysDeclines;
-    let state = if declined { PaymentState::Declined } else { PaymentState::Authorised };
-    let late = instrument == Instrument::AnswersLate;
-    tx.execute(
-        "INSERT INTO tg_payments (reference, method, amount, currency, state, decline_reason, \
-         network_transaction_id, captured, refunded, answers_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $9)",
-        params![
-            request.reference,
-            request.payment_method.expose(),
-            request.amount.minor,
-            request.amount.currency,
-            state,
-            declined.then_some("insufficient_funds"),
-            network_id,
-            if late { now + LATE_BY } else { now },
-            now,
-        ],
-    )
-    .await?;
-    Ok(())
+) -> Result<bool, Trouble> {
+    let reason = refused_by(instrument);
+    let state = if reason.is_some() { PaymentState::Declined } else { PaymentState::Authorised };
+    let answers_at = match instrument {
+        Instrument::AnswersLate => now + LATE_BY,
+        Instrument::CapturesLate => Timestamp::MAX,
+        _ => now,
+    };
+    let inserted = tx
+        .execute(
+            "INSERT INTO tg_payments (reference, method, amount, currency, state, \
+             decline_reason, network_transaction_id, captured, refunded, answers_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $9) ON CONFLICT DO NOTHING",
+            params![
+                request.payment.reference,
+                request.payment_method.expose(),
+                request.amount.minor,
+                request.amount.currency,
+                state,
+                reason,
+                network_id,
+                answers_at,
+                now,
+            ],
+        )
+        .await?;
+    if instrument == Instrument::AnswersLate {
+        news::about_payment(tx, &request.payment.reference, answers_at, 1).await?;
+    }
+    Ok(inserted == 1)
 }
 
 pub(super) async fn take(
@@ -238,41 +274,87 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<(), Trouble> {
     let Money { minor, currency } = request.amount;
-    let body = format!("capture {} {minor} {currency}", request.reference);
+    let reference = &request.payment.reference;
+    let body = format!("capture {reference} {minor} {currency}");
     if repeats(tx, &request.idempotency_key, &body).await? {
         return Ok(());
     }
-    let payment =
-        payment(tx, &request.reference).await?.ok_or(Trouble::Refused(Refusal::UnknownPayment))?;
-    match payment.state {
-        PaymentState::Authorised if now >= payment.answers_at => {}
-        PaymentState::Captured => return Err(Refusal::AlreadyCaptured.into()),
-        PaymentState::Authorised | PaymentState::Voided | PaymentState::Declined => {
-            return Err(Refusal::NotAuthorised.into());
-        }
+    let taken: Option<(String,)> = tx
+        .fetch_optional(
+            "UPDATE tg_payments SET state = 'captured', captured = $1 WHERE reference = $2 \
+             AND state = 'authorised' AND answers_at <= $3 AND currency = $4 AND amount >= $1 \
+             RETURNING method",
+            params![minor, reference, now, currency],
+        )
+        .await?;
+    match taken {
+        Some((method,)) => tell(tx, &method, request, now).await,
+        None => Err(why_not_taken(tx, request, now).await),
     }
-    if payment.amount.currency != currency {
-        return Err(Refusal::CurrencyDiffers.into());
-    }
-    if minor > payment.amount.minor {
-        return Err(Refusal::OverCapture.into());
-    }
-    tx.execute(
-        "UPDATE tg_payments SET state = $1, captured = $2 WHERE reference = $3",
-        params![PaymentState::Captured, minor, request.reference],
-    )
-    .await?;
-    Ok(())
 }
 
-pub(super) async fn let_go(tx: &mut Tx<'_>, reference: &str) -> Result<Voided, Trouble> {
-    match payment(tx, reference).await?.map(|payment| payment.state) {
+/// The webhooks that some instruments send after a capture.
+async fn tell(
+    tx: &mut Tx<'_>,
+    method: &str,
+    request: &CaptureRequest,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let reference = &request.payment.reference;
+    match instrument_of(tx, &SecretText::new(method.to_owned())).await {
+        Ok(Instrument::TellsTwice) => news::about_payment(tx, reference, now, 2).await,
+        Ok(Instrument::GetsDisputed) => {
+            let due_at = now + DISPUTED_AFTER;
+            news::about_dispute(tx, reference, request.amount, DisputeStage::Open, due_at).await
+        }
+        // A method that was detached meanwhile tells nothing.
+        Ok(_) | Err(Trouble::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn why_not_taken(tx: &mut Tx<'_>, request: &CaptureRequest, now: Timestamp) -> Trouble {
+    let refused = why_refused(tx, request, now).await;
+    match refused {
+        Ok(refusal) => Trouble::Refused(refusal),
+        Err(trouble) => trouble,
+    }
+}
+
+async fn why_refused(
+    tx: &mut Tx<'_>,
+    request: &CaptureRequest,
+    now: Timestamp,
+) -> Result<Refusal, Trouble> {
+    let Some(payment) = payment(tx, &request.payment.reference).await? else {
+        return Ok(Refusal::UnknownPayment);
+    };
+    Ok(match payment.state {
+        PaymentState::Captured => Refusal::AlreadyCaptured,
+        PaymentState::Authorised if now < payment.answers_at => Refusal::NotAuthorised,
+        PaymentState::Voided | PaymentState::Declined => Refusal::NotAuthorised,
+        PaymentState::Authorised if payment.amount.currency != request.amount.currency => {
+            Refusal::CurrencyDiffers
+        }
+        PaymentState::Authorised => Refusal::OverCapture,
+    })
+}
+
+pub(super) async fn let_go(
+    tx: &mut Tx<'_>,
+    reference: &str,
+    now: Timestamp,
+) -> Result<Voided, Trouble> {
+    let payment = payment(tx, reference).await?;
+    match payment.as_ref().map(|payment| payment.state) {
         Some(PaymentState::Captured) => return Ok(Voided::AlreadyCaptured),
         Some(PaymentState::Voided | PaymentState::Declined) => {}
         Some(PaymentState::Authorised) => {
+            // The one instrument that never answers is the one that captures all the same.
+            let late = payment.is_some_and(|payment| payment.answers_at == Timestamp::MAX);
             tx.execute(
-                "UPDATE tg_payments SET state = $1 WHERE reference = $2",
-                params![PaymentState::Voided, reference],
+                "UPDATE tg_payments SET state = $1, captures_at = $2 WHERE reference = $3",
+                params![PaymentState::Voided, late.then_some(now + LATE_BY), reference],
             )
             .await?;
         }
@@ -294,12 +376,12 @@ pub(super) async fn give_back(
     now: Timestamp,
 ) -> Result<(), Trouble> {
     let Money { minor, currency } = request.amount;
-    let body = format!("refund {} {} {minor} {currency}", request.reference, request.payment);
+    let of = &request.payment.reference;
+    let body = format!("refund {} {of} {minor} {currency}", request.reference);
     if repeats(tx, &request.idempotency_key, &body).await? {
         return Ok(());
     }
-    let payment =
-        payment(tx, &request.payment).await?.ok_or(Trouble::Refused(Refusal::UnknownPayment))?;
+    let payment = payment(tx, of).await?.ok_or(Trouble::Refused(Refusal::UnknownPayment))?;
     if payment.state != PaymentState::Captured {
         return Err(Refusal::NotCaptured.into());
     }
@@ -313,7 +395,7 @@ pub(super) async fn give_back(
         .execute(
             "INSERT INTO tg_refunds (reference, payment, amount, currency, created_at) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            params![request.reference, request.payment, minor, currency, now],
+            params![request.reference, of, minor, currency, now],
         )
         .await?;
     if inserted == 0 {
@@ -321,7 +403,7 @@ pub(super) async fn give_back(
     }
     tx.execute(
         "UPDATE tg_payments SET refunded = refunded + $1 WHERE reference = $2",
-        params![minor, request.payment],
+        params![minor, of],
     )
     .await?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use handfast_model::{Currency, Duration, LinkId, Money};
 use handfast_store::{Store, test_on_both_engines};
-use handfast_till::gateway::{CaptureRequest, Gateway, StoredCredential};
+use handfast_till::gateway::{CaptureRequest, Payments as _, StoredCredential};
 use handfast_till::test_gateway::{Fault, Instrument, LATE_BY, Operation};
 use handfast_till::{
     ANSWER_TIME, ARRIVES_WITHIN, ArmedPalm, CAPTURE_WITHIN, CHARGE_MINOR_MAX, ChargeState,
@@ -416,7 +416,7 @@ test_on_both_engines! {
         assert!(matches!(at.pay(&charge, &fan).await, PayOutcome::Unknown(_)));
         let behind_the_till = CaptureRequest {
             idempotency_key: "by hand".to_owned(),
-            reference: charge.id.to_string(),
+            payment: at.name_of(&charge),
             amount: at.money(699),
         };
         at.gateway.capture(&behind_the_till).await.unwrap();

@@ -21,12 +21,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use handfast_model::{AccountId, Currency, Duration};
+use handfast_model::{AccountId, Currency, Duration, SecretText, Timestamp};
 use handfast_store::testing::TestStore;
 use handfast_store::{Store, test_on_both_engines};
 use handfast_till::gateway::{
-    Answer, Authorisation, AuthoriseRequest, CaptureRequest, Gateway, PaymentStatus, RefundRequest,
-    RefundStatus, SetupRequest, SetupResult, SetupSession, Voided,
+    Answer, Authorisation, AuthoriseRequest, CaptureRequest, Notice, NoticeError, Notices,
+    PaymentName, PaymentStatus, Payments, RefundRequest, RefundStatus, Refunds, ReportLine,
+    Reports, SetupRequest, SetupResult, SetupSession, Setups, Voided,
 };
 use handfast_till::test_gateway::{Fault, Instrument, Operation, TestGateway};
 use handfast_till::{
@@ -107,19 +108,27 @@ impl Watched {
     }
 }
 
-impl Gateway for Watched {
+impl Setups for Watched {
     fn create_setup<'a>(&'a self, request: &'a SetupRequest) -> Answer<'a, SetupSession> {
         Box::pin(self.between(self.inner.create_setup(request)))
     }
     fn setup_result<'a>(&'a self, session: &'a str) -> Answer<'a, SetupResult> {
         Box::pin(self.between(self.inner.setup_result(session)))
     }
+    fn detach<'a>(&'a self, method: &'a SecretText) -> Answer<'a, ()> {
+        Box::pin(self.between(self.inner.detach(method)))
+    }
+}
+
+impl Payments for Watched {
     fn authorise<'a>(&'a self, request: &'a AuthoriseRequest) -> Answer<'a, Authorisation> {
-        *self.authorised.lock().unwrap().entry(request.reference.clone()).or_insert(0) += 1;
         Box::pin(async move {
+            let reference = &request.payment.reference;
+            *self.authorised.lock().unwrap().entry(reference.clone()).or_insert(0) += 1;
             self.on_the_way.lock().unwrap().push(request.clone());
             self.point().await;
-            self.on_the_way.lock().unwrap().retain(|sent| sent.reference != request.reference);
+            let arrived = |sent: &AuthoriseRequest| sent.payment.reference == *reference;
+            self.on_the_way.lock().unwrap().retain(|sent| !arrived(sent));
             let answer = self.inner.authorise(request).await;
             self.point().await;
             answer
@@ -128,17 +137,45 @@ impl Gateway for Watched {
     fn capture<'a>(&'a self, request: &'a CaptureRequest) -> Answer<'a, ()> {
         Box::pin(self.between(self.inner.capture(request)))
     }
-    fn void<'a>(&'a self, reference: &'a str) -> Answer<'a, Voided> {
-        Box::pin(self.between(self.inner.void(reference)))
+    fn void<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, Voided> {
+        Box::pin(self.between(self.inner.void(payment)))
     }
+    fn lookup<'a>(&'a self, payment: &'a PaymentName) -> Answer<'a, PaymentStatus> {
+        Box::pin(self.between(self.inner.lookup(payment)))
+    }
+}
+
+impl Refunds for Watched {
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> Answer<'a, ()> {
         Box::pin(self.between(self.inner.refund(request)))
     }
-    fn lookup<'a>(&'a self, reference: &'a str) -> Answer<'a, PaymentStatus> {
-        Box::pin(self.between(self.inner.lookup(reference)))
+    fn lookup_refund<'a>(
+        &'a self,
+        reference: &'a str,
+        payment: &'a PaymentName,
+    ) -> Answer<'a, RefundStatus> {
+        Box::pin(self.between(self.inner.lookup_refund(reference, payment)))
     }
-    fn lookup_refund<'a>(&'a self, reference: &'a str) -> Answer<'a, RefundStatus> {
-        Box::pin(self.between(self.inner.lookup_refund(reference)))
+}
+
+impl Notices for Watched {
+    fn read_notice(
+        &self,
+        signature: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Notice, NoticeError> {
+        self.inner.read_notice(signature, body, now)
+    }
+}
+
+impl Reports for Watched {
+    fn payments_made<'a>(
+        &'a self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Answer<'a, Vec<ReportLine>> {
+        self.inner.payments_made(from, until)
     }
 }
 
@@ -330,15 +367,21 @@ impl History {
 
     async fn refund(&mut self) {
         let Some(charge) = self.any(&self.charges) else { return };
-        let fresh =
-            RefundOrder { register: self.at.register, charge: charge.id, nonce: self.at.nonce() };
+        let mut fresh = RefundOrder::all(self.at.register, charge.id, self.at.nonce());
+        if self.at.below(2) == 0 {
+            fresh.minor = Some(1 + i64::try_from(self.at.below(900)).unwrap());
+        }
         let repeat = self.any(&self.refunds).filter(|_| self.at.below(3) == 0);
         let order = repeat.unwrap_or(fresh);
         let asked = &order;
         let done = self.run(async |till| till.refund_charge(asked).await).await;
         match done {
             None | Some(Ok(_)) => self.refunds.push(order),
-            Some(Err(TillError::NotRefundable { .. } | TillError::RefundedAlready)) => {}
+            Some(Err(
+                TillError::NotRefundable { .. }
+                | TillError::RefundedAlready
+                | TillError::OverRefund { .. },
+            )) => {}
             Some(Err(other)) => panic!("seed {}: {other}", self.seed),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use handfast_model::{Currency, ManualClock, Money, SecretText, SeededRandom};
+use handfast_model::{Currency, ManualClock, Money, SecretText, SeededRandom, WalletId};
 use handfast_till::gateway::{
-    Authorisation, AuthoriseRequest, CaptureRequest, Gateway, GatewayError, PaymentStatus,
-    RefundRequest, RefundStatus, Refusal, SetupRequest, SetupResult, StoredCredential, Voided,
+    Authorisation, AuthoriseRequest, CaptureRequest, GatewayError, PaymentName, PaymentStatus,
+    Payments as _, RefundRequest, RefundStatus, Refunds as _, Refusal, SetupRequest, SetupResult,
+    Setups as _, StoredCredential, Voided,
 };
 use handfast_till::test_gateway::{Instrument, TestGateway};
 
@@ -19,7 +20,9 @@ struct Bench {
 async fn bench(instrument: Instrument) -> Bench {
     let clock = Arc::new(ManualClock::at(start()));
     let gateway = open_gateway(clock, Arc::new(SeededRandom::new(9))).await;
-    let request = SetupRequest { reference: "setup-1".to_owned(), return_url: "/".to_owned() };
+    let wallet = WalletId::new(&ManualClock::at(start()), &SeededRandom::new(1));
+    let (reference, return_url) = ("setup-1".to_owned(), "/".to_owned());
+    let request = SetupRequest { reference, wallet, return_url };
     let session = gateway.create_setup(&request).await.unwrap();
     assert_eq!(gateway.create_setup(&request).await.unwrap(), session);
     let other = SetupRequest { return_url: "/elsewhere".to_owned(), ..request };
@@ -37,6 +40,10 @@ fn refusal<T: std::fmt::Debug>(answer: Result<T, GatewayError>) -> Refusal {
     }
 }
 
+fn named(reference: &str) -> PaymentName {
+    PaymentName { reference: reference.to_owned(), prepared: None }
+}
+
 fn usd(minor: i64) -> Money {
     Money::new(minor, Currency::Usd)
 }
@@ -45,7 +52,7 @@ impl Bench {
     fn authorise(&self, name: &str, amount: Money) -> AuthoriseRequest {
         AuthoriseRequest {
             idempotency_key: format!("{name}:key"),
-            reference: name.to_owned(),
+            payment: named(name),
             amount,
             payment_method: self.method.clone(),
             stored_credential: StoredCredential::CustomerPresentFirst,
@@ -58,13 +65,13 @@ impl Bench {
     }
 
     async fn take(&self, key: &str, name: &str, amount: Money) -> Result<(), GatewayError> {
-        let (idempotency_key, reference) = (key.to_owned(), name.to_owned());
-        self.gateway.capture(&CaptureRequest { idempotency_key, reference, amount }).await
+        let (idempotency_key, payment) = (key.to_owned(), named(name));
+        self.gateway.capture(&CaptureRequest { idempotency_key, payment, amount }).await
     }
 
     async fn give_back(&self, name: &str, of: &str, amount: Money) -> Result<(), GatewayError> {
         let (idempotency_key, reference) = (format!("{name}:key"), name.to_owned());
-        let payment = of.to_owned();
+        let payment = named(of);
         let request = RefundRequest { idempotency_key, reference, payment, amount };
         self.gateway.refund(&request).await
     }
@@ -83,7 +90,7 @@ async fn amounts_and_currencies_are_checked() {
     request.payment_method = SecretText::new("unknown".to_owned());
     let refused = bench.gateway.authorise(&request).await;
     assert_eq!(refusal(refused), Refusal::UnknownPaymentMethod);
-    assert_eq!(bench.gateway.lookup("p").await.unwrap(), PaymentStatus::NotFound);
+    assert_eq!(bench.gateway.lookup(&named("p")).await.unwrap(), PaymentStatus::NotFound);
 }
 
 #[tokio::test]
@@ -110,9 +117,9 @@ async fn captures_are_once_and_at_most_what_is_held() {
     bench.take("k4", "p", usd(500)).await.unwrap();
     bench.take("k4", "p", usd(500)).await.unwrap();
     assert_eq!(refusal(bench.take("k5", "p", usd(500)).await), Refusal::AlreadyCaptured);
-    assert_eq!(bench.gateway.void("p").await.unwrap(), Voided::AlreadyCaptured);
+    assert_eq!(bench.gateway.void(&named("p")).await.unwrap(), Voided::AlreadyCaptured);
     let captured = PaymentStatus::Captured { amount: usd(500) };
-    assert_eq!(bench.gateway.lookup("p").await.unwrap(), captured);
+    assert_eq!(bench.gateway.lookup(&named("p")).await.unwrap(), captured);
 }
 
 #[tokio::test]
@@ -127,18 +134,21 @@ async fn refunds_are_at_most_what_was_captured() {
     assert_eq!(refusal(bench.give_back("r3", "p", usd(200)).await), Refusal::KeyReused);
     assert_eq!(refusal(bench.give_back("r4", "p", usd(201)).await), Refusal::OverRefund);
     let done = RefundStatus::Done { amount: usd(300) };
-    assert_eq!(bench.gateway.lookup_refund("r3").await.unwrap(), done);
-    assert_eq!(bench.gateway.lookup_refund("r4").await.unwrap(), RefundStatus::NotFound);
+    assert_eq!(bench.gateway.lookup_refund("r3", &named("p")).await.unwrap(), done);
+    assert_eq!(
+        bench.gateway.lookup_refund("r4", &named("p")).await.unwrap(),
+        RefundStatus::NotFound
+    );
 }
 
 #[tokio::test]
 async fn a_void_fences_what_has_not_arrived() {
     let bench = bench(Instrument::AlwaysApproves).await;
-    assert_eq!(bench.gateway.void("late").await.unwrap(), Voided::Done);
+    assert_eq!(bench.gateway.void(&named("late")).await.unwrap(), Voided::Done);
     assert_eq!(refusal(bench.hold("late", usd(500)).await), Refusal::VoidedBefore);
-    assert_eq!(bench.gateway.lookup("late").await.unwrap(), PaymentStatus::Voided);
+    assert_eq!(bench.gateway.lookup(&named("late")).await.unwrap(), PaymentStatus::Voided);
     bench.hold("held", usd(500)).await.unwrap();
-    assert_eq!(bench.gateway.void("held").await.unwrap(), Voided::Done);
+    assert_eq!(bench.gateway.void(&named("held")).await.unwrap(), Voided::Done);
     assert_eq!(refusal(bench.take("k", "held", usd(500)).await), Refusal::NotAuthorised);
 }
 
@@ -150,10 +160,10 @@ async fn instruments_do_what_their_names_say() {
     assert_eq!(answer, Authorisation::Declined { reason });
     let silent = bench(Instrument::TimesOut).await;
     assert_eq!(silent.hold("p", usd(5)).await, Err(GatewayError::NoAnswer));
-    let status = silent.gateway.lookup("p").await.unwrap();
+    let status = silent.gateway.lookup(&named("p")).await.unwrap();
     assert!(matches!(status, PaymentStatus::Authorised { .. }));
     let late = bench(Instrument::AnswersLate).await;
     assert_eq!(late.hold("p", usd(5)).await, Err(GatewayError::NoAnswer));
-    assert_eq!(late.gateway.lookup("p").await.unwrap(), PaymentStatus::Pending);
+    assert_eq!(late.gateway.lookup(&named("p")).await.unwrap(), PaymentStatus::Pending);
     assert_eq!(refusal(late.take("k", "p", usd(5)).await), Refusal::NotAuthorised);
 }

@@ -1,7 +1,7 @@
 //! Money back.
 
 use handfast_store::test_on_both_engines;
-use handfast_till::gateway::{Gateway, RefundRequest};
+use handfast_till::gateway::{RefundRequest, Refunds as _};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
 use handfast_till::{
     ChargeState, ChargeStatus, LedgerAccountKind, MoneyUseKind, RefundOrder, RefundState, TillError,
@@ -33,7 +33,7 @@ test_on_both_engines! {
         let at = Counter::open(store).await;
         let fan = at.fan(Instrument::AlwaysApproves).await;
         let paid = at.paid(2_500, &fan).await;
-        let order = RefundOrder { register: at.register, charge: paid.id, nonce: at.nonce() };
+        let order = RefundOrder::all(at.register, paid.id, at.nonce());
         let first = at.till.refund_charge(&order).await.unwrap();
         assert_eq!(at.till.refund_charge(&order).await.unwrap(), first);
         assert!(matches!(at.refund(&paid).await, Err(TillError::RefundedAlready)));
@@ -49,7 +49,7 @@ test_on_both_engines! {
         let paid = at.paid(2_500, &fan).await;
         let taps = (0..8).map(|_| {
             let (till, nonce) = (at.till.clone(), at.nonce());
-            let order = RefundOrder { register: at.register, charge: paid.id, nonce };
+            let order = RefundOrder::all(at.register, paid.id, nonce);
             tokio::spawn(async move { till.refund_charge(&order).await })
         });
         let mut done = 0;
@@ -104,7 +104,7 @@ test_on_both_engines! {
         let behind_the_till = RefundRequest {
             idempotency_key: "by hand".to_owned(),
             reference: "by hand".to_owned(),
-            payment: paid.id.to_string(),
+            payment: at.name_of(&paid),
             amount: at.money(1),
         };
         at.gateway.refund(&behind_the_till).await.unwrap();
