@@ -5,46 +5,28 @@
 //! All three parties run in this process, one after the other on one thread, chunk by chunk; a
 //! node's cost is the processor time of its own turns, and the slowest node's is shown. Reading
 //! memory, inner products and whole comparisons take turns, so that whatever else the machine does
-//! meets all alike. Rows are random numbers: shares are nothing else.
+//! meets all alike. Rows are random numbers: shares are nothing else. The last two columns are all
+//! three nodes' time on two cores beside the search in clear on two threads, of 16-bit and of 8-bit
+//! numbers; transport comes on top (`handfast bench vault` has it).
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
+mod measure;
+
 use std::collections::VecDeque;
-use std::hint::black_box;
 
 use handfast_model::{Random, SeededRandom};
 use handfast_mpc::{
     Dealt, Message, OwnNonce, PairMaster, PairMasters, Parameters, Party, Path, PeerNonces,
     ProbeWeights, QueryContext, QueryKeys, Role, Rows, Selection, Shape, Threshold, TokenKey, Turn,
     local_products_with,
+    plain::{PlainProbe, PlainRows, Width},
 };
-use rustix::time::{ClockId, clock_gettime};
+use measure::{Memory, median, ratio, timed};
 
 /// Queries in one pass, for the columns that show what a common pass saves.
 const TOGETHER: usize = 8;
 /// Comparisons in a chunk: its messages and bits stay in a core's second cache.
 const CHUNK: usize = 1 << 16;
-
-/// Milliseconds of processor time that `work` takes on this thread, and what it gives.
-fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-    };
-    let before = now();
-    let result = work();
-    (now() - before, result)
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The median of what one takes beside the other in the same run.
-fn ratio(times: &[f64], others: &[f64]) -> f64 {
-    median(&times.iter().zip(others).map(|(time, other)| time / other).collect::<Vec<_>>())
-}
 
 /// One query's keys for all three nodes, chunk by chunk.
 fn keys(random: &dyn Random, chunks: usize) -> [Vec<QueryKeys>; 3] {
@@ -196,6 +178,41 @@ impl Bed {
     }
 }
 
+/// The same number of references in clear, one machine's two threads.
+struct PlainBed {
+    rows: PlainRows,
+    probe: PlainProbe,
+}
+
+impl PlainBed {
+    fn new(width: Width, slots: usize, dimension: usize, vectors: usize) -> Self {
+        let mut rows = PlainRows::new(width, dimension, slots);
+        let random = SeededRandom::new(7);
+        let mut bytes = vec![0; dimension];
+        for _ in 0..slots {
+            random.fill(&mut bytes);
+            let row: Vec<i8> = bytes.iter().map(|byte| byte.cast_signed() / 16).collect();
+            rows.push(&row).expect("a row's length");
+        }
+        let probe = PlainProbe::new(&vec![1; dimension * vectors], dimension).expect("a probe");
+        Self { rows, probe }
+    }
+
+    /// Milliseconds of the slower of two threads that search half of the rows each.
+    fn search(&self) -> f64 {
+        let half = (self.rows.count() / 2).next_multiple_of(64);
+        let part = |rows| {
+            let (ms, best) = timed(|| self.rows.best(Path::best(), &self.probe, rows));
+            best.expect("fitting rows");
+            ms
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| part(half..self.rows.count()));
+            part(0..half).max(other.join().expect("no panic"))
+        })
+    }
+}
+
 fn random_rows(role: Role, dimension: usize, count: usize) -> Rows {
     let mut rows = Rows::new(role, dimension, count);
     let mut bytes = vec![0; rows.stored_length()];
@@ -214,48 +231,6 @@ fn resident_bytes() -> f64 {
     pages.map_or(f64::NAN, |pages| pages * rustix::param::page_size() as f64)
 }
 
-/// What is read to see what reading costs, in large pages as rows are. As many buffers take turns as
-/// nodes do, so that caches hold no more of the one than of the other; of what no cache holds, one
-/// is enough.
-struct Memory(Vec<Vec<u64>>);
-
-impl Memory {
-    fn of(bytes: usize) -> Self {
-        let buffers = if bytes > 1 << 28 { 1 } else { 3 };
-        let buffer = |word| {
-            let mut words = Vec::with_capacity(bytes / 8);
-            prefer_large(&mut words);
-            words.resize(bytes / 8, word);
-            words
-        };
-        Self((1..=buffers).map(buffer).collect())
-    }
-
-    /// Milliseconds to read all of a buffer once.
-    fn read(&self, turn: usize) -> f64 {
-        let words = black_box(&self.0[turn % self.0.len()]);
-        let sum = || {
-            words.as_chunks::<32>().0.iter().fold([0u64; 32], |mut sums, chunk| {
-                sums.iter_mut().zip(chunk).for_each(|(sum, word)| *sum = sum.wrapping_add(*word));
-                sums
-            })
-        };
-        timed(|| black_box(sum())).0
-    }
-}
-
-fn prefer_large(words: &mut Vec<u64>) {
-    let page = rustix::param::page_size();
-    let room = words.spare_capacity_mut();
-    let start = room.as_mut_ptr();
-    let skipped = start.align_offset(page);
-    let length = (room.len().saturating_sub(skipped)) * 8 / page * page;
-    let start = start.wrapping_add(skipped).cast();
-    #[expect(unsafe_code, reason = "whole pages of a vector's own memory; no contents change")]
-    let declined = unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::LinuxHugepage) };
-    let _ = declined;
-}
-
 fn measure(slots: usize, dimension: usize, vectors: usize) {
     let random = SeededRandom::new(1);
     let bed = Bed::new(slots, dimension, vectors);
@@ -263,6 +238,9 @@ fn measure(slots: usize, dimension: usize, vectors: usize) {
     let runs = (20_000_000 / (slots * vectors)).clamp(5, 15);
     let (mut reads, mut dots, mut wholes) = (vec![], vec![], vec![]);
     let (mut dots_together, mut wholes_together) = (vec![], vec![]);
+    let plain =
+        [Width::Sixteen, Width::Eight].map(|width| PlainBed::new(width, slots, dimension, vectors));
+    let (mut threes, mut plains) = (vec![], [vec![], vec![]]);
     let mut cost = Cost::default();
     bed.search(Path::best(), 1, &random);
     for _ in 0..runs {
@@ -270,6 +248,11 @@ fn measure(slots: usize, dimension: usize, vectors: usize) {
         cost = bed.search(Path::best(), 1, &random);
         dots.push(cost.dot());
         wholes.push(cost.slowest());
+        // Three nodes on two cores.
+        threes.push(cost.whole_ms.iter().sum::<f64>() / 2.0);
+        for (times, plain) in plains.iter_mut().zip(&plain) {
+            times.push(plain.search());
+        }
         let together = bed.search(Path::best(), TOGETHER, &random);
         dots_together.push(together.dot());
         wholes_together.push(together.slowest());
@@ -277,7 +260,7 @@ fn measure(slots: usize, dimension: usize, vectors: usize) {
     let comparisons = (slots * vectors) as f64;
     let sent = cost.sent.iter().sum::<usize>() as f64 / 3.0 / comparisons;
     println!(
-        "{slots:>8} {dimension:>5} x {vectors:<3} {:>8.2} {:>8.2} {:>8.2} {:>9.2} {:>11.2} {:>7.2} {:>9.2} {:>6.1} {sent:>6.2} {:>7} {:>8.0}",
+        "{slots:>8} {dimension:>5} x {vectors:<3} {:>8.2} {:>8.2} {:>8.2} {:>9.2} {:>11.2} {:>7.2} {:>9.2} {:>6.1} {sent:>6.2} {:>7} {:>8.0} {:>9.2} {:>5.2}",
         median(&reads),
         median(&dots),
         median(&wholes),
@@ -288,12 +271,14 @@ fn measure(slots: usize, dimension: usize, vectors: usize) {
         (median(&wholes) - median(&dots)) * 1e6 / comparisons,
         cost.rounds,
         bed.row_bytes,
+        ratio(&threes, &plains[0]),
+        ratio(&threes, &plains[1]),
     );
 }
 
 fn heading() {
     println!(
-        "    rows length      read ms   dot ms whole ms  dot/read  whole/read  8 dots  8 wholes  ns/cmp  bytes  rounds  bytes/row"
+        "    rows length      read ms   dot ms whole ms  dot/read  whole/read  8 dots  8 wholes  ns/cmp  bytes  rounds  bytes/row  /int16 /int8"
     );
 }
 

@@ -138,38 +138,86 @@ fn dot_products_portable(
     }
 }
 
-/// Vectors in groups; of a group first all first pairs, then all second ones, and so on: in the order
-/// in which they are read.
-#[cfg(target_arch = "x86_64")]
-fn grouped(vectors: &[Pair], pairs: usize, group: usize) -> Zeroizing<Vec<Pair>> {
-    let mut grouped = Zeroizing::new(vec![[0; 2]; vectors.len()]);
-    for (from, to) in vectors.chunks(group * pairs).zip(grouped.chunks_mut(group * pairs)) {
-        let count = from.len() / pairs;
-        for (v, vector) in from.chunks_exact(pairs).enumerate() {
-            for (pair, place) in vector.iter().zip(to.chunks_exact_mut(count)) {
-                place[v] = *pair;
+/// Vectors in groups; of a group first what all have at the first place, then at the second one, and so
+/// on: in the order in which they are read.
+pub(crate) fn grouped<T: Copy + Default + Zeroize>(
+    vectors: &[T],
+    places: usize,
+    group: usize,
+) -> Zeroizing<Vec<T>> {
+    let mut grouped = Zeroizing::new(vec![T::default(); vectors.len()]);
+    for (from, to) in vectors.chunks(group * places).zip(grouped.chunks_mut(group * places)) {
+        let count = from.len() / places;
+        for (v, vector) in from.chunks_exact(places).enumerate() {
+            for (value, place) in vector.iter().zip(to.chunks_exact_mut(count)) {
+                place[v] = *value;
             }
         }
     }
     grouped
 }
 
+/// Asks for memory before its turn: of one block at a time a little ahead, of several together the
+/// next ones, while these meet their first vectors. Beyond the end nothing happens.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn ask_ahead<const B: usize>(blocks: &[Line], at: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+    let now = blocks.as_ptr().wrapping_add(B * at);
+    #[expect(unsafe_code, reason = "asking for memory reads nothing, whatever its address")]
+    unsafe {
+        if B == 1 {
+            _mm_prefetch::<_MM_HINT_T0>(now.wrapping_add(AHEAD).cast());
+        } else {
+            for line in 0..B {
+                _mm_prefetch::<_MM_HINT_T1>(now.wrapping_add(blocks.len() + line).cast());
+            }
+        }
+    }
+}
+
 /// Blocks of rows times groups of vectors, with the instructions of one path. A sum of products of
 /// signed 16-bit halves, wrapping at 2^32, is right modulo 2^16 whatever the signs were meant to be.
 #[cfg(target_arch = "x86_64")]
 macro_rules! dot_products_with {
-    ($name:ident, $features:literal, $parts:literal, $group:literal, $together:literal, $zero:ident,
+    ($name:ident, $features:literal, $register:ident, $parts:literal, $group:literal, $together:literal, $zero:ident,
      $load:ident, $broadcast:ident, $accumulate:ident, $add:ident, $store:ident, [$($piece:ident),*]) => {
         mod $name {
             use std::arch::x86_64::*;
 
             $(use super::pieces::$piece;)*
-            use super::{AHEAD, BLOCK, FEW, LINE, Line, Pair, grouped};
+            use super::{BLOCK, FEW, LINE, Line, Pair, ask_ahead, grouped};
 
             /// Vectors that a line meets at a time, and blocks that a pair meets at a time: their
             /// sums fit the registers.
             const GROUP: usize = $group;
             const TOGETHER: usize = $together;
+
+            /// Sums of `B` blocks with `V` vectors.
+            type Sums<const V: usize, const B: usize> = [[[$register; $parts]; B]; V];
+
+            /// One line of each block with a pair of each vector.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn add_lines<const V: usize, const B: usize>(
+                sums: &mut Sums<V, B>,
+                lines: [&Line; B],
+                vectors: &[Pair; V],
+            ) {
+                for v in 0..V {
+                    let [low, high] = vectors[v];
+                    let pair = $broadcast(i32::from(low) | i32::from(high) << 16);
+                    for b in 0..B {
+                        for part in 0..$parts {
+                            let numbers =
+                                &lines[b].0[part * (LINE / $parts)..][..LINE / $parts];
+                            #[expect(unsafe_code, reason = "as many numbers as a register holds")]
+                            let rows = unsafe { $load(numbers.as_ptr().cast()) };
+                            sums[v][b][part] = $accumulate(sums[v][b][part], rows, pair);
+                        }
+                    }
+                }
+            }
 
             /// `B` blocks with `V` vectors.
             #[target_feature(enable = $features)]
@@ -181,53 +229,47 @@ macro_rules! dot_products_with {
                 first: bool,
             ) {
                 let pairs = blocks.len() / B;
-                // Sums of even and of odd places: of few vectors one sum alone would be waited for.
-                let mut sums = [[[[$zero(); $parts]; B]; V]; 2];
-                let pairs_at = vectors.as_chunks::<V>().0;
-                assert!(pairs_at.len() == pairs);
+                let vectors = vectors.as_chunks::<V>().0;
+                assert!(vectors.len() == pairs);
                 let mut block: [&[Line]; B] = [&[]; B];
                 for b in 0..B {
                     block[b] = &blocks[b * pairs..][..pairs];
                 }
-                for at in 0..pairs {
+                let lines = |at: usize| {
                     if first {
-                        // Beyond the end this asks for what is not there, which does nothing.
-                        let now = blocks.as_ptr().wrapping_add(B * at);
-                        if B == 1 {
-                            _mm_prefetch::<_MM_HINT_T0>(now.wrapping_add(AHEAD).cast());
-                        } else {
-                            // The next blocks, while these meet their first vectors.
-                            for line in 0..B {
-                                let next = now.wrapping_add(blocks.len() + line);
-                                _mm_prefetch::<_MM_HINT_T1>(next.cast());
+                        ask_ahead::<B>(blocks, at);
+                    }
+                    block.map(|block| &block[at])
+                };
+                let mut sums: Sums<V, B> = [[[$zero(); $parts]; B]; V];
+                if V <= FEW {
+                    // Of few vectors one sum alone would be waited for.
+                    let mut odd: Sums<V, B> = [[[$zero(); $parts]; B]; V];
+                    let two = vectors.as_chunks::<2>();
+                    for (at, [vectors, odd_vectors]) in two.0.iter().enumerate() {
+                        add_lines(&mut sums, lines(2 * at), vectors);
+                        add_lines(&mut odd, lines(2 * at + 1), odd_vectors);
+                    }
+                    for vectors in two.1 {
+                        add_lines(&mut sums, lines(pairs - 1), vectors);
+                    }
+                    for v in 0..V {
+                        for b in 0..B {
+                            for part in 0..$parts {
+                                sums[v][b][part] = $add(sums[v][b][part], odd[v][b][part]);
                             }
                         }
                     }
-                    let sums = &mut sums[if V <= FEW { at % 2 } else { 0 }];
-                    for v in 0..V {
-                        let [low, high] = pairs_at[at][v];
-                        let pair = $broadcast(i32::from(low) | i32::from(high) << 16);
-                        for b in 0..B {
-                            for part in 0..$parts {
-                                let numbers =
-                                    &block[b][at].0[part * (LINE / $parts)..][..LINE / $parts];
-                                #[expect(unsafe_code, reason = "as many numbers as a register holds")]
-                                let rows = unsafe { $load(numbers.as_ptr().cast()) };
-                                sums[v][b][part] = $accumulate(sums[v][b][part], rows, pair);
-                            }
-                        }
+                } else {
+                    for (at, vectors) in vectors.iter().enumerate() {
+                        add_lines(&mut sums, lines(at), vectors);
                     }
                 }
                 for v in 0..V {
                     for b in 0..B {
                         for part in 0..$parts {
                             let place = at_row + b * BLOCK + part * (BLOCK / $parts);
-                            let sum = if V <= FEW {
-                                $add(sums[0][v][b][part], sums[1][v][b][part])
-                            } else {
-                                sums[0][v][b][part]
-                            };
-                            $store(sum, &mut products[v][place..][..BLOCK / $parts]);
+                            $store(sums[v][b][part], &mut products[v][place..][..BLOCK / $parts]);
                         }
                     }
                 }
@@ -289,6 +331,7 @@ macro_rules! dot_products_with {
 dot_products_with!(
     avx2,
     "avx2",
+    __m256i,
     2,
     6,
     1,
@@ -304,6 +347,7 @@ dot_products_with!(
 dot_products_with!(
     avx512,
     "avx512f,avx512bw",
+    __m512i,
     1,
     13,
     2,
@@ -319,6 +363,7 @@ dot_products_with!(
 dot_products_with!(
     vnni,
     "avx512f,avx512bw,avx512vnni",
+    __m512i,
     1,
     13,
     2,

@@ -103,6 +103,7 @@ mod keystream;
 mod message;
 mod pages;
 mod party;
+pub mod plain;
 mod renewal;
 pub mod ring;
 mod role;
