@@ -37,6 +37,23 @@ pub enum TrustError {
         /// The file.
         path: PathBuf,
     },
+    /// The name of a new key cannot name one.
+    #[error("{name:?} cannot name a key: it is empty, or has a space or a plus sign")]
+    KeyName {
+        /// The name.
+        name: String,
+    },
+    /// Witnesses have not cosigned for too long.
+    #[error(
+        "{promised} leaves are promised and {cosigned} cosigned, for more than a minute: nothing that \
+         must be logged happens until enough witnesses answer again"
+    )]
+    NotCosigned {
+        /// Leaves promised.
+        promised: u64,
+        /// Leaves cosigned by enough.
+        cosigned: u64,
+    },
     /// There is no such receipt for this person.
     #[error("there is no leaf {position} about this palm link")]
     NoSuchReceipt {

@@ -25,4 +25,4 @@ pub use consent_record::{ConsentRecord, ConsentScope};
 pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};
 pub use record::Record;
-pub use trust::{Promised, Trust, TrustConfig};
+pub use trust::{COSIGNED_WITHIN, Promised, Trust, TrustConfig, signing_key};

@@ -1,10 +1,10 @@
 //! The log with its openings.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use handfast_model::{Clock, LinkId, Random, SecretText};
+use handfast_model::{Clock, Duration, LinkId, Random, SecretText, Timestamp};
 use handfast_store::Store;
 use handfast_tlog::{
     AtOpen, CosignerGroup, Draft, Folder, KeyKind, Label, LabelKey, Leaf, Log, LogConfig, LogError,
@@ -14,6 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::opening_store::{self, Kept, MIGRATIONS};
 use crate::{Record, TrustError, key_file};
+
+/// How long a promised leaf may be without enough cosignatures before nothing more is promised:
+/// some checkpoints may fail, a log that hides leaves from its witnesses may not go on.
+pub const COSIGNED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where a log is kept and who has to vouch for it.
 #[derive(Clone, Debug)]
@@ -33,9 +37,16 @@ pub struct TrustConfig {
 pub struct Trust {
     pub(crate) store: Store,
     log: Arc<Log>,
+    awaited: Arc<Mutex<Awaited>>,
     labels: Arc<LabelKey>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+/// The cosigned tree that is waited for: from `since` on, until it has `size` leaves.
+struct Awaited {
+    size: u64,
+    since: Timestamp,
 }
 
 /// A leaf that was promised; whom it is about is not said yet.
@@ -70,7 +81,15 @@ impl Trust {
         let for_keys = random.clone();
         let for_log = clock.clone();
         let (log, labels) = blocking(move || open_log(&config, for_log, &*for_keys)).await??;
-        let trust = Self { store, log: Arc::new(log), labels: Arc::new(labels), clock, random };
+        let awaited = Awaited { size: 0, since: clock.now() };
+        let trust = Self {
+            store,
+            log: Arc::new(log),
+            awaited: Arc::new(Mutex::new(awaited)),
+            labels: Arc::new(labels),
+            clock,
+            random,
+        };
         trust.settle().await?;
         Ok(trust)
     }
@@ -78,12 +97,14 @@ impl Trust {
     /// Logs a leaf before what it tells about takes effect. When this returns no crash loses it.
     ///
     /// # Errors
-    /// Where the log does not promise it: then withhold what it would have told about.
+    /// Where the log does not promise it: then withhold what it would have told about. So too
+    /// where witnesses have not cosigned for [`COSIGNED_WITHIN`].
     pub async fn promise(
         &self,
         statement: Statement,
         record: &Record,
     ) -> Result<Promised, TrustError> {
+        self.check_cosigned_lately()?;
         let opening = self.opening_of(record)?;
         let draft = Draft { statement, commitment: opening.commitment() };
         let leaf = Leaf::new(self.clock.now(), draft.clone());
@@ -162,6 +183,26 @@ impl Trust {
     /// Where the disk refuses.
     pub async fn publish(&self) -> Result<(), TrustError> {
         self.with_log(|log| log.publish().map(drop)).await
+    }
+
+    /// Whether witnesses have kept up: a promised leaf is under a cosigned checkpoint within
+    /// [`COSIGNED_WITHIN`]. Always so where none are configured.
+    ///
+    /// # Errors
+    /// [`TrustError::NotCosigned`].
+    fn check_cosigned_lately(&self) -> Result<(), TrustError> {
+        if !self.log.policy().needs_cosigners() {
+            return Ok(());
+        }
+        let (status, now) = (self.log.status(), self.clock.now());
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.cosigned >= awaited.size {
+            *awaited = Awaited { size: status.promised, since: now };
+        }
+        if now < awaited.since + COSIGNED_WITHIN {
+            return Ok(());
+        }
+        Err(TrustError::NotCosigned { promised: status.promised, cosigned: status.cosigned })
     }
 
     /// The stand-in, in public fields, for a gallery, event or shop: always the same for the same
@@ -246,23 +287,33 @@ fn open_log(
         path: config.log_dir.clone(),
         source,
     })?;
-    let key = log_key(config, random)?;
+    let key_path = config.keys_dir.join("log.key");
+    let key = signing_key(&key_path, &config.origin, KeyKind::Note, random)?;
     let labels = label_key(config, random)?;
     let cosigners = config.cosigners.clone();
     let config = LogConfig { key, cosigners, at_open: AtOpen::CheckEverything };
     Ok((Log::open(Arc::new(disk), config, clock)?, labels))
 }
 
-fn log_key(config: &TrustConfig, random: &dyn Random) -> Result<SecretKey, TrustError> {
-    let path = config.keys_dir.join("log.key");
-    let damaged = || TrustError::KeyDamaged { path: path.clone() };
-    let text = key_file::load_or_create(&path, || {
-        let key = SecretKey::generate(&config.origin, KeyKind::Note, random);
-        let key = key.map_err(|_| damaged())?;
+/// The signing key in a file: made under `name` where there is none yet.
+///
+/// # Errors
+/// [`TrustError::File`], [`TrustError::KeyDamaged`], [`TrustError::KeyName`].
+pub fn signing_key(
+    path: &Path,
+    name: &str,
+    kind: KeyKind,
+    random: &dyn Random,
+) -> Result<SecretKey, TrustError> {
+    let text = key_file::load_or_create(path, || {
+        let key = SecretKey::generate(name, kind, random);
+        let key = key.map_err(|_| TrustError::KeyName { name: name.to_owned() })?;
         Ok(Zeroizing::new(key.to_secret_text().expose().as_bytes().to_vec()))
     })?;
+    let damaged = || TrustError::KeyDamaged { path: path.to_owned() };
     let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
-    SecretKey::parse(&SecretText::new(text.to_owned())).map_err(|_| damaged())
+    let key = SecretKey::parse(&SecretText::new(text.to_owned())).map_err(|_| damaged())?;
+    if key.public().kind() == kind { Ok(key) } else { Err(damaged()) }
 }
 
 fn label_key(config: &TrustConfig, random: &dyn Random) -> Result<LabelKey, TrustError> {

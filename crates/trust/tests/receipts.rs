@@ -7,10 +7,10 @@ use handfast_model::{Clock, Duration, LinkId, ManualClock, Random, SeededRandom,
 use handfast_store::Store;
 use handfast_store::test_on_both_engines;
 use handfast_tlog::{
-    AuditTags, DeletionCause, Folder, LogError, Purpose, Receipt, Statement, TrustPolicy,
-    Verification, verify_folder,
+    AuditTags, Cosigner, CosignerGroup, DeletionCause, Folder, KeyKind, LogError, Purpose, Receipt,
+    SecretKey, Statement, TrustPolicy, Verification, Witness, verify_folder,
 };
-use handfast_trust::{ReceiptState, Record, Trust, TrustConfig, TrustError};
+use handfast_trust::{COSIGNED_WITHIN, ReceiptState, Record, Trust, TrustConfig, TrustError};
 
 const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
@@ -28,20 +28,24 @@ impl World {
         Self { dir, clock, random: Arc::new(SeededRandom::new(5)), store }
     }
 
+    async fn open_with(&self, cosigners: Vec<CosignerGroup>) -> Trust {
+        let config = TrustConfig {
+            log_dir: self.log_dir(),
+            keys_dir: self.dir.path().join("keys"),
+            origin: "example.com/log".to_owned(),
+            cosigners,
+        };
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (self.clock.clone(), self.random.clone());
+        Trust::open(config, self.store.clone(), clock, random).await.unwrap()
+    }
+
     fn log_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("log")
     }
 
     async fn open(&self) -> Trust {
-        let config = TrustConfig {
-            log_dir: self.log_dir(),
-            keys_dir: self.dir.path().join("keys"),
-            origin: "example.com/log".to_owned(),
-            cosigners: Vec::new(),
-        };
-        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
-            (self.clock.clone(), self.random.clone());
-        Trust::open(config, self.store.clone(), clock, random).await.unwrap()
+        self.open_with(Vec::new()).await
     }
 
     fn link(&self) -> LinkId {
@@ -166,6 +170,31 @@ test_on_both_engines! {
         let report =
             verify_folder(&Folder::read_only(&world.log_dir()), &what, &mut |_, _| {}).unwrap();
         assert!(report.is_sound() && report.size == 1);
+    }
+
+    async fn without_cosignatures_nothing_is_promised_after_a_minute(store: Store) {
+        let world = World::new(store);
+        let key = SecretKey::generate("witness.example", KeyKind::Cosignature, &*world.random);
+        let witness = Cosigner::new(key.unwrap()).unwrap();
+        let group = CosignerGroup {
+            name: "witnesses".to_owned(),
+            members: vec![witness.public().clone()],
+            needed: 1,
+        };
+        let trust = world.open_with(vec![group]).await;
+        let log_key = trust.verifier_key().clone();
+        let memory = Arc::new(Folder::exclusive(&world.dir.path().join("witness")).unwrap());
+        let witness = Witness::open(memory, witness, vec![log_key], world.clock.clone()).unwrap();
+        let search = async || trust.promise(searched(&trust), &use_at(START)).await.map(drop);
+        search().await.unwrap();
+        search().await.unwrap();
+        world.clock.advance(COSIGNED_WITHIN);
+        let refused = search().await;
+        assert!(matches!(refused, Err(TrustError::NotCosigned { .. })), "{refused:?}");
+        trust.publish().await.unwrap();
+        let request = trust.log().request_to_witness(0).unwrap();
+        trust.log().add_cosignatures(&witness.add_checkpoint(&request).unwrap()).unwrap();
+        search().await.unwrap();
     }
 
     async fn a_forgotten_link_opens_nothing_any_more(store: Store) {
