@@ -12,6 +12,8 @@ mod runtime;
 mod serve;
 mod stopwatch;
 mod synth;
+mod verify;
+mod witness;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -55,6 +57,10 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Redeem a ticket by its code, as an agent's scan does
     Redeem(redeem::Redeem),
+    /// Check a transparency log or a receipt, without believing the service
+    Verify(verify::Verify),
+    /// Run a witness: cosign what continues the logs seen before
+    Witness(witness::WitnessCommand),
     /// Measure how long things take on this machine
     Bench(bench::Bench),
     /// Print the OpenAPI document of the service
@@ -73,6 +79,8 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Serve(serve) => serve.run(out),
         Command::Demo(demo) => demo.run(out),
         Command::Redeem(redeem) => redeem.run(out),
+        Command::Verify(verify) => verify.run(out),
+        Command::Witness(witness) => witness.run(out),
         Command::Bench(bench) => bench.run(out),
         Command::OpenApi(openapi) => openapi.run(out),
         Command::Routes(routes) => routes.run(out),

@@ -18,7 +18,7 @@ pub(crate) mod access;
 mod boxoffice;
 mod demo;
 mod identity;
-mod json;
+pub(crate) mod json;
 mod pages;
 mod pedestal;
 mod problem;

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
 use crate::stations::Stations;
+use crate::witnesses::Witnesses;
 
 /// The services, their clock and randomness.
 pub(crate) struct Hub {
@@ -25,6 +26,8 @@ pub(crate) struct Hub {
     pub(crate) vault: Vault,
     /// The transparency log, and what opens its leaves.
     pub(crate) trust: Trust,
+    /// Who is asked to cosign its checkpoints.
+    pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) stations: Stations,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,

@@ -12,6 +12,7 @@ mod serve;
 mod simulated;
 mod station;
 mod stations;
+mod witnesses;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -20,6 +20,7 @@ use crate::demo::Demo;
 use crate::http;
 use crate::hub::{Hub, SharedHub};
 use crate::stations::Stations;
+use crate::witnesses::{self, WitnessAddress, Witnesses};
 
 /// How often charges are resolved and expired: an unanswered one ends within this of its time.
 const MONEY_EVERY: StdDuration = StdDuration::from_secs(1);
@@ -40,6 +41,10 @@ pub(crate) struct Settings {
     pub(crate) public_url: String,
     /// The camera of this machine's pedestal, if it has one.
     pub(crate) camera: Option<PathBuf>,
+    /// Who cosigns the transparency log.
+    pub(crate) witnesses: Vec<WitnessAddress>,
+    /// How many of them have to; all without.
+    pub(crate) witnesses_needed: Option<usize>,
 }
 
 impl Settings {
@@ -93,6 +98,7 @@ impl Settings {
             test_gateway,
             vault,
             trust,
+            witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
             public_url: public_url.to_owned(),
             stations: Stations::default(),
             enrolments: RwLock::default(),
@@ -114,7 +120,7 @@ impl Settings {
             log_dir: self.data.join("log"),
             keys_dir: self.data.join("keys"),
             origin: format!("{host}/log"),
-            cosigners: Vec::new(),
+            cosigners: witnesses::group(&self.witnesses, self.witnesses_needed)?,
         };
         let store = self.store("trust").await?;
         Trust::open(config, store, clock.clone(), random.clone())
@@ -203,7 +209,11 @@ async fn look_after_log(hub: SharedHub) {
         every.tick().await;
         let looked_after = async {
             hub.trust.publish().await?;
-            hub.trust.settle().await
+            hub.trust.settle().await?;
+            let (witnesses, log) = (hub.witnesses.clone(), hub.trust.log().clone());
+            // A slow witness delays the next question to it, and nothing else.
+            tokio::task::spawn_blocking(move || witnesses.ask(&log)).await.unwrap_or_default();
+            Ok::<_, handfast_trust::TrustError>(())
         };
         if let Err(error) = looked_after.await {
             tracing::error!(%error, "the transparency log could not be published; tried again soon");
@@ -228,7 +238,7 @@ async fn look_after_links(hub: SharedHub) {
     }
 }
 
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     let terminate = async {
         use tokio::signal::unix::{SignalKind, signal};

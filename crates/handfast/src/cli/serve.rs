@@ -10,6 +10,7 @@ use clap::Args;
 use super::Answer;
 use super::runtime::block_on;
 use crate::serve::{self, Settings};
+use crate::witnesses::WitnessAddress;
 
 /// Where the service keeps its things and how it is reached; shared by `serve` and `demo`.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +31,12 @@ pub struct Place {
     /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// A witness that cosigns the transparency log, as URL=KEY; may be given several times
+    #[arg(long, value_name = "URL=KEY")]
+    pub(crate) witness: Vec<WitnessAddress>,
+    /// How many of the witnesses have to cosign [default: all given]
+    #[arg(long, value_name = "NUMBER", requires = "witness")]
+    pub witnesses_needed: Option<usize>,
 }
 
 impl Place {
@@ -40,6 +47,8 @@ impl Place {
             data: self.data.clone(),
             database: self.database.clone(),
             camera: self.camera.clone(),
+            witnesses: self.witness.clone(),
+            witnesses_needed: self.witnesses_needed,
             public_url: public_url.unwrap_or_else(|| format!("http://{listening}")),
         }
     }

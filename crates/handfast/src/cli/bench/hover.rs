@@ -88,6 +88,8 @@ impl Hover {
                 database: None,
                 public_url: "http://127.0.0.1".to_owned(),
                 camera: None,
+                witnesses: Vec::new(),
+                witnesses_needed: None,
             };
             let hub = Arc::new(settings.open(None).await?);
             let lane = Lane::prepare(&hub, self.palms).await?;
