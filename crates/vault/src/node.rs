@@ -8,18 +8,41 @@
 //! arrival on each connection; with [`Input::Tick`] at least every quarter of a second; and with
 //! [`Input::Work`], between other inputs, as long as the last call returned [`Effect::Work`].
 
+mod budget;
+mod chain;
+mod challenges;
 mod codec;
+#[cfg(test)]
+mod history;
+mod loading;
 mod machine;
+mod memory_store;
 mod message;
 mod names;
 mod operation;
+mod places;
+mod plan;
+mod rebuild;
 mod refusal;
+mod renewal;
 mod request;
+mod roster;
 mod seals;
+mod search;
+mod side_rows;
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod simulator_tests;
+mod sqlite_store;
 mod store;
+#[cfg(test)]
+mod testing;
 
+pub use chain::ENROLMENT_PURPOSE;
 pub use codec::CodecError;
 pub use machine::{Effect, Input, Node, NodeError};
+pub use memory_store::{Fault, MemoryDisk, MemoryStore};
 pub use message::{PEER_FRAME_MAX, PEER_VERSION};
 pub use names::{
     DeviceName, GalleryName, Hash, Head, OperationName, QueryName, RelyingName,
@@ -34,6 +57,7 @@ pub use request::{
     SealedShares, Sought,
 };
 pub use seals::{NodeKeys, PartBinding, Seals};
+pub use sqlite_store::SqliteStore;
 pub use store::{
-    Batch, Budget, BudgetUse, NodeStore, NodeStoreError, Renewal, RowBytes, Stored, Undecided,
+    Batch, Budget, BudgetUse, NodeStore, NodeStoreError, Renewal, RowBytes, Seeds, Stored, Undecided,
 };

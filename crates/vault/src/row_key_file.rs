@@ -164,6 +164,23 @@ impl RowKeyFile {
         self.sync()
     }
 
+    /// One slot's key, read from the file; `None` where it has none.
+    pub(crate) fn key(&self, slot: SlotId) -> Result<Option<SealingKey>, VaultError> {
+        let Some(&record) = self.records.get(&slot) else { return Ok(None) };
+        let mut bytes = [0; RECORD_LEN];
+        self.file
+            .read_exact_at(&mut bytes, offset(record))
+            .map_err(|source| VaultError::file("read", &self.path, source))?;
+        let read = self.read_record(&bytes).filter(|(there, _)| *there == slot);
+        let damaged = || VaultError::key_file(&self.path, "a record does not open");
+        read.map(|(_, key)| Some(key)).ok_or_else(damaged)
+    }
+
+    /// Whether a slot has a key.
+    pub(crate) fn has(&self, slot: SlotId) -> bool {
+        self.records.contains_key(&slot)
+    }
+
     /// Destroys the keys of slots: overwritten with zeros, synced and read back. Slots without a
     /// key are passed over, so that an interrupted deletion can be repeated.
     pub(crate) fn erase(&mut self, slots: &[SlotId]) -> Result<(), VaultError> {

@@ -6,7 +6,7 @@ use handfast_mpc::Role;
 
 use super::codec::{CodecError, Reader, Writer};
 use super::names::{GalleryName, Hash, Head, OperationName, QueryName};
-use super::operation::{Certificate, Certified, OPERATION_LENGTH_MAX, Operation, Verdict, Vote};
+use super::operation::{Certified, OPERATION_LENGTH_MAX, Operation, Verdict, Vote};
 use super::refusal::Refusal;
 use super::request::Sought;
 
@@ -50,8 +50,6 @@ pub(crate) enum Content {
     Seed { operation: OperationName, seed: [u8; 32] },
     /// The sender's signed word on an operation.
     Vote { head: Head, vote: Vote },
-    /// All three words on an operation that the receiver has not decided.
-    Decision { head: Head, certificate: Certificate },
     /// The sender takes part in an attempt at a query.
     Join { query: QueryName, attempt: u8, join: Join },
     /// The sender gave an attempt up.
@@ -67,11 +65,11 @@ pub(crate) enum Content {
 }
 
 /// Where a node stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PeerState {
     pub(crate) head: Head,
-    /// The undecided operation that it has voted on, and how.
-    pub(crate) voted: Option<(Head, Vote)>,
+    /// The undecided operation that it has stored, and its word on it.
+    pub(crate) undecided: Option<(Operation, Option<Vote>)>,
 }
 
 /// What nodes must agree on to compare, and the sender's share of making it fresh.
@@ -101,13 +99,12 @@ const PROPOSAL: u8 = 4;
 const SHARE_CHECK: u8 = 5;
 const SEED: u8 = 6;
 const VOTE: u8 = 7;
-const DECISION: u8 = 8;
-const JOIN: u8 = 9;
-const LEAVE: u8 = 10;
-const STEP: u8 = 11;
-const WANT_ROWS: u8 = 12;
-const ROWS_NONCE: u8 = 13;
-const ROWS: u8 = 14;
+const JOIN: u8 = 8;
+const LEAVE: u8 = 9;
+const STEP: u8 = 10;
+const WANT_ROWS: u8 = 11;
+const ROWS_NONCE: u8 = 12;
+const ROWS: u8 = 13;
 
 /// The fields of a header that not every kind uses.
 #[derive(Default)]
@@ -150,7 +147,7 @@ impl Frame {
         reader.end()?;
         let content = Content::read(&fields, body)?;
         // A header field that its kind does not use is zero: every frame has one form.
-        let (used, _) = (content.fields(), ());
+        let used = content.fields();
         if (used.name, used.attempt, used.step, used.chunk)
             != (fields.name, fields.attempt, fields.step, fields.chunk)
         {
@@ -176,7 +173,6 @@ impl Content {
             Self::ShareCheck { operation, .. } => Fields { name: operation.0, ..of(SHARE_CHECK) },
             Self::Seed { operation, .. } => Fields { name: operation.0, ..of(SEED) },
             Self::Vote { .. } => of(VOTE),
-            Self::Decision { .. } => of(DECISION),
             Self::Join { query, attempt, .. } => {
                 Fields { name: query.0, attempt: *attempt, ..of(JOIN) }
             }
@@ -217,10 +213,6 @@ impl Content {
             Self::Vote { head, vote } => {
                 write_head(*head, &mut writer);
                 write_vote(vote, &mut writer);
-            }
-            Self::Decision { head, certificate } => {
-                write_head(*head, &mut writer);
-                certificate.write(&mut writer);
             }
             Self::Join { join, .. } => join.write(&mut writer),
             Self::Leave { refusal, .. } => refusal.write(&mut writer),
@@ -266,10 +258,6 @@ impl Content {
             VOTE => {
                 Self::Vote { head: read_head(&mut reader)?, vote: read_vote(&mut reader)? }
             }
-            DECISION => Self::Decision {
-                head: read_head(&mut reader)?,
-                certificate: Certificate::read(&mut reader)?,
-            },
             JOIN => Self::Join { query, attempt, join: Join::read(&mut reader)? },
             LEAVE => Self::Leave { query, attempt, refusal: Refusal::read(&mut reader)? },
             WANT_ROWS => Self::WantRows {
@@ -310,26 +298,33 @@ fn read_vote(reader: &mut Reader<'_>) -> Result<Vote, CodecError> {
 impl PeerState {
     fn write(&self, writer: &mut Writer) {
         write_head(self.head, writer);
-        match &self.voted {
+        match &self.undecided {
             None => {
                 writer.u8(0);
             }
-            Some((head, vote)) => {
-                writer.u8(1);
-                write_head(*head, writer);
-                write_vote(vote, writer);
+            Some((operation, vote)) => {
+                writer.u8(1).bytes(&operation.to_bytes());
+                match vote {
+                    None => {
+                        writer.u8(0);
+                    }
+                    Some(vote) => {
+                        writer.u8(1);
+                        write_vote(vote, writer);
+                    }
+                }
             }
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let head = read_head(reader)?;
-        let voted = if reader.flag("a vote")? {
-            Some((read_head(reader)?, read_vote(reader)?))
-        } else {
-            None
-        };
-        Ok(Self { head, voted })
+        if !reader.flag("an undecided operation")? {
+            return Ok(Self { head, undecided: None });
+        }
+        let operation = Operation::from_bytes(reader.bytes("an operation", OPERATION_LENGTH_MAX)?)?;
+        let vote = if reader.flag("a vote")? { Some(read_vote(reader)?) } else { None };
+        Ok(Self { head, undecided: Some((operation, vote)) })
     }
 }
 

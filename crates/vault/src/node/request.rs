@@ -154,6 +154,17 @@ pub struct Committed {
     pub done: [u8; 64],
 }
 
+impl Committed {
+    /// What a node signs when it has done an operation.
+    #[must_use]
+    pub fn done_bytes(deployment: DeploymentId, node: Role, head: Head) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.raw(b"handfast vault done 1").raw(&deployment.to_bytes()).u8(node.index() as u8);
+        write_head(head, &mut writer);
+        writer.0
+    }
+}
+
 /// One node's part of a search's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {

@@ -23,15 +23,19 @@ pub enum NodeStoreError {
 /// A row as it is stored: the slot's share, [`handfast_mpc::Rows::stored`] of each of its rows.
 pub type RowBytes = Zeroizing<Vec<u8>>;
 
+/// Three nodes' seeds.
+pub type Seeds = Box<Zeroizing<[[u8; 32]; 3]>>;
+
 /// An operation that is not decided, and what this node said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
     /// The operation.
     pub operation: Operation,
-    /// The node's word, signed.
-    pub vote: Vote,
-    /// The seeds of a renewal of shares, of A, B, C: secret, and erased with this.
-    pub seeds: Option<Box<Zeroizing<[[u8; 32]; 3]>>>,
+    /// The node's word, signed; of a renewal of shares it comes after the node's own seed.
+    pub vote: Option<Vote>,
+    /// The seeds of a renewal of shares, of A, B, C, zeros where one is not known yet: secret, and
+    /// erased with this.
+    pub seeds: Option<Seeds>,
 }
 
 /// How much of a budget is used within its hour.
@@ -117,6 +121,12 @@ pub trait NodeStore: Send {
     /// # Errors
     /// Failures of disk and database.
     fn rows(&mut self, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), NodeStoreError>;
+
+    /// Slots that have a row, ascending.
+    ///
+    /// # Errors
+    /// Failures of disk and database.
+    fn slots(&mut self) -> Result<Vec<u64>, NodeStoreError>;
 
     /// One slot's row; `None` where there is none.
     ///

@@ -1,0 +1,88 @@
+//! Challenges: what makes a capture fresh by the node's own clock.
+
+use std::collections::{HashMap, VecDeque};
+
+use handfast_model::{Duration, Random, Timestamp};
+
+/// From a capture's beginning to its search.
+const LIFE: Duration = Duration::from_secs(60);
+/// Challenges given out at once: a thousand devices that fetch ahead; then the oldest are dropped.
+const MAX: usize = 1 << 14;
+
+/// What a challenge was used for: a query's or an operation's name.
+type Use = [u8; 16];
+
+#[derive(Debug, Default)]
+pub(crate) struct Challenges {
+    open: HashMap<[u8; 16], (Timestamp, Option<Use>)>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl Challenges {
+    pub(crate) fn draw(&mut self, random: &dyn Random, now: Timestamp) -> [u8; 16] {
+        while self.order.len() >= MAX {
+            self.drop_oldest();
+        }
+        let mut challenge = [0; 16];
+        random.fill(&mut challenge);
+        self.open.insert(challenge, (now, None));
+        self.order.push_back(challenge);
+        challenge
+    }
+
+    /// Takes a challenge for one use; the same use may take it again, while it lives.
+    pub(crate) fn take(&mut self, challenge: &[u8; 16], by: Use, now: Timestamp) -> bool {
+        match self.open.get_mut(challenge) {
+            Some((since, used)) if lives(*since, now) => *used.get_or_insert(by) == by,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn forget_old(&mut self, now: Timestamp) {
+        let is_old = |challenges: &Self| {
+            let oldest = challenges.order.front()?;
+            Some(challenges.open.get(oldest).is_none_or(|(since, _)| !lives(*since, now)))
+        };
+        while is_old(self) == Some(true) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.order.pop_front() {
+            self.open.remove(&oldest);
+        }
+    }
+}
+
+/// A clock that was set back ends challenges, as one that goes on does.
+fn lives(since: Timestamp, now: Timestamp) -> bool {
+    since <= now && now < since + LIFE
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast_model::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_challenge_serves_one_use_for_a_minute() {
+        let (random, now) = (SeededRandom::new(1), Timestamp::from_micros(5));
+        let mut challenges = Challenges::default();
+        let challenge = challenges.draw(&random, now);
+        let (one, other) = ([1; 16], [2; 16]);
+        assert!(challenges.take(&challenge, one, now));
+        assert!(challenges.take(&challenge, one, now), "a retry");
+        assert!(!challenges.take(&challenge, other, now), "a replay");
+        assert!(!challenges.take(&challenge, one, now + LIFE));
+        assert!(!challenges.take(&challenge, one, now - Duration::from_secs(1)));
+        assert!(!challenges.take(&[9; 16], one, now), "never given out");
+        challenges.forget_old(now + LIFE);
+        assert!(challenges.open.is_empty() && challenges.order.is_empty());
+        for _ in 0..MAX + 5 {
+            challenges.draw(&random, now);
+        }
+        assert_eq!(challenges.open.len(), MAX);
+    }
+}
