@@ -1,8 +1,10 @@
 //! The journal: leaves that are promised and in no checkpoint yet, in the order of their places.
 //!
 //! A batch is a header (magic, first place, number of leaves, bytes of leaves), the leaves as in an
-//! entry bundle, and SHA-256 of all before. A file is named by its first leaf's place. It is synced
-//! once a batch; a batch that a crash cut short was promised to nobody and is dropped.
+//! entry bundle, and SHA-256 of all before. A file is named by its first leaf's place, and begins as
+//! [`FILE_BYTES`] zeros: a batch is written over them and synced alone, where a file that grew would
+//! make the disk write down its new length each time. A batch that a crash cut short was promised to
+//! nobody and is dropped.
 
 use std::io;
 
@@ -14,6 +16,9 @@ use crate::wire::{Fields, WireError};
 
 /// The journal's folder; it is not part of what is served.
 pub(crate) const DIR: &str = "journal";
+/// Bytes of a new file, and how many make it full: some seven thousand leaves. It is kept over
+/// checkpoints until then; what they have published is skipped at the next start.
+pub(crate) const FILE_BYTES: usize = 1 << 20;
 const MAGIC: [u8; 4] = *b"HFJ1";
 /// Bytes of the hash behind a batch.
 const CHECK_LEN: usize = 32;
@@ -69,7 +74,7 @@ pub(crate) struct Contents {
 /// How a file of the journal ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With a whole batch.
+    /// With a whole batch, and zeros behind it.
     Whole,
     /// In a batch that a crash cut short, with nothing behind it.
     Torn,
@@ -86,7 +91,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Contents {
     }
     let rest = &bytes[good_len..];
     let follows = |at: usize| rest[at..].starts_with(&MAGIC) && decode_batch(&rest[at..]).is_ok();
-    let end = match rest.is_empty() {
+    let end = match rest.iter().all(|&byte| byte == 0) {
         true => End::Whole,
         false if (1..rest.len()).any(follows) => End::Damaged,
         false => End::Torn,
@@ -131,6 +136,9 @@ mod tests {
         let contents = decode(&both);
         assert_eq!(contents.end, End::Whole);
         assert_eq!(contents.batches[1], Batch { first: 2, leaves: vec![b"d".to_vec()] });
+        let with_room = [both.as_slice(), &[0; 1000]].concat();
+        let contents = decode(&with_room);
+        assert_eq!((contents.end, contents.good_len), (End::Whole, both.len()));
         for cut in one.len() + 1..both.len() {
             let contents = decode(&both[..cut]);
             assert_eq!((contents.end, contents.good_len), (End::Torn, one.len()), "cut at {cut}");

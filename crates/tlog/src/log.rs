@@ -236,7 +236,12 @@ impl Log {
             None => (journal::path(writer.next), 0, true),
         };
         let failed = |action, error| LogError::disk((action, path.clone(), error));
-        if let Err(error) = self.disk.write_at(&path, len, &bytes) {
+        let written = match is_new {
+            true => self.disk.write_at(&path, 0, &vec![0; journal::FILE_BYTES]),
+            false => Ok(()),
+        };
+        let written = written.and_then(|()| self.disk.write_at(&path, len, &bytes));
+        if let Err(error) = written {
             let error = failed("write", error);
             // Half a batch must not stay in front of the next one.
             let cut = self.disk.set_len(&path, len).and_then(|()| self.disk.sync(&path));
@@ -297,12 +302,11 @@ impl Log {
         Ok(signed)
     }
 
-    /// Ends the journal's file, so that it can go once its leaves are published, and gives them.
+    /// Ends the journal's file where it is full, so that it can go once its leaves are published, and
+    /// gives the leaves to publish.
     fn take_in_pending(&self, publisher: &mut Publisher) -> Vec<Arc<[u8]>> {
         let mut writer = lock(&self.writer);
-        // An empty file is kept: the next batch would make one of the same name, and removing the
-        // closed one would take that along.
-        let closed = writer.file.take_if(|file| file.len > 0);
+        let closed = writer.file.take_if(|file| file.len >= journal::FILE_BYTES as u64);
         publisher.closed.extend(closed.map(|file| file.path));
         let pending = lock(&self.pending);
         debug_assert_eq!(pending.first, publisher.edge.size(), "pending follows the tree");
