@@ -1,7 +1,7 @@
 // One evening, lived through the pages: link a palm, enter, pay, delete. Whoever breaks a step sees
 // which one, and what the pages showed.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
@@ -386,9 +386,47 @@ step("the portal: tickets, what is armed, every use", async () => {
   assert.match(text, /Mountain Sounds, night two/, "armed for the next night by the standing consent");
   await keep(portal, "portal-palm");
   await portal.getByRole("link", { name: "Uses" }).click();
-  await portal.getByText("Palm linked").waitFor();
+  await portal.getByText("Palm linked", { exact: true }).waitFor();
   assert.equal(await portal.getByText("Entered", { exact: true }).count(), 2);
   await keep(portal, "portal-uses");
+});
+
+/** Takes the newest proof of a kind out of the portal, as a file. */
+async function takeProof(kind) {
+  const line = portal.getByRole("listitem").filter({ hasText: kind }).first();
+  const proof = line.getByRole("link", { name: /Get the proof/ });
+  await proof.waitFor();
+  const [download] = await Promise.all([portal.waitForEvent("download"), proof.click()]);
+  const file = join(demo.folder, download.suggestedFilename());
+  await download.saveAs(file);
+  return file;
+}
+
+/** What the command line says of a proof, by the log's key as it is published. */
+async function verifyProof(file) {
+  const key = (await (await fetch(`${demo.url}/log/key`)).text()).trim();
+  const { code, out } = run(["verify", "receipt", file, "--key", key, "--json"]);
+  return { code, shown: JSON.parse(out) };
+}
+
+step("every use is in the public log, with a proof that the command line checks offline", async () => {
+  const linked = await verifyProof(await takeProof("Palm linked, with your consent"));
+  assert.equal(linked.code, 0);
+  assert.equal(linked.shown.kind, "Enrol");
+  assert.equal(linked.shown.record["@type"], "dpv:ConsentRecord");
+  const file = await takeProof("Palm recognised: entry");
+  const entered = await verifyProof(file);
+  assert.equal(entered.code, 0);
+  assert.equal(entered.shown.record.purpose, "entry");
+  await keep(portal, "portal-proofs");
+  // Another place in its text, and the proof shows nothing any more.
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(/^index \d+/m, "index 0"));
+  assert.equal((await verifyProof(file)).code, 1);
+  const log = run(["verify", "log", demo.url, "--json"]);
+  assert.equal(log.code, 0, log.out);
+  const { kinds } = JSON.parse(log.out);
+  assert.ok(kinds.Enrol >= 1 && kinds.Identify >= 2 && kinds.Arm >= 1, log.out);
 });
 
 step("the wallet: a payment method at the test gateway brings ten dollars, then pay by palm", async () => {
@@ -521,8 +559,11 @@ step("Ana deletes her palms and gets a receipt; the lane knows them no more", as
   await hover(lane, "turned_away", "not_recognised");
   await keep(lane.page, "lane-after-deletion");
   await portal.getByRole("link", { name: "Uses" }).click();
-  await portal.getByText("Palm deleted").waitFor();
+  await portal.getByText("Palm deleted").first().waitFor();
   await keep(portal, "portal-uses-after");
+  const deleted = await verifyProof(await takeProof("Palm deleted, with a receipt"));
+  assert.equal(deleted.code, 0);
+  assert.equal(deleted.shown.record.palms, 2);
 });
 
 step("the portal speaks German to David, whose link waits for his word", async () => {
