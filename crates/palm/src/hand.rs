@@ -1,16 +1,18 @@
 //! Finding a hand: where the palm is, which way the fingers point, and which hand it is.
 //!
-//! A hand is a blob that differs from its ground, with a round palm and bays between the fingers.
-//! What it differs by is not known beforehand (skin on cloth, a grey palm under infrared light, a
-//! dark hand on paper), so several ways of telling hand from ground are tried and the one whose
-//! blob has the best three finger valleys wins. The largest circle inside the blob gives the palm's
-//! size; the three valleys between the four fingers give place and direction; the thumb tells left
-//! from right.
+//! A hand is a blob that differs from its ground, with bays between its fingers and a round palm below
+//! them. What it differs by is not known beforehand (skin on cloth, a grey palm under infrared light, a
+//! dark hand on paper, a hand in a room), so several ways of telling hand from ground are tried on a
+//! small view of the picture, and the one whose blob has the three valleys that lie most as a hand's do
+//! wins. They are then measured in a larger view of the palm alone. The largest circle below them gives
+//! the palm's size; the thumb tells left from right.
 
 mod blob;
+mod bottom;
 mod contour;
 mod distance;
 mod mask;
+mod measure;
 mod side;
 mod valleys;
 mod view;
@@ -18,19 +20,27 @@ mod view;
 use crate::acquire::{Placement, Refusal, Refused, Side};
 use crate::{Picture, acquire};
 use blob::Blob;
-use mask::Ground;
+use distance::Distances;
+use mask::{Ground, Mask, Rule};
+use measure::Measured;
 use valleys::Valleys;
 pub use view::Point;
-use view::View;
+use view::{Region, View};
 
 /// Blobs that are looked at in one mask, largest first: a hand may be smaller than a face.
 const BLOBS_MAX: usize = 3;
-/// Two hands are two blobs with valleys of which the smaller is at least this part of the larger.
-const SECOND_HAND_AREA_MIN: f32 = 0.3;
+/// Of two hands the smaller has valleys at least this part as wide as the larger's.
+const SECOND_HAND_SPAN_MIN: f32 = 0.55;
 /// What covers more than this part of the picture's edge is the ground, not a hand.
-const EDGE_PART_MAX: f32 = 0.7;
+const EDGE_PART_MAX: f32 = 0.8;
+/// Valleys so usual that no other ground is tried.
+const COST_GOOD: f32 = 12.0;
+/// Valleys more unusual than this are none.
+const COST_TAKEN_MAX: f32 = 28.0;
 /// How much more unusual a hand may look than one found on a later ground and still be preferred.
-const LATER_GROUND_COST: f32 = 0.1;
+const LATER_GROUND_COST: f32 = 1.0;
+/// Candidates that are measured before the picture is refused.
+const MEASURED_MAX: usize = 3;
 /// The greatest area of a hand without valleys, in square palm radii: palm and fingers are about
 /// seven, a bare arm adds as much; a wall or a shirt with corners is more.
 const AREA_RADII_MAX: f32 = 14.0;
@@ -39,30 +49,24 @@ const AREA_RADII_MAX: f32 = 14.0;
 const SKIN_REDNESS_MIN: f32 = 8.0;
 /// The longest fingers, in palm radii: a hand turned about its own axis looks longer than any.
 const FINGER_REACH_MAX: f32 = 3.9;
-/// A circle of this radius, of the picture's shorter side, is bounded by the picture alone.
-const RADIUS_BOUNDED: f32 = 0.48;
 /// The palm's circle this much larger touches the picture's edge where part of the palm is outside.
 const PALM_REACH_RADII: f32 = 1.1;
-/// The least distance between the outer valleys, in palm radii, of a hand held flat.
-const SPAN_FLAT_MIN: f32 = 0.6;
 /// The greatest part of the region of interest that may be outside the picture.
-const OUTSIDE_MAX: f32 = 0.08;
+const OUTSIDE_MAX: f32 = 0.15;
 /// The greatest part of it that may be ground. More, and a valley was taken for another: two fingers
 /// are held together and the thumb's valley took the place of the one they hide.
-const GROUND_MAX: f32 = 0.06;
-/// Side of the region of interest in palm radii.
-const ROI_SIDE_RADII: f32 = 1.55;
-/// From the line through the valleys down to the region's centre, in palm radii.
-const ROI_DOWN_RADII: f32 = 1.0;
+const GROUND_MAX: f32 = 0.15;
 
-/// A palm: its circle, and once the valleys are known its direction. In pixels of a view.
-#[derive(Debug, Clone)]
+/// Something that stands out from a ground, in pixels of a view.
+#[derive(Clone)]
 struct Shape {
     blob: Blob,
+    /// The outline, clockwise on the screen.
+    contour: Vec<Point>,
+    distances: Distances,
+    /// The largest circle inside it.
     centre: Point,
     radius: f32,
-    /// The contour, clockwise on the screen.
-    contour: Vec<Point>,
 }
 
 /// A hand that was found, in pixels of the picture that was looked at.
@@ -84,47 +88,48 @@ pub struct Hand {
     pub roi_side: f32,
 }
 
+/// Valleys that may be a hand's, and how what they lie in was told from its ground.
+struct Candidate {
+    rule: Rule,
+    shape: Shape,
+    valleys: Valleys,
+}
+
 /// Finds the one hand in a picture.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
-    let view = View::of(picture);
-    let mut candidates: Vec<(Shape, Valleys)> = Vec::new();
+    let view = View::of(picture, Region::whole(picture), view::SEARCH_PX);
+    let mut candidates: Vec<Candidate> = Vec::new();
     let mut guess: Option<Shape> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
-        let Some(mask) = ground.mask(&view) else { continue };
-        let mut hands: Vec<(Shape, Valleys)> = Vec::new();
-        for shape in shapes(mask, &view) {
-            let near = shape.circle_near_edge(&view, PALM_REACH_RADII)
-                && shape.radius < RADIUS_BOUNDED * view.shorter();
-            if let Some(valleys) = near.then(|| valleys::find_outer(&shape)).flatten() {
-                candidates.push((shape.clone(), valleys));
-            }
-            let span_min = if near { valleys::SPAN_NEAR_MIN } else { 0.0 };
-            if let Some(valleys) = valleys::find(&shape).filter(|it| it.span_radii >= span_min) {
-                hands.push((shape, valleys));
+        let Some(rule) = ground.rule(&view) else { continue };
+        let Some(plane) = rule.plane(&view) else { continue };
+        let mut found = Vec::new();
+        for shape in shapes(rule.mask(&plane), &view) {
+            let mut valleys = valleys::find(&shape);
+            valleys.retain(|valleys| valleys.cost <= COST_TAKEN_MAX);
+            if valleys.is_empty() && shape.redness(&view) >= SKIN_REDNESS_MIN {
+                guess = better_guess(guess, shape);
                 continue;
             }
-            if shape.redness(&view) >= SKIN_REDNESS_MIN {
-                guess = better_guess(guess, shape);
-            }
+            found.extend(valleys.into_iter().map(|valleys| {
+                let cost = valleys.cost + LATER_GROUND_COST * rank as f32;
+                Candidate { rule, shape: shape.clone(), valleys: Valleys { cost, ..valleys } }
+            }));
         }
-        if two_hands(&hands) {
-            let placement = Some(placement(&hands[0].0, None, &view));
-            return Err(Refused { refusal: Refusal::TwoHands, placement });
+        found.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
+        if let Some(placement) = two_hands(&found, &view) {
+            return Err(Refused { refusal: Refusal::TwoHands, placement: Some(placement) });
         }
-        for (shape, mut valleys) in hands {
-            valleys.cost += LATER_GROUND_COST * rank as f32;
-            let hand =
-                (valleys.cost < valleys::COST_GOOD).then(|| orient(&shape, &valleys, &view, true));
-            if let Some(Ok(hand)) = hand {
-                return Ok(hand);
-            }
-            candidates.push((shape, valleys));
+        let good = found.first().is_some_and(|best| best.valleys.cost <= COST_GOOD);
+        candidates.extend(found.into_iter().take(1));
+        if good {
+            break;
         }
     }
-    candidates.sort_by(|a, b| a.1.cost.total_cmp(&b.1.cost));
+    candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
     let mut refused = None;
-    for (shape, valleys) in &candidates {
-        match orient(shape, valleys, &view, refused.is_none()) {
+    for candidate in candidates.iter().take(MEASURED_MAX) {
+        match candidate.measure(picture, &view) {
             Ok(hand) => return Ok(hand),
             Err(new) => refused = refused.or(Some(new)),
         }
@@ -133,26 +138,28 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
 }
 
 /// The largest blobs of a mask that could be a palm.
-fn shapes(mask: mask::Mask, view: &View) -> Vec<Shape> {
+fn shapes(mask: Mask, view: &View) -> Vec<Shape> {
     let radius_min = view.shorter() * acquire::RADIUS_SEEN_MIN;
     blob::largest(mask, BLOBS_MAX)
         .into_iter()
         .filter(|blob| blob.edge_part() <= EDGE_PART_MAX)
-        .filter_map(|blob| {
-            let (centre, radius) = distance::inscribed_circle(&blob);
-            if radius < radius_min {
-                return None;
-            }
-            let contour = contour::trace(&blob);
-            Some(Shape { blob, centre, radius, contour })
-        })
+        .map(Shape::of)
+        .filter(|shape| shape.radius >= radius_min)
         .collect()
 }
 
-fn two_hands(hands: &[(Shape, Valleys)]) -> bool {
-    let mut areas: Vec<usize> = hands.iter().map(|(shape, _)| shape.blob.area()).collect();
-    areas.sort_unstable_by(|a, b| b.cmp(a));
-    areas.len() > 1 && areas[1] as f32 >= SECOND_HAND_AREA_MIN * areas[0] as f32
+/// Where the likelier of two hands in one mask is; candidates come likeliest first.
+fn two_hands(found: &[Candidate], view: &View) -> Option<Placement> {
+    let likely = |it: &&Candidate| it.valleys.cost <= 2.0 * COST_GOOD && !it.valleys.hidden_middle;
+    let mut likely = found.iter().filter(likely);
+    let first = likely.next()?;
+    let span = first.valleys.span();
+    let other = likely.any(|other| {
+        let ratio = other.valleys.span() / span;
+        (SECOND_HAND_SPAN_MIN..1.0 / SECOND_HAND_SPAN_MIN).contains(&ratio)
+            && (other.valleys.centre - first.valleys.centre).length() > 1.3 * span
+    });
+    other.then(|| placement(first.valleys.centre, first.valleys.radius, None, view))
 }
 
 /// Of two blobs without valleys the one to guide the person by: the one with the larger circle.
@@ -163,73 +170,47 @@ fn better_guess(held: Option<Shape>, new: Shape) -> Option<Shape> {
     }
 }
 
-/// From valleys to the frame of reference, in pixels of the picture.
-fn orient(shape: &Shape, valleys: &Valleys, view: &View, leading: bool) -> Result<Hand, Refused> {
-    let [first, _, last] = valleys.points;
-    let right = (last - first).unit();
-    let up = Point { x: right.y, y: -right.x };
-    let refused = |refusal| Refused { refusal, placement: Some(placement(shape, Some(up), view)) };
-    if shape.finger_reach(up) > FINGER_REACH_MAX || valleys.span_radii < SPAN_FLAT_MIN {
-        return Err(refused(Refusal::Tilted));
-    }
-    let Some(side) = side::of(shape, &valleys.points, up, view, leading) else {
-        // The thumb is outside the picture, or held against the palm.
-        let cut = shape.circle_near_edge(view, PALM_REACH_RADII);
-        return Err(refused(if cut { Refusal::CutOff } else { Refusal::FingersClosed }));
-    };
-    let middle = (first + last) * 0.5;
-    let roi_centre = middle - up * (ROI_DOWN_RADII * shape.radius);
-    let covered = covered(shape, roi_centre, right);
-    if covered.outside > OUTSIDE_MAX {
-        return Err(refused(Refusal::CutOff));
-    }
-    if covered.ground > GROUND_MAX {
-        return Err(refused(Refusal::FingersClosed));
-    }
-    Ok(Hand {
-        side,
-        centre: view.to_picture(shape.centre),
-        radius: shape.radius * view.scale(),
-        valleys: valleys.points.map(|valley| view.to_picture(valley)),
-        right,
-        roi_centre: view.to_picture(roi_centre),
-        roi_side: ROI_SIDE_RADII * shape.radius * view.scale(),
-    })
-}
-
-/// What a region of interest shows beside the hand, as parts of its area.
-struct Covered {
-    outside: f32,
-    ground: f32,
-}
-
-/// Looks at a grid of points of a region of interest.
-fn covered(shape: &Shape, roi_centre: Point, right: Point) -> Covered {
-    const POINTS: usize = 16;
-    let (width, height) = (shape.blob.width(), shape.blob.height());
-    let down = Point { x: -right.y, y: right.x };
-    let step = ROI_SIDE_RADII * shape.radius / POINTS as f32;
-    let (mut outside, mut ground) = (0, 0);
-    for i in 0..POINTS * POINTS {
-        let x = (i % POINTS) as f32 - (POINTS - 1) as f32 / 2.0;
-        let y = (i / POINTS) as f32 - (POINTS - 1) as f32 / 2.0;
-        let point = roi_centre + right * (x * step) + down * (y * step);
-        if point.x < 0.0 || point.y < 0.0 || point.x >= width as f32 || point.y >= height as f32 {
-            outside += 1;
-        } else if !shape.blob.bits()[point.y as usize * width + point.x as usize] {
-            ground += 1;
+impl Candidate {
+    /// Measures the valleys in a larger view of the palm and gives the frame of reference, in pixels
+    /// of the picture.
+    fn measure(&self, picture: &Picture, view: &View) -> Result<Hand, Refused> {
+        let up = self.valleys.up();
+        let refused = |refusal| {
+            let placement = placement(self.valleys.centre, self.valleys.radius, Some(up), view);
+            Refused { refusal, placement: Some(placement) }
+        };
+        if !self.valleys.bounded && self.shape.finger_reach(&self.valleys) > FINGER_REACH_MAX {
+            return Err(refused(Refusal::Tilted));
         }
+        let Some(side) = side::of(&self.shape, &self.valleys) else {
+            // The thumb is outside the picture, or held against the palm.
+            let cut = self
+                .shape
+                .blob
+                .edge_bounds(self.valleys.centre, self.valleys.radius * PALM_REACH_RADII);
+            return Err(refused(if cut { Refusal::CutOff } else { Refusal::FingersClosed }));
+        };
+        let Some(measured) = Measured::of(picture, view, &self.rule, &self.valleys) else {
+            return Err(refused(Refusal::NotAHand));
+        };
+        let hand = measured.hand(side);
+        let covered = measured.covered(&hand);
+        if covered.outside > OUTSIDE_MAX {
+            return Err(refused(Refusal::CutOff));
+        }
+        if covered.ground > GROUND_MAX {
+            return Err(refused(Refusal::FingersClosed));
+        }
+        Ok(hand)
     }
-    let total = (POINTS * POINTS) as f32;
-    Covered { outside: outside as f32 / total, ground: ground as f32 / total }
 }
 
 /// Where a palm is, for guidance.
-fn placement(shape: &Shape, up: Option<Point>, view: &View) -> Placement {
+fn placement(centre: Point, radius: f32, up: Option<Point>, view: &View) -> Placement {
     let up = up.unwrap_or(Point { x: 0.0, y: -1.0 });
     Placement {
-        centre: (shape.centre.x / view.width() as f32, shape.centre.y / view.height() as f32),
-        radius: shape.radius / view.shorter(),
+        centre: (centre.x / view.width() as f32, centre.y / view.height() as f32),
+        radius: radius / view.shorter(),
         angle: up.x.atan2(-up.y),
     }
 }
@@ -265,7 +246,7 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
         Refusal::TooClose
     } else if shape.reach() < acquire::FINGER_REACH_MIN {
         Refusal::NotAHand
-    } else if shape.circle_near_edge(view, PALM_REACH_RADII) {
+    } else if shape.blob.edge_bounds(shape.centre, shape.radius * PALM_REACH_RADII) {
         Refusal::CutOff
     } else if shape.area_radii() > AREA_RADII_MAX {
         Refusal::NotAHand
@@ -274,10 +255,17 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
     } else {
         Refusal::FingersClosed
     };
-    Refused { refusal, placement: Some(placement(shape, None, view)) }
+    Refused { refusal, placement: Some(placement(shape.centre, shape.radius, None, view)) }
 }
 
 impl Shape {
+    fn of(blob: Blob) -> Self {
+        let distances = Distances::of(&blob);
+        let (centre, radius) = distances.largest_circle();
+        let contour = contour::trace(&blob);
+        Self { blob, contour, distances, centre, radius }
+    }
+
     /// The farthest point of the contour from the centre, in radii.
     fn reach(&self) -> f32 {
         self.contour.iter().map(|&point| (point - self.centre).length()).fold(0.0, f32::max)
@@ -297,18 +285,10 @@ impl Shape {
         self.blob.area() as f32 / (self.radius * self.radius)
     }
 
-    /// The farthest fingertip above the centre, in radii.
-    fn finger_reach(&self, up: Point) -> f32 {
-        self.contour.iter().map(|&point| (point - self.centre).dot(up)).fold(0.0, f32::max)
-            / self.radius
-    }
-
-    /// Whether what is within a reach of the palm's centre, in radii, is partly outside the picture.
-    fn circle_near_edge(&self, view: &View, radii: f32) -> bool {
-        let reach = self.radius * radii;
-        self.centre.x < reach
-            || self.centre.y < reach
-            || self.centre.x > view.width() as f32 - reach
-            || self.centre.y > view.height() as f32 - reach
+    /// The farthest fingertip above the palm's centre, in radii.
+    fn finger_reach(&self, valleys: &Valleys) -> f32 {
+        let up = valleys.up();
+        let above = self.contour.iter().map(|&point| (point - valleys.centre).dot(up));
+        above.fold(0.0, f32::max) / valleys.radius
     }
 }

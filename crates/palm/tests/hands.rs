@@ -77,13 +77,15 @@ fn one_palm_matches_itself_elsewhere_and_no_other() {
     };
     for side in [Side::Left, Side::Right] {
         let enrolled = captured(&at(1, side, (320.0, 300.0), 80.0, 0.0), "enrolled");
+        let itself = probe(&enrolled.sample);
         let enrolled = reference(&[enrolled.sample]).expect("one sample");
+        let best = score(&enrolled, &itself);
         let moved = captured(&at(1, side, (290.0, 260.0), 68.0, 0.2), "moved");
         let stranger = captured(&at(2, side, (320.0, 300.0), 80.0, 0.0), "stranger");
         let own = score(&enrolled, &probe(&moved.sample));
         let other = score(&enrolled, &probe(&stranger.sample));
-        assert!(own > 9_000, "{side:?}: own palm scores {own}");
-        assert!(other < 7_000, "{side:?}: a stranger scores {other}");
+        assert!(own * 10 > best * 6, "{side:?}: own palm scores {own}, the same picture {best}");
+        assert!(other * 10 < best * 5, "{side:?}: a stranger scores {other} of {best}");
     }
 }
 
@@ -91,7 +93,10 @@ fn one_palm_matches_itself_elsewhere_and_no_other() {
 fn a_left_hand_is_its_mirror_image_in_the_frame_of_reference() {
     let right = captured(&Drawing::default().draw(), "right").sample;
     let left = captured(&Drawing { side: Side::Left, ..Drawing::default() }.draw(), "left").sample;
-    assert!(score(&reference(&[right]).expect("one"), &probe(&left)) > 12_000);
+    let (itself, mirrored) = (probe(&right), probe(&left));
+    let right = reference(&[right]).expect("one");
+    let (best, mirrored) = (score(&right, &itself), score(&right, &mirrored));
+    assert!(mirrored * 10 > best * 8, "the mirror image scores {mirrored} of {best}");
 }
 
 #[test]

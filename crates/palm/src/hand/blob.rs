@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::mask::Mask;
+use super::view::Point;
 use zeroize::Zeroizing;
 
 /// One connected part of a mask, holes filled.
@@ -45,6 +46,29 @@ impl Blob {
     pub fn bits(&self) -> &[bool] {
         &self.mask.bits
     }
+
+    /// Whether a point of the view is in the blob; none outside the view.
+    pub fn contains(&self, point: Point) -> Option<bool> {
+        let inside = point.x >= 0.0
+            && point.y >= 0.0
+            && point.x < self.width() as f32
+            && point.y < self.height() as f32;
+        inside.then(|| self.bits()[point.y as usize * self.width() + point.x as usize])
+    }
+
+    /// Whether a point is at the view's edge.
+    pub fn touches_edge(&self, point: Point) -> bool {
+        self.edge_bounds(point, 1.0)
+    }
+
+    /// Whether the view's edge is as near to a point as a circle around it is large.
+    pub fn edge_bounds(&self, centre: Point, radius: f32) -> bool {
+        let reach = radius + 0.5;
+        centre.x < reach
+            || centre.y < reach
+            || centre.x > self.width() as f32 - 1.0 - reach
+            || centre.y > self.height() as f32 - 1.0 - reach
+    }
 }
 
 /// A blob is at least this part of the picture.
@@ -73,6 +97,19 @@ pub fn largest(mask: Mask, count: usize) -> Vec<Blob> {
             fill_holes(Mask { width, height, bits: Zeroizing::new(bits) })
         })
         .collect()
+}
+
+/// The connected part of a mask that holds a point.
+pub fn around(mask: Mask, point: Point) -> Option<Blob> {
+    let (width, height) = (mask.width, mask.height);
+    let x = (point.x.max(0.0) as usize).min(width - 1);
+    let y = (point.y.max(0.0) as usize).min(height - 1);
+    let labels = label(&mask);
+    let wanted = labels[y * width + x];
+    (wanted > 0).then(|| {
+        let bits = labels.iter().map(|&label| label == wanted).collect();
+        fill_holes(Mask { width, height, bits: Zeroizing::new(bits) })
+    })
 }
 
 /// Numbers the connected parts from 1, in the order in which they are met; 0 is ground.

@@ -3,18 +3,48 @@
 use super::blob::Blob;
 use super::view::Point;
 
-/// The largest circle inside a blob and inside the picture: centre and radius.
-pub fn inscribed_circle(blob: &Blob) -> (Point, f32) {
-    let distances = squared_distances(blob);
-    let mut best = 0;
-    for (at, &distance) in distances.iter().enumerate() {
-        if distance > distances[best] {
-            best = at;
-        }
+/// How far every pixel of a blob is from the nearest one outside it or outside the view.
+#[derive(Clone)]
+pub struct Distances {
+    width: usize,
+    squared: Vec<i64>,
+}
+
+impl Distances {
+    /// The distances in a blob.
+    pub fn of(blob: &Blob) -> Self {
+        Self { width: blob.width(), squared: squared_distances(blob) }
     }
-    let width = blob.width();
-    let centre = Point { x: (best % width) as f32, y: (best / width) as f32 };
-    (centre, (distances[best] as f32).sqrt())
+
+    /// The largest circle inside the blob and inside the view: centre and radius.
+    pub fn largest_circle(&self) -> (Point, f32) {
+        let (width, height) = (self.width as f32, (self.squared.len() / self.width) as f32);
+        let middle = Point { x: width / 2.0, y: height / 2.0 };
+        let all = self.largest_circle_near(middle, width + height);
+        all.unwrap_or((Point { x: 0.0, y: 0.0 }, 0.0))
+    }
+
+    /// The largest such circle whose centre is within a reach of a point.
+    pub fn largest_circle_near(&self, point: Point, reach: f32) -> Option<(Point, f32)> {
+        let height = self.squared.len() / self.width;
+        let span = |middle: f32, length: usize| {
+            let from = (middle - reach).max(0.0) as usize;
+            from..((middle + reach + 1.0).max(0.0) as usize).min(length)
+        };
+        let mut best: Option<(Point, i64)> = None;
+        for y in span(point.y, height) {
+            for x in span(point.x, self.width) {
+                let distance = self.squared[y * self.width + x];
+                if best.is_none_or(|(_, held)| distance > held) {
+                    let centre = Point { x: x as f32, y: y as f32 };
+                    if (centre - point).length() <= reach {
+                        best = Some((centre, distance));
+                    }
+                }
+            }
+        }
+        best.map(|(centre, squared)| (centre, (squared as f32).sqrt()))
+    }
 }
 
 /// The squared distance of every pixel to the nearest one outside the blob; the outside of the

@@ -23,10 +23,16 @@ pub enum Ground {
     Black,
     /// Darker than even what of the hand lies in shadow: fingers at the light's border.
     Shadowed,
+    /// Dark and even, so that whatever is a little lighter is lit: a hand far from the light's middle.
+    Unlit,
     /// Lighter than the hand.
     Light,
     /// Of one colour, whichever: what the picture's edge mostly shows. Needs colour.
     OneColour,
+    /// Of any colour but that of the picture's middle, where a hand is held: a room. Needs colour.
+    Room,
+    /// Reddish too, but less than the hand: wood, a face in the shade. Needs colour.
+    LessRed,
 }
 
 /// The least difference between the mean of hand and ground, of 255: less is noise.
@@ -34,32 +40,90 @@ const REDNESS_STEP_MIN: f32 = 12.0;
 const LUMA_STEP_MIN: f32 = 20.0;
 const SHADOW_STEP_MIN: f32 = 12.0;
 
-impl Ground {
-    pub const ALL: [Self; 6] =
-        [Self::NotRed, Self::Dark, Self::Black, Self::Shadowed, Self::Light, Self::OneColour];
+/// What every pixel is compared with: it depends on the picture, and a part of the picture is then
+/// looked at in the same way.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    pub ground: Ground,
+    /// The colour of reference, for grounds that need one.
+    reference: [u8; 3],
+    /// What is above this belongs to something.
+    pub level: u8,
+}
 
-    /// The mask of what stands out from this ground; none where nothing does.
-    pub fn mask(self, view: &View) -> Option<Mask> {
-        let (plane, step_min) = match self {
-            Self::NotRed => (redness(view)?, REDNESS_STEP_MIN),
-            Self::Dark => (view.luma().clone(), LUMA_STEP_MIN),
-            Self::Shadowed => (view.luma().clone(), SHADOW_STEP_MIN),
-            Self::Black => (mapped(view.luma(), root), LUMA_STEP_MIN),
-            Self::Light => (mapped(view.luma(), |value| 255 - value), LUMA_STEP_MIN),
-            Self::OneColour => (difference_from_edge(view)?, LUMA_STEP_MIN),
+impl Ground {
+    pub const ALL: [Self; 9] = [
+        Self::NotRed,
+        Self::Dark,
+        Self::Black,
+        Self::Shadowed,
+        Self::Light,
+        Self::OneColour,
+        Self::Room,
+        Self::LessRed,
+        Self::Unlit,
+    ];
+
+    /// How to tell what stands out from this ground; none where nothing does.
+    pub fn rule(self, view: &View) -> Option<Rule> {
+        let reference = match self {
+            Self::OneColour => edge_colour(view)?,
+            Self::Room => middle_colour(view)?,
+            _ => [0; 3],
         };
-        let plane = blur(&plane);
+        let plane = self.plane(view, reference)?;
         let histogram = histogram(&plane);
         let mut split = split(&histogram)?;
-        if self == Self::Shadowed {
+        match self {
             // What is darker than the hand's lit part is split once more.
-            split = self::split(&histogram[..=usize::from(split.level)])?;
+            Self::Shadowed => split = self::split(&histogram[..=usize::from(split.level)])?,
+            Self::Unlit => split.level = above_darkest(&histogram, split.level)?,
+            Self::LessRed => {
+                let mut upper = histogram;
+                upper[..=usize::from(split.level)].fill(0);
+                split = self::split(&upper)?;
+            }
+            _ => {}
         }
-        if split.step < step_min {
-            return None;
+        (split.step >= self.step_min()).then_some(Rule {
+            ground: self,
+            reference,
+            level: split.level,
+        })
+    }
+
+    fn step_min(self) -> f32 {
+        match self {
+            Self::NotRed | Self::LessRed => REDNESS_STEP_MIN,
+            Self::Shadowed => SHADOW_STEP_MIN,
+            _ => LUMA_STEP_MIN,
         }
-        let bits = plane.values.iter().map(|&value| value > split.level).collect();
-        Some(Mask { width: plane.width, height: plane.height, bits: Zeroizing::new(bits) })
+    }
+
+    /// The plane in which the hand is bright, smoothed.
+    fn plane(self, view: &View, reference: [u8; 3]) -> Option<Plane> {
+        let plane = match self {
+            Self::NotRed | Self::LessRed => redness(view)?,
+            Self::Dark | Self::Shadowed | Self::Unlit => return Some(blur(view.luma())),
+            Self::Black => mapped(view.luma(), root),
+            Self::Light => mapped(view.luma(), |value| 255 - value),
+            Self::OneColour => difference(view, reference)?,
+            Self::Room => mapped(&tint_difference(view, reference)?, |value| 255 - value),
+        };
+        Some(blur(&plane))
+    }
+}
+
+impl Rule {
+    /// The plane in which the hand is above the rule's level.
+    pub fn plane(&self, view: &View) -> Option<Plane> {
+        self.ground.plane(view, self.reference)
+    }
+
+    /// What of a plane belongs to something.
+    pub fn mask(&self, plane: &Plane) -> Mask {
+        let bits = plane.values.iter().map(|&value| value > self.level).collect();
+        Mask { width: plane.width, height: plane.height, bits: Zeroizing::new(bits) }
     }
 }
 
@@ -83,28 +147,85 @@ fn redness(view: &View) -> Option<Plane> {
     Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
 }
 
-/// How far each pixel's colour is from the median colour of the picture's edge.
-fn difference_from_edge(view: &View) -> Option<Plane> {
-    let rgb = view.rgb()?;
+/// The median colour of the picture's edge.
+fn edge_colour(view: &View) -> Option<[u8; 3]> {
     let (width, height) = (view.width(), view.height());
-    let on_edge = |i: usize| {
-        let (x, y) = (i % width, i / width);
-        x < 2 || y < 2 || x + 2 >= width || y + 2 >= height
+    let on_edge = |x: usize, y: usize| x < 2 || y < 2 || x + 2 >= width || y + 2 >= height;
+    median_colour(view, on_edge)
+}
+
+/// The median colour of the picture's middle, a third of it wide and high.
+fn middle_colour(view: &View) -> Option<[u8; 3]> {
+    let (width, height) = (view.width(), view.height());
+    let middle = |x: usize, y: usize| {
+        (width / 3..width - width / 3).contains(&x)
+            && (height / 3..height - height / 3).contains(&y)
     };
-    let ground: [u8; 3] = std::array::from_fn(|channel| {
-        let mut values: Vec<u8> =
-            (0..rgb.len()).filter(|&i| on_edge(i)).map(|i| rgb[i][channel]).collect();
-        values.sort_unstable();
-        values[values.len() / 2]
-    });
-    let values = rgb
+    median_colour(view, middle)
+}
+
+/// The median of each channel over some pixels; none where there are no such pixels or no colour.
+fn median_colour(view: &View, wanted: impl Fn(usize, usize) -> bool) -> Option<[u8; 3]> {
+    let rgb = view.rgb()?;
+    let mut histograms = [[0_u32; 256]; 3];
+    let mut count = 0;
+    for (i, pixel) in rgb.iter().enumerate() {
+        if wanted(i % view.width(), i / view.width()) {
+            count += 1;
+            for (histogram, &value) in histograms.iter_mut().zip(pixel) {
+                histogram[usize::from(value)] += 1;
+            }
+        }
+    }
+    (count > 0).then(|| {
+        histograms.map(|histogram| {
+            let mut below = 0;
+            let median = histogram.iter().position(|&n| {
+                below += n;
+                2 * below >= count
+            });
+            median.unwrap_or(0) as u8
+        })
+    })
+}
+
+/// How far each pixel's colour is from a reference.
+fn difference(view: &View, reference: [u8; 3]) -> Option<Plane> {
+    let values = view
+        .rgb()?
         .iter()
         .map(|pixel| {
-            let sum: u16 = pixel.iter().zip(ground).map(|(&a, b)| u16::from(a.abs_diff(b))).sum();
+            let sum: u16 =
+                pixel.iter().zip(reference).map(|(&a, b)| u16::from(a.abs_diff(b))).sum();
             sum.min(255) as u8
         })
         .collect();
-    Some(Plane { width, height, values: Zeroizing::new(values) })
+    Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
+}
+
+/// How far each pixel's tint is from a reference's, whatever its brightness, and a quarter of how far
+/// its brightness is: skin in light and shade has one tint.
+fn tint_difference(view: &View, reference: [u8; 3]) -> Option<Plane> {
+    /// Parts of the brightness that a tint is measured in, and what keeps dark pixels from having
+    /// wild tints.
+    const PARTS: i32 = 512;
+    const DARK: i32 = 24;
+    let tint = |pixel: [u8; 3]| {
+        let [red, green, blue] = pixel.map(i32::from);
+        let sum = red + green + blue + DARK;
+        ([red * PARTS / sum, green * PARTS / sum, blue * PARTS / sum], sum / 3)
+    };
+    let (own, light) = tint(reference);
+    let values = view
+        .rgb()?
+        .iter()
+        .map(|&pixel| {
+            let (other, brightness) = tint(pixel);
+            let apart: i32 = own.iter().zip(other).map(|(a, b)| (a - b).abs()).sum();
+            (apart * 2 + (light - brightness).abs() / 4).min(255) as u8
+        })
+        .collect();
+    Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
 }
 
 /// The mean of every pixel with its eight neighbours, the edge repeated.
@@ -127,10 +248,10 @@ fn blur(plane: &Plane) -> Plane {
 }
 
 /// A level that splits a plane in two.
-struct Split {
-    level: u8,
+pub struct Split {
+    pub level: u8,
     /// From the mean below to the mean above.
-    step: f32,
+    pub step: f32,
 }
 
 /// How many pixels have each value.
@@ -142,8 +263,26 @@ fn histogram(plane: &Plane) -> [u64; 256] {
     histogram
 }
 
+/// The level just above an even dark ground: as far above the commonest value below `level` as three
+/// times what the values below that one stray. None where the ground is not dark and even.
+fn above_darkest(histogram: &[u64], level: u8) -> Option<u8> {
+    /// A ground that strays less is measured by the camera's noise.
+    const STRAY_MIN: usize = 2;
+    const STRAYS: usize = 3;
+    let below = &histogram[..=usize::from(level)];
+    let mode = (0..below.len()).max_by_key(|&value| below[value])?;
+    let darker: u64 = below[..=mode].iter().sum();
+    let mut sum = 0;
+    let tenth = below.iter().position(|&count| {
+        sum += count;
+        10 * sum >= darker
+    })?;
+    let found = mode + STRAYS * (mode - tenth).max(STRAY_MIN);
+    u8::try_from(found).ok().filter(|&found| found < level)
+}
+
 /// Otsu's level: the one with the greatest variance between what is above it and what is not.
-fn split(histogram: &[u64]) -> Option<Split> {
+pub fn split(histogram: &[u64]) -> Option<Split> {
     let total: u64 = histogram.iter().sum();
     let total_sum: u64 = histogram.iter().enumerate().map(|(value, &n)| value as u64 * n).sum();
     let (mut below, mut below_sum) = (0_u64, 0_u64);

@@ -1,266 +1,435 @@
 //! The three valleys between the four fingers.
 //!
-//! Going around the outline, the distance to the palm's centre rises to each fingertip and falls to
-//! each valley. Every three neighbouring valleys are tried; those between index, middle, ring and
-//! little finger are evenly spaced, close together and nearly on a line, which those beside the
-//! thumb, the wrist or a sleeve are not.
+//! With the fingers up, the outline falls into a valley between two fingers and rises out of it. Which
+//! way is up is not known, so sixteen ways are tried, and on each every three valleys are compared with
+//! how the valleys of hands lie: evenly spaced, the middle one a little higher, palm below them. Those
+//! beside the thumb, a wrist, a peg or a sleeve do not lie so. No fingertip is needed: fingers may run
+//! out of the picture.
+
+use std::ops::Range;
 
 use super::Shape;
 use super::view::Point;
+use crate::maths;
 
-/// A rise or fall smaller than this, in palm radii, is no finger and no valley.
-const FINGER_RADII_MIN: f32 = 0.18;
-/// Valleys are this far from the palm's centre, in radii: its circle touches the nearest.
-const VALLEY_RADII: std::ops::Range<f32> = 0.75..2.0;
-/// From one valley to the next, in radii: a finger's width. Two fingers held together are wider, so
-/// that a valley hidden between them is not overlooked.
-const SPACING_RADII: std::ops::Range<f32> = 0.22..0.8;
-/// A hand so near that the picture ends before the fingertips bounds its circle too, so that all
-/// distances look longer.
-const NEAR_REACH_RADII: f32 = 2.1;
-const NEAR_LONGER: f32 = 1.2;
-/// From the first to the last, in radii; a hand seen flat has about [`SPAN_USUAL`].
-const SPAN_RADII: std::ops::Range<f32> = 0.45..1.4;
-const SPAN_USUAL: f32 = 0.93;
-/// The least of it where the picture's edge bounds the palm's circle: the edges of a peg between two
-/// fingers are nearer to each other.
-pub const SPAN_NEAR_MIN: f32 = 0.9;
-/// How far the line through the outer valleys passes from the palm's centre, in radii.
-const LINE_RADII: std::ops::Range<f32> = 0.55..1.75;
-/// How far the middle valley is from the line through the outer ones, in radii.
-const BOW_RADII_MAX: f32 = 0.35;
-/// From the first to the last valley where the one between them is hidden, in radii: two neighbouring
-/// valleys are nearer than any of these.
-const SPAN_OUTER_RADII: std::ops::Range<f32> = 0.95..1.5;
-/// How far that line passes from the palm's centre: the picture's edge makes the circle smaller.
-const LINE_OUTER_RADII: std::ops::Range<f32> = 0.8..1.5;
-const LINE_OUTER_USUAL: f32 = 1.0;
-/// How far beside the palm's centre the middle of the outer valleys may then be, in radii.
-const BESIDE_OUTER_RADII_MAX: f32 = 0.35;
-/// What two valleys cost more than three.
-const OUTER_COST: f32 = 1.0;
-/// How far beside the palm's centre the middle of the outer valleys may be, in radii.
-const BESIDE_RADII_MAX: f32 = 0.6;
-/// How far above a valley there is ground, in radii, and how aslant that may be, as a tangent.
-const OPEN_RADII: f32 = 0.25;
-const OPEN_SLANTS: [f32; 5] = [0.0, -0.25, 0.25, -0.6, 0.6];
-/// So much of that ground at least is inside the picture.
-const OPEN_SEEN_RADII: f32 = 0.1;
-const OPEN_FIRST_PX: usize = 4;
-/// The cost below which no other ground is tried.
-pub const COST_GOOD: f32 = 0.35;
+/// Ways up that are tried: a valley shows eleven degrees aside of its axis.
+const WAYS: usize = 16;
+/// A valley shallower than this, in radii of the blob's largest circle, is an uneven edge.
+const DEPTH_RADII_MIN: f32 = 0.1;
+/// And in pixels.
+const DEPTH_PX_MIN: f32 = 3.0;
+/// A finger leaves the picture where it ends this near to its edge, in the same radii: light falls off
+/// there.
+const CUT_RADII: f32 = 0.12;
+/// The deepest valleys of one way up that are looked at; a hand has four.
+const BOTTOMS_MAX: usize = 9;
+/// The way up may differ this much from the one tried: the tangent of half a step and some more.
+const LEAN_MAX: f32 = 0.45;
+/// From the first valley to the last, in radii of the blob's largest circle: an arm or a face in the
+/// same blob may have a larger circle than the palm, and the picture's edge makes it smaller.
+const SPAN_RADII: Range<f32> = 0.35..2.6;
 
-/// The valleys, in the order in which the outline passes them: from left to right, fingers up.
-#[derive(Debug, Clone)]
+/// Three valleys, and how far they lie from where a hand has them.
+#[derive(Debug, Clone, Copy)]
 pub struct Valleys {
+    /// From left to right, fingers up.
     pub points: [Point; 3],
-    /// From the first to the last, in radii.
-    pub span_radii: f32,
-    /// How far from a usual hand they lie: 0 is usual.
+    /// The palm's circle: the largest one below the valleys.
+    pub centre: Point,
+    pub radius: f32,
+    /// Whether the picture's edge bounds that circle, so that the palm may be larger.
+    pub bounded: bool,
+    /// Whether fingers run out of the picture.
+    pub fingers_cut: bool,
+    /// Whether the middle valley was not seen and is put where it usually is.
+    pub hidden_middle: bool,
+    /// The sum of squared deviations from a usual hand, each in its standard deviation.
     pub cost: f32,
 }
 
-/// A place where the distance to the centre turns.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    at: usize,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Tip,
-    Valley,
-}
-
-/// The best three valleys of a shape, if it has any.
-pub fn find(shape: &Shape) -> Option<Valleys> {
-    let radii = smooth_radii(shape);
-    let turns = turns(&radii);
-    let valleys: Vec<usize> = turns
-        .iter()
-        .enumerate()
-        .filter(|(_, turn)| turn.kind == Kind::Valley)
-        .map(|(i, _)| i)
-        .collect();
-    if valleys.len() < 3 {
-        return None;
+impl Valleys {
+    /// From the first to the last.
+    pub fn span(&self) -> f32 {
+        (self.points[2] - self.points[0]).length()
     }
-    (0..valleys.len())
-        .filter_map(|i| {
-            let turn = |k: usize| turns[valleys[(i + k) % valleys.len()]].at;
-            let tip = |k: usize| {
-                // The tip before the k-th valley: tips and valleys alternate.
-                let valley = valleys[(i + k) % valleys.len()];
-                turns[(valley + turns.len() - 1) % turns.len()].at
-            };
-            let arcs = [(tip(0), tip(1)), (tip(1), tip(2)), (tip(2), tip(3))];
-            judge(shape, &radii, [turn(0), turn(1), turn(2)], arcs)
-        })
-        .min_by(|a, b| a.cost.total_cmp(&b.cost))
+
+    /// The direction to the right, fingers up.
+    pub fn right(&self) -> Point {
+        (self.points[2] - self.points[0]).unit()
+    }
+
+    /// The direction of the fingers.
+    pub fn up(&self) -> Point {
+        let right = self.right();
+        Point { x: right.y, y: -right.x }
+    }
 }
 
-/// The outer two valleys of a palm so near that the picture ends above the finger's roots, where a
-/// peg or a shadow fills the one between them; that one is put in their middle.
-pub fn find_outer(shape: &Shape) -> Option<Valleys> {
-    let radii = smooth_radii(shape);
-    let turns = turns(&radii);
-    let count = turns.len();
-    let valleys = (0..count).filter(|&i| turns[i].kind == Kind::Valley);
-    // What is between them makes no valley, or one, or one on either side of a peg.
-    let pairs = valleys.flat_map(|i| [2, 4, 6].map(|on| (i, i + on)));
-    pairs
-        .filter(|(first, last)| last - first + 2 < count)
-        .filter_map(|(first, last)| {
-            let turn = |k: usize| turns[k % count].at;
-            let arc = |k: usize| (turn(k + count - 1), turn(k + 1));
-            judge_outer(shape, &radii, [turn(first), turn(last)], [arc(first), arc(last)])
-        })
-        .min_by(|a, b| a.cost.total_cmp(&b.cost))
+/// A usual value and how far hands stray from it.
+struct Usual {
+    mean: f32,
+    deviation: f32,
 }
 
-/// The distance of every outline point to the centre in radii, smoothed along the outline.
-fn smooth_radii(shape: &Shape) -> Vec<f32> {
-    let radii: Vec<f32> =
-        shape.contour.iter().map(|&point| (point - shape.centre).length() / shape.radius).collect();
-    let count = radii.len();
-    let reach = ((shape.radius * 0.05) as usize).max(1);
-    (0..count)
-        .map(|i| {
-            let sum: f32 =
-                (0..=2 * reach).map(|k| radii[(i + k + count * 8 - reach) % count]).sum();
-            sum / (2 * reach + 1) as f32
-        })
-        .collect()
+impl Usual {
+    fn cost(&self, value: f32) -> f32 {
+        let off = (value - self.mean) / self.deviation;
+        off * off
+    }
 }
 
-/// Tips and valleys in turn around the outline, each at least [`FINGER_RADII_MIN`] from the next.
-fn turns(radii: &[f32]) -> Vec<Turn> {
-    let Some(start) = (0..radii.len()).max_by(|&a, &b| radii[a].total_cmp(&radii[b])) else {
-        return Vec::new();
-    };
-    let mut turns = vec![Turn { at: start, kind: Kind::Tip }];
-    // From the farthest tip, once around: the extreme since the last turn becomes one when the
-    // distance has come back from it by a finger's worth.
-    let (mut seeking, mut extreme) = (Kind::Valley, start);
-    for step in 1..=radii.len() {
-        let at = (start + step) % radii.len();
-        let (here, held) = (radii[at], radii[extreme]);
-        let further = match seeking {
-            Kind::Valley => here < held,
-            Kind::Tip => here > held,
-        };
-        if further {
-            extreme = at;
-        } else if (here - held).abs() >= FINGER_RADII_MIN {
-            turns.push(Turn { at: extreme, kind: seeking });
-            seeking = if seeking == Kind::Valley { Kind::Tip } else { Kind::Valley };
-            extreme = at;
+// Anatomy, wide enough for tilted hands. The logarithm of one gap against the other...
+const EVENNESS: Usual = Usual { mean: 0.0, deviation: 0.13 };
+/// ... how far the middle valley is above the line through the outer ones, in spans...
+const BOW: Usual = Usual { mean: 0.12, deviation: 0.05 };
+/// ... the logarithm of the span against the palm's radius...
+const SPAN: Usual = Usual { mean: 0.05, deviation: 0.15 };
+/// ... and of how far the palm's centre is below them, in radii.
+const BELOW: Usual = Usual { mean: 0.2, deviation: 0.25 };
+/// How far the palm's centre is aside of the valleys' middle, in radii.
+const BESIDE: Usual = Usual { mean: 0.0, deviation: 0.22 };
+/// A valley is at least this deep, in spans; where a finger leaves the picture it may be cut to this.
+const DEPTH_SPANS: f32 = 0.55;
+const DEPTH_DEVIATION: f32 = 0.12;
+const DEPTH_CUT_SPANS: f32 = 0.15;
+const DEPTH_CUT_DEVIATION: f32 = 0.05;
+/// The least span where the picture's edge makes the circle smaller than the palm.
+const SPAN_BOUNDED: Usual = Usual { mean: 0.17, deviation: 0.1 };
+/// How much more than that logarithm it is usually at most.
+const SPAN_BOUNDED_MORE: f32 = 0.3;
+/// A fifth finger has a valley this far beside the outer ones, in spans, and this near their line:
+/// the thumb's lies lower.
+const FIFTH_BESIDE_SPANS: Range<f32> = 0.25..0.75;
+const FIFTH_OFF_SPANS: f32 = 0.22;
+/// How far above a valley there is ground, in spans, and how aslant that may be, as a tangent.
+const OPEN_SPANS: f32 = 0.15;
+const OPEN_SLANTS: [f32; 7] = [0.0, -0.2, 0.2, -0.4, 0.4, -0.6, 0.6];
+/// A valley is a mean of outline points: the first pixels above it may be hand.
+const OPEN_FIRST_PX: usize = 3;
+const CLOSED_COST: f32 = 12.0;
+/// What such a valley costs, if it is deep: valleys were taken that lie between others.
+const FIFTH_COST: f32 = 15.0;
+/// The part of a palm that is ground: what counts as much as a standard deviation.
+const GROUND_DEVIATION: f32 = 0.04;
+/// A cost that is not looked at further: one deviation of ten, or several of five.
+const COST_MAX: f32 = 60.0;
+/// What two valleys cost more than three.
+const PAIR_COST: f32 = 10.0;
+/// The span of two outer valleys in palm radii.
+const PAIR_SPAN: Usual = Usual { mean: 0.15, deviation: 0.2 };
+
+/// Above where the middle valley is hidden there is something else than hand, this high in spans.
+const PAIR_OPEN_SPANS: f32 = 0.15;
+
+/// A place where the outline falls and rises again.
+#[derive(Debug, Clone, Copy)]
+struct Bottom {
+    point: Point,
+    /// Its place in the outline.
+    at: usize,
+    depth: f32,
+    /// Whether a finger beside it runs out of the picture.
+    cut: bool,
+}
+
+/// The likeliest valleys of a shape and, of another hand in the same shape, the next.
+pub fn find(shape: &Shape) -> Vec<Valleys> {
+    let mut found: Vec<Valleys> = Vec::new();
+    for way in 0..WAYS {
+        let angle = way as f64 * std::f64::consts::TAU / WAYS as f64;
+        let (sine, cosine) = maths::sin_cos(angle);
+        let up = Point { x: sine as f32, y: -cosine as f32 };
+        let bottoms = bottoms(shape, up);
+        for triple in triples(&bottoms) {
+            keep(&mut found, judge_three(shape, up, &triple, &bottoms));
+        }
+        for (i, &first) in bottoms.iter().enumerate() {
+            for &last in bottoms.iter().cycle().skip(i + 1).take(bottoms.len() - 1) {
+                if first.cut && last.cut {
+                    keep(&mut found, judge_two(shape, up, [first, last], &bottoms));
+                }
+            }
         }
     }
-    turns
+    found.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    found
 }
 
-/// Whether three valleys are those between the four fingers, and how usual they lie.
-fn judge(
-    shape: &Shape,
-    radii: &[f32],
-    valleys: [usize; 3],
-    arcs: [(usize, usize); 3],
-) -> Option<Valleys> {
-    if valleys.iter().any(|&valley| !VALLEY_RADII.contains(&radii[valley])) {
-        return None;
+/// Keeps the better one of two that share a palm.
+fn keep(found: &mut Vec<Valleys>, new: Option<Valleys>) {
+    let Some(new) = new else { return };
+    let same = |old: &&mut Valleys| (old.centre - new.centre).length() < old.span().max(new.span());
+    match found.iter_mut().find(same) {
+        Some(old) if old.cost > new.cost => *old = new,
+        Some(_) => {}
+        None => found.push(new),
     }
-    let mut points = valleys.map(|valley| shape.contour[valley]);
-    // The nearest points to the centre are not quite the bottoms: those are lowest along the
-    // fingers, a direction that the bottoms themselves give.
-    for _ in 0..3 {
-        let right = (points[2] - points[0]).unit();
-        let up = Point { x: right.y, y: -right.x };
-        points = arcs.map(|(from, to)| bottom(&shape.contour, from, to, up));
+}
+
+/// Every three of some bottoms, in the outline's order.
+fn triples(bottoms: &[Bottom]) -> Vec<[Bottom; 3]> {
+    let count = bottoms.len();
+    let mut triples = Vec::new();
+    for i in 0..count {
+        for j in 1..count {
+            for k in j + 1..count {
+                triples.push([bottoms[i], bottoms[(i + j) % count], bottoms[(i + k) % count]]);
+            }
+        }
     }
-    let [first, middle, last] = points;
-    let span = (last - first).length() / shape.radius;
-    let spacing = [middle - first, last - middle].map(|gap| gap.length() / shape.radius);
+    triples
+}
+
+/// The deepest bottoms of an outline for one way up, in the outline's order.
+fn bottoms(shape: &Shape, up: Point) -> Vec<Bottom> {
+    /// How far along the outline its direction is measured.
+    const REACH: usize = 4;
+    let contour = &shape.contour;
+    let count = contour.len();
+    if count < 4 * REACH {
+        return Vec::new();
+    }
+    let right = Point { x: -up.y, y: up.x };
+    let heights: Vec<f32> = contour.iter().map(|point| point.dot(up)).collect();
+    let depth_min = DEPTH_PX_MIN.max(DEPTH_RADII_MIN * shape.radius);
+    let mut bottoms = Vec::new();
+    for at in 0..count {
+        let (before, after) = ((at + count - 1) % count, (at + 1) % count);
+        if heights[at] > heights[before] || heights[at] >= heights[after] {
+            continue;
+        }
+        // The outline runs clockwise: to the right where the hand is below it.
+        let along = contour[(at + REACH) % count] - contour[(at + count - REACH) % count];
+        if along.dot(right) <= 0.0 || shape.blob.touches_edge(contour[at]) {
+            continue;
+        }
+        let backward = climb(&heights, at, count - 1);
+        let forward = climb(&heights, at, 1);
+        let depth = (heights[backward] - heights[at]).min(heights[forward] - heights[at]);
+        if depth >= depth_min {
+            let margin = CUT_RADII * shape.radius;
+            let cut =
+                [backward, forward].iter().any(|&tip| shape.blob.edge_bounds(contour[tip], margin));
+            bottoms.push(Bottom { point: lowest(contour, at, up), at, depth, cut });
+        }
+    }
+    bottoms.sort_by(|a, b| b.depth.total_cmp(&a.depth));
+    bottoms.truncate(BOTTOMS_MAX);
+    bottoms.sort_by_key(|bottom| bottom.at);
+    bottoms
+}
+
+/// The highest place on the way from a bottom to where the outline is lower than the bottom, going
+/// `step` places at a time around it.
+fn climb(heights: &[f32], bottom: usize, step: usize) -> usize {
+    let (mut at, mut highest) = (bottom, bottom);
+    loop {
+        at = (at + step) % heights.len();
+        if heights[at] < heights[bottom] || at == bottom {
+            return highest;
+        }
+        if heights[at] > heights[highest] {
+            highest = at;
+        }
+    }
+}
+
+/// The mean of the outline's places around a bottom that are within a pixel of its height.
+fn lowest(contour: &[Point], at: usize, up: Point) -> Point {
+    let level = contour[at].dot(up) + 1.0;
+    let count = contour.len();
+    let (mut sum, mut number) = (contour[at], 1.0);
+    for step in [1, count - 1] {
+        let mut next = (at + step) % count;
+        while contour[next].dot(up) <= level && number < count as f32 {
+            sum = sum + contour[next];
+            number += 1.0;
+            next = (next + step) % count;
+        }
+    }
+    sum * (1.0 / number)
+}
+
+/// Logarithm of a ratio of lengths.
+fn ln_ratio(a: f32, b: f32) -> f32 {
+    maths::ln(f64::from(a.max(1e-3) / b.max(1e-3))) as f32
+}
+
+/// The frame that two outer valleys give: span, right and up; none where it does not fit the way up
+/// that was tried, or the blob.
+fn frame(shape: &Shape, tried_up: Point, first: Point, last: Point) -> Option<(f32, Point, Point)> {
+    let span = (last - first).length();
     let right = (last - first).unit();
     let up = Point { x: right.y, y: -right.x };
-    let line = (first - shape.centre).dot(up) / shape.radius;
-    let bow = (middle - first).dot(up) / shape.radius;
-    let beside = ((first + last) * 0.5 - shape.centre).dot(right) / shape.radius;
-    let longer = if shape.reach() < NEAR_REACH_RADII { NEAR_LONGER } else { 1.0 };
-    let usual = SPAN_RADII.contains(&(span / longer))
-        && spacing.iter().all(|gap| SPACING_RADII.contains(&(gap / longer)))
-        && LINE_RADII.contains(&line)
-        && bow.abs() <= BOW_RADII_MAX
-        && beside.abs() <= BESIDE_RADII_MAX;
-    let cost = (spacing[0] - spacing[1]).abs() + (span / longer - SPAN_USUAL).abs() + bow.abs();
-    usual.then_some(Valleys { points, span_radii: span, cost })
+    let fits = SPAN_RADII.contains(&(span / shape.radius))
+        && up.dot(tried_up) > 0.0
+        && up.dot(Point { x: -tried_up.y, y: tried_up.x }).abs() <= LEAN_MAX;
+    fits.then_some((span, right, up))
 }
 
-/// Whether there is ground above a valley, straight up or as aslant as spread fingers are.
-fn opens(shape: &Shape, valley: Point, right: Point, up: Point) -> bool {
-    let (width, height) = (shape.blob.width(), shape.blob.height());
-    let steps = (OPEN_RADII * shape.radius) as usize;
-    let seen = OPEN_FIRST_PX + (OPEN_SEEN_RADII * shape.radius) as usize;
-    OPEN_SLANTS.iter().any(|&slant| {
-        let way = (up + right * slant).unit();
-        // The valley is a mean of outline points: the first pixels may be hand.
-        (OPEN_FIRST_PX..=steps).all(|step| {
-            let point = valley + way * (step as f32);
-            let inside = point.x >= 0.0
-                && point.y >= 0.0
-                && point.x < width as f32
-                && point.y < height as f32;
-            (!inside && step > seen)
-                || (inside && !shape.blob.bits()[point.y as usize * width + point.x as usize])
+/// How usual three valleys lie; none where they cannot be those between the four fingers.
+fn judge_three(
+    shape: &Shape,
+    tried_up: Point,
+    bottoms: &[Bottom; 3],
+    all: &[Bottom],
+) -> Option<Valleys> {
+    let [first, middle, last] = bottoms.map(|bottom| bottom.point);
+    let (span, right, up) = frame(shape, tried_up, first, last)?;
+    let along = (middle - first).dot(right) / span;
+    if !(0.2..0.8).contains(&along) {
+        return None;
+    }
+    let evenness = ln_ratio((middle - first).length(), (last - middle).length());
+    let bow = (middle - first).dot(up) / span;
+    let mut cost = EVENNESS.cost(evenness) + BOW.cost(bow) + fifth_cost(all, first, last);
+    cost += bottoms.iter().map(|bottom| depth_cost(bottom, span)).sum::<f32>();
+    cost += closed_cost(shape, &[first, middle, last], right, up, span);
+    if cost > COST_MAX {
+        return None;
+    }
+    judge_palm(shape, [first, middle, last], bottoms.iter().any(|it| it.cut), cost, &SPAN)
+}
+
+/// The same for the outer two of a palm so near that its fingers leave the picture, where a peg or a
+/// shadow hides the valley between them; that one is put where it usually is.
+fn judge_two(
+    shape: &Shape,
+    tried_up: Point,
+    bottoms: [Bottom; 2],
+    all: &[Bottom],
+) -> Option<Valleys> {
+    let [first, last] = bottoms.map(|bottom| bottom.point);
+    let (span, right, up) = frame(shape, tried_up, first, last)?;
+    let mut cost = PAIR_COST + fifth_cost(all, first, last);
+    cost += bottoms.iter().map(|bottom| depth_cost(bottom, span)).sum::<f32>();
+    cost += closed_cost(shape, &[first, last], right, up, span);
+    if cost > COST_MAX {
+        return None;
+    }
+    let middle = (first + last) * 0.5 + up * (BOW.mean * span);
+    if fingers_between(shape, first, last) < 2 {
+        return None;
+    }
+    let palm = judge_palm(shape, [first, middle, last], true, cost, &PAIR_SPAN)?;
+    Some(Valleys { hidden_middle: true, ..palm })
+}
+
+/// How many fingers stand between two valleys, a little above them.
+fn fingers_between(shape: &Shape, first: Point, last: Point) -> usize {
+    const PLACES: usize = 50;
+    let span = (last - first).length();
+    let right = (last - first).unit();
+    let up = Point { x: right.y, y: -right.x };
+    let (mut fingers, mut run) = (0, 0);
+    for i in 0..=PLACES {
+        let along = right * (span * i as f32 / PLACES as f32);
+        let inside = shape.blob.contains(first + along + up * (PAIR_OPEN_SPANS * span));
+        run = if inside == Some(true) { run + 1 } else { 0 };
+        fingers += usize::from(run == PLACES / 8);
+    }
+    fingers
+}
+
+/// What a valley costs for being shallow.
+fn depth_cost(bottom: &Bottom, span: f32) -> f32 {
+    let (wanted, deviation) = if bottom.cut {
+        (DEPTH_CUT_SPANS, DEPTH_CUT_DEVIATION)
+    } else {
+        (DEPTH_SPANS, DEPTH_DEVIATION)
+    };
+    let missing = (wanted - bottom.depth / span).max(0.0) / deviation;
+    missing * missing
+}
+
+/// What valleys cost above which there is no ground, straight up or as aslant as spread fingers are.
+fn closed_cost(shape: &Shape, points: &[Point], right: Point, up: Point, span: f32) -> f32 {
+    let first = OPEN_FIRST_PX;
+    let opens = |valley: Point| {
+        OPEN_SLANTS.iter().any(|&slant| {
+            let way = (up + right * slant).unit();
+            let steps = first + (OPEN_SPANS * span) as usize;
+            (first..=steps)
+                .all(|step| shape.blob.contains(valley + way * step as f32) != Some(true))
         })
+    };
+    CLOSED_COST * points.iter().filter(|&&point| !opens(point)).count() as f32
+}
+
+/// What other valleys beside the outer ones cost.
+fn fifth_cost(bottoms: &[Bottom], first: Point, last: Point) -> f32 {
+    let span = (last - first).length();
+    let right = (last - first).unit();
+    let up = Point { x: right.y, y: -right.x };
+    let costs = bottoms.iter().map(|bottom| {
+        let place = bottom.point - first;
+        let (along, off) = (place.dot(right) / span, place.dot(up) / span);
+        let beside = (along - 1.0).max(-along);
+        let counts = FIFTH_BESIDE_SPANS.contains(&beside) && off.abs() <= FIFTH_OFF_SPANS;
+        if counts { FIFTH_COST * (bottom.depth / span / DEPTH_CUT_SPANS).min(1.0) } else { 0.0 }
+    });
+    costs.fold(0.0, f32::max)
+}
+
+/// Adds what the palm below the valleys costs.
+fn judge_palm(
+    shape: &Shape,
+    points: [Point; 3],
+    fingers_cut: bool,
+    mut cost: f32,
+    usual_span: &Usual,
+) -> Option<Valleys> {
+    let [first, _, last] = points;
+    let span = (last - first).length();
+    let right = (last - first).unit();
+    let down = Point { x: -right.y, y: right.x };
+    let middle = (first + last) * 0.5;
+    let ground = ground_below(shape, middle, right, span) / GROUND_DEVIATION;
+    cost += ground * ground;
+    if cost > COST_MAX {
+        return None;
+    }
+    let wanted = middle + down * span;
+    let (centre, radius) = shape.distances.largest_circle_near(wanted, 0.8 * span)?;
+    if radius < 0.3 * span {
+        return None;
+    }
+    let bounded = shape.blob.edge_bounds(centre, radius);
+    let spread = ln_ratio(span, radius);
+    if bounded {
+        // The picture's edge makes the circle smaller, never larger.
+        cost += SPAN_BOUNDED.cost(spread.min(SPAN_BOUNDED.mean));
+        cost += SPAN_BOUNDED.cost((spread - SPAN_BOUNDED_MORE).max(SPAN_BOUNDED.mean));
+    } else {
+        cost += usual_span.cost(spread);
+        cost += BELOW.cost(ln_ratio((centre - middle).dot(down), radius));
+        cost += BESIDE.cost((centre - middle).dot(right) / radius);
+    }
+    let hidden_middle = false;
+    (cost <= COST_MAX).then_some(Valleys {
+        points,
+        centre,
+        radius,
+        bounded,
+        fingers_cut,
+        hidden_middle,
+        cost,
     })
 }
 
-/// Whether two valleys are the outer ones of a palm that fills the picture.
-fn judge_outer(
-    shape: &Shape,
-    radii: &[f32],
-    valleys: [usize; 2],
-    arcs: [(usize, usize); 2],
-) -> Option<Valleys> {
-    if valleys.iter().any(|&valley| !VALLEY_RADII.contains(&radii[valley])) {
-        return None;
+/// The part of the square below the valleys that is ground, of what is inside the picture.
+fn ground_below(shape: &Shape, middle: Point, right: Point, span: f32) -> f32 {
+    const POINTS: usize = 10;
+    let down = Point { x: -right.y, y: right.x };
+    let (mut ground, mut seen) = (0, 0);
+    for i in 0..POINTS * POINTS {
+        let x = (i % POINTS) as f32 / (POINTS - 1) as f32 - 0.5;
+        let y = (i / POINTS) as f32 / (POINTS - 1) as f32;
+        let point = middle + right * (x * span) + down * ((0.08 + y) * span);
+        if let Some(inside) = shape.blob.contains(point) {
+            seen += 1;
+            ground += usize::from(!inside);
+        }
     }
-    let mut points = valleys.map(|valley| shape.contour[valley]);
-    for _ in 0..3 {
-        let right = (points[1] - points[0]).unit();
-        let up = Point { x: right.y, y: -right.x };
-        points = arcs.map(|(from, to)| bottom(&shape.contour, from, to, up));
-    }
-    let [first, last] = points;
-    let right = (last - first).unit();
-    let up = Point { x: right.y, y: -right.x };
-    let middle = (first + last) * 0.5;
-    let span = (last - first).length() / shape.radius;
-    let line = (middle - shape.centre).dot(up) / shape.radius;
-    let beside = (middle - shape.centre).dot(right) / shape.radius;
-    let usual = SPAN_OUTER_RADII.contains(&span)
-        && LINE_OUTER_RADII.contains(&line)
-        && beside.abs() <= BESIDE_OUTER_RADII_MAX;
-    let cost = OUTER_COST
-        + (span - SPAN_USUAL * NEAR_LONGER).abs()
-        + (line - LINE_OUTER_USUAL).abs()
-        + beside.abs();
-    let usual = usual && points.iter().all(|&point| opens(shape, point, right, up));
-    usual.then_some(Valleys { points: [first, middle, last], span_radii: span, cost })
-}
-
-/// The lowest place of a stretch of outline between two fingertips: the mean of the points within a
-/// pixel of the lowest.
-fn bottom(contour: &[Point], from: usize, to: usize, up: Point) -> Point {
-    let length = (to + contour.len() - from) % contour.len();
-    let points = (0..=length).map(|k| contour[(from + k) % contour.len()]);
-    let lowest = points.clone().map(|point| point.dot(up)).fold(f32::INFINITY, f32::min);
-    let (mut sum, mut count) = (Point { x: 0.0, y: 0.0 }, 0.0);
-    for point in points.filter(|point| point.dot(up) <= lowest + 1.0) {
-        sum = sum + point;
-        count += 1.0;
-    }
-    sum * (1.0 / count)
+    ground as f32 / seen.max(1) as f32
 }

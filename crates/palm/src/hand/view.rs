@@ -7,9 +7,12 @@ use zeroize::Zeroizing;
 use crate::Picture;
 use crate::picture::luma;
 
-/// Longest side of a view: at it a hovering palm's radius is forty pixels or more, so that its
-/// outline is known to a fortieth, and a view costs a few milliseconds.
-const VIEW_PX: usize = 400;
+/// Longest side of the view in which a hand is looked for: the gaps between the fingers of the
+/// smallest palm that is taken are then two pixels wide.
+pub const SEARCH_PX: usize = 320;
+/// Longest side of the view of a palm that was found, in which its valleys are measured: a radius is
+/// then about eighty pixels.
+pub const MEASURE_PX: usize = 360;
 
 /// A point or direction on the screen: x to the right, y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,33 +70,83 @@ pub struct Plane {
     pub values: Zeroizing<Vec<u8>>,
 }
 
-/// A picture at a size to work on, its brightness and its colours.
+impl Plane {
+    /// The value at a point between pixels, the edge's beyond the edge.
+    pub fn at(&self, point: Point) -> f32 {
+        let x = point.x.clamp(0.0, (self.width - 1) as f32);
+        let y = point.y.clamp(0.0, (self.height - 1) as f32);
+        let (left, top) = (x as usize, y as usize);
+        let (right, bottom) = ((left + 1).min(self.width - 1), (top + 1).min(self.height - 1));
+        let value = |x: usize, y: usize| f32::from(self.values[y * self.width + x]);
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let above = value(left, top) + fx * (value(right, top) - value(left, top));
+        let below = value(left, bottom) + fx * (value(right, bottom) - value(left, bottom));
+        above + fy * (below - above)
+    }
+}
+
+/// A rectangle of a picture's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    pub left: usize,
+    pub top: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Region {
+    /// All of a picture.
+    pub fn whole(picture: &Picture) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Self { left: 0, top: 0, width, height }
+    }
+
+    /// The square around a point, as far as it is inside the picture; at least a pixel of it is.
+    pub fn around(centre: Point, reach: f32, picture: &Picture) -> Self {
+        let span = |middle: f32, length: u32| {
+            let length = length as usize;
+            let from = ((middle - reach).max(0.0) as usize).min(length - 1);
+            let to = ((middle + reach + 1.0).max(1.0) as usize).clamp(from + 1, length);
+            (from, to - from)
+        };
+        let (left, width) = span(centre.x, picture.width());
+        let (top, height) = span(centre.y, picture.height());
+        Self { left, top, width, height }
+    }
+}
+
+/// A part of a picture at a size to work on, its brightness and its colours.
 pub struct View {
-    scale: f32,
+    region: Region,
+    /// Pixels of the picture that a pixel of the view is wide and high.
+    scale: Point,
     luma: Plane,
     /// Red, green, blue for every pixel, where the picture has colour.
     rgb: Option<Zeroizing<Vec<[u8; 3]>>>,
 }
 
 impl View {
-    /// The view of a picture.
-    pub fn of(picture: &Picture) -> Self {
-        let (from_width, from_height) = (picture.width() as usize, picture.height() as usize);
-        let longest = from_width.max(from_height);
-        let scale = (longest as f32 / VIEW_PX as f32).max(1.0);
-        let width = ((from_width as f32 / scale) as usize).max(1);
-        let height = ((from_height as f32 / scale) as usize).max(1);
-        let columns = edges(from_width, width);
-        let rows = edges(from_height, height);
+    /// The view of a part of a picture, its longest side at most `longest` pixels.
+    pub fn of(picture: &Picture, region: Region, longest: usize) -> Self {
+        let shrunk = (region.width.max(region.height) as f32 / longest as f32).max(1.0);
+        let width = ((region.width as f32 / shrunk) as usize).max(1);
+        let height = ((region.height as f32 / shrunk) as usize).max(1);
+        let scale = Point {
+            x: region.width as f32 / width as f32,
+            y: region.height as f32 / height as f32,
+        };
+        let columns = edges(region.left, region.width, width);
+        let rows = edges(region.top, region.height, height);
+        let from_width = picture.width() as usize;
         let plane = |values| Plane { width, height, values };
         if picture.is_grey() {
             let values = shrink::<1>(picture.pixels(), from_width, &columns, &rows);
             let values = Zeroizing::new(values.iter().map(|&[grey]| grey).collect());
-            return Self { scale, luma: plane(values), rgb: None };
+            return Self { region, scale, luma: plane(values), rgb: None };
         }
         let rgb = shrink::<3>(picture.pixels(), from_width, &columns, &rows);
         let values = Zeroizing::new(rgb.iter().map(|&[r, g, b]| luma(r, g, b)).collect());
-        Self { scale, luma: plane(values), rgb: Some(rgb) }
+        Self { region, scale, luma: plane(values), rgb: Some(rgb) }
     }
 
     pub fn width(&self) -> usize {
@@ -122,13 +175,23 @@ impl View {
 
     /// How many pixels of the picture one pixel of the view is wide.
     pub fn scale(&self) -> f32 {
-        self.scale
+        (self.scale.x + self.scale.y) / 2.0
     }
 
     /// From the view's pixels to the picture's.
     pub fn to_picture(&self, point: Point) -> Point {
-        let half = Point { x: 0.5, y: 0.5 };
-        (point + half) * self.scale - half
+        Point {
+            x: (point.x + 0.5) * self.scale.x - 0.5 + self.region.left as f32,
+            y: (point.y + 0.5) * self.scale.y - 0.5 + self.region.top as f32,
+        }
+    }
+
+    /// From the picture's pixels to the view's.
+    pub fn of_picture(&self, point: Point) -> Point {
+        Point {
+            x: (point.x + 0.5 - self.region.left as f32) / self.scale.x - 0.5,
+            y: (point.y + 0.5 - self.region.top as f32) / self.scale.y - 0.5,
+        }
     }
 
     pub fn mean_luma(&self) -> f32 {
@@ -138,8 +201,8 @@ impl View {
 }
 
 /// Where each of `to` output pixels begins among `from` input pixels, and where the last ends.
-fn edges(from: usize, to: usize) -> Vec<usize> {
-    (0..=to).map(|i| i * from / to).collect()
+fn edges(first: usize, from: usize, to: usize) -> Vec<usize> {
+    (0..=to).map(|i| first + i * from / to).collect()
 }
 
 /// Makes each output pixel the mean of the rectangle that it covers.

@@ -1,0 +1,134 @@
+//! Measuring a palm that was found, in a view of it alone.
+
+use std::ops::Range;
+
+use super::bottom;
+use super::mask::Rule;
+use super::valleys::Valleys;
+use super::view::{MEASURE_PX, Point, Region, View};
+use super::{Hand, Shape, blob};
+use crate::Picture;
+use crate::acquire::Side;
+use crate::maths;
+
+/// How far around the palm's centre the view reaches, in palm radii: the fingers' roots are in it.
+const REACH_RADII: f32 = 2.3;
+/// Times the way up and the valleys, which depend on each other, are found anew.
+const ROUNDS: usize = 3;
+/// Side of the region of interest in palm radii.
+const ROI_SIDE_RADII: f32 = 1.55;
+/// From the line through the valleys down to the region's centre, in palm radii.
+const ROI_DOWN_RADII: f32 = 1.0;
+/// The span of the outer valleys in palm radii where the picture's edge bounds the palm.
+const SPAN_BOUNDED_RADII: f32 = 1.32;
+
+/// A palm whose fingers leave the picture fills it where its radius, as a part of the picture's shorter
+/// side, is above this range, and does not below it.
+const FILLED_PARTS: Range<f32> = 0.22..0.28;
+/// The picture's edge then cuts its circle, and how the fingers are spread changes its span, so that
+/// its usual size in such a picture, fixed by the camera's mount, says more: the weights of the three in
+/// the mean of their logarithms, the circle having the rest.
+const FRAME_WEIGHT: f32 = 0.5;
+const SPAN_WEIGHT: f32 = 0.35;
+/// That usual size, as a part of the shorter side.
+const FILLED_RADIUS: f32 = 0.4;
+
+fn shorter(picture: &Picture) -> f32 {
+    picture.width().min(picture.height()) as f32
+}
+
+/// A positive number to a power between 0 and 1.
+fn power(base: f32, exponent: f32) -> f32 {
+    let logarithm = f64::from(exponent) * maths::ln(f64::from(base.max(1e-3)));
+    (if logarithm > 0.0 { 1.0 / maths::exp_minus(logarithm) } else { maths::exp_minus(-logarithm) })
+        as f32
+}
+
+/// What a region of interest shows beside the hand, as parts of its area.
+pub struct Covered {
+    pub outside: f32,
+    pub ground: f32,
+}
+
+/// A palm in a view of its own.
+pub struct Measured {
+    view: View,
+    shape: Shape,
+    points: [Point; 3],
+    centre: Point,
+    circle_radius: f32,
+    /// The palm's size, from the circle or, where the picture's edge bounds it, from both.
+    radius: f32,
+}
+
+impl Measured {
+    /// Looks again at what was found in a view, told from its ground in the same way; none where it
+    /// is not there.
+    pub fn of(picture: &Picture, seen: &View, rule: &Rule, found: &Valleys) -> Option<Self> {
+        let reach = REACH_RADII * found.radius.max(found.span() / SPAN_BOUNDED_RADII);
+        let centre = seen.to_picture(found.centre);
+        let region = Region::around(centre, reach * seen.scale(), picture);
+        let view = View::of(picture, region, MEASURE_PX);
+        let plane = rule.plane(&view)?;
+        let centre = view.of_picture(centre);
+        let shape = Shape::of(blob::around(rule.mask(&plane), centre)?);
+        let scale = seen.scale() / view.scale();
+        let span = found.span() * scale;
+        let seen_points = found.points.map(|point| view.of_picture(seen.to_picture(point)));
+        let mut points = seen_points;
+        for _ in 0..ROUNDS {
+            let right = (points[2] - points[0]).unit();
+            let up = Point { x: right.y, y: -right.x };
+            for (point, near) in points.iter_mut().zip(seen_points) {
+                *point = bottom::near(&plane, rule.level, near, up, span).unwrap_or(near);
+            }
+        }
+        let (centre, circle_radius) = shape.distances.largest_circle_near(centre, 0.5 * span)?;
+        let span = (points[2] - points[0]).length();
+        let filled = if found.fingers_cut {
+            let part = circle_radius * view.scale() / shorter(picture);
+            ((part - FILLED_PARTS.start) / (FILLED_PARTS.end - FILLED_PARTS.start)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        let by_frame = FILLED_RADIUS * shorter(picture) / view.scale();
+        let radius = circle_radius
+            * power(by_frame / circle_radius, FRAME_WEIGHT * filled)
+            * power(span / SPAN_BOUNDED_RADII / circle_radius, SPAN_WEIGHT * filled);
+        Some(Self { view, shape, points, centre, circle_radius, radius })
+    }
+
+    /// The hand's frame of reference in pixels of the picture.
+    pub fn hand(&self, side: Side) -> Hand {
+        let [first, middle, last] = self.points.map(|point| self.view.to_picture(point));
+        let right = (last - first).unit();
+        let up = Point { x: right.y, y: -right.x };
+        let radius = self.radius * self.view.scale();
+        Hand {
+            side,
+            centre: self.view.to_picture(self.centre),
+            radius: self.circle_radius * self.view.scale(),
+            valleys: [first, middle, last],
+            right,
+            roi_centre: (first + last) * 0.5 - up * (ROI_DOWN_RADII * radius),
+            roi_side: ROI_SIDE_RADII * radius,
+        }
+    }
+
+    /// Looks at a grid of points of a hand's region of interest.
+    pub fn covered(&self, hand: &Hand) -> Covered {
+        const POINTS: usize = 16;
+        let (mut outside, mut ground) = (0, 0);
+        for i in 0..POINTS * POINTS {
+            let place = |k: usize| (k as f32 + 0.5) / POINTS as f32 - 0.5;
+            let point = self.view.of_picture(hand.at(place(i % POINTS), place(i / POINTS)));
+            match self.shape.blob.contains(point) {
+                None => outside += 1,
+                Some(false) => ground += 1,
+                Some(true) => {}
+            }
+        }
+        let total = (POINTS * POINTS) as f32;
+        Covered { outside: outside as f32 / total, ground: ground as f32 / total }
+    }
+}
