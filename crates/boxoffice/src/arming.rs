@@ -8,7 +8,7 @@ use handfast_model::{AccountId, CompanyId, EventId, LinkId, PairwiseToken, Times
 use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
 use crate::link::{LinkFacts, link_columns};
-use crate::ticket::TicketFacts;
+use crate::ticket::{TicketFacts, ticket_columns};
 use crate::{BoxOffice, PalmHandle, Result, Side, link};
 
 /// One palm in one event's gallery.
@@ -202,9 +202,9 @@ async fn desired(
          )
          SELECT ",
         link_columns!(),
-        ", t.id, t.account_id, t.product, t.state, o.state AS order_state, t.event_id,
-           e.name AS event_name, e.company_id, e.venue_id, e.doors_at, e.starts_at, e.ends_at,
-           e.biometrics, FALSE AS redeemed, p.side, p.company_token
+        ", ",
+        ticket_columns!(),
+        ", p.side, p.company_token
          FROM usable u
          JOIN links k ON k.id = u.usable_link
          LEFT JOIN tickets kt ON kt.id = k.ticket_id

@@ -33,7 +33,32 @@ pub(crate) fn canonical(character: char) -> Option<char> {
     u8::try_from(upper).is_ok_and(|byte| ALPHABET.contains(&byte)).then_some(upper)
 }
 
-fn digit(five_bits: u32) -> char {
+/// The bytes that digits stand for, lower case and lookalikes included; `None` where there are other
+/// characters, or bits are left over that are not zero.
+pub(crate) fn decode(digits: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(digits.len() * 5 / 8);
+    let (mut held, mut bits) = (0_u32, 0);
+    for character in digits.chars() {
+        held = (held << 5) | value(character)?;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits) as u8);
+        }
+        held &= (1 << bits) - 1;
+    }
+    (bits < 5 && held == 0).then_some(bytes)
+}
+
+/// The five bits of a digit.
+pub(crate) fn value(character: char) -> Option<u32> {
+    let canonical = u8::try_from(canonical(character)?).ok()?;
+    let place = ALPHABET.iter().position(|digit| *digit == canonical)?;
+    u32::try_from(place).ok()
+}
+
+/// The digit of five bits.
+pub(crate) fn digit(five_bits: u32) -> char {
     char::from(ALPHABET[(five_bits & 31) as usize])
 }
 
@@ -47,6 +72,18 @@ mod tests {
         assert_eq!(encode(&[0xff]), "ZW");
         assert_eq!(encode(&[0, 0, 0, 0, 1]), "00000001");
         assert_eq!(encode(b"foobar"), "CSQPYRK1E8");
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_and_nothing_else() {
+        for len in 0..40_u8 {
+            let bytes: Vec<u8> = (0..len).map(|place| place.wrapping_mul(37)).collect();
+            assert_eq!(decode(&encode(&bytes)), Some(bytes));
+        }
+        for text in ["U", "0", "ZZ", "é", "00 0"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+        assert_eq!(decode("zw"), Some(vec![0xff]));
     }
 
     #[test]

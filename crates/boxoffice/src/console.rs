@@ -4,9 +4,7 @@
 use handfast_model::{CompanyId, EventId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
-use crate::{
-    BoxOffice, BoxOfficeError, DeviceKind, Event, Method, Outcome, Reason, Result, Thing, event,
-};
+use crate::{BoxOffice, DeviceKind, Event, Method, Outcome, Reason, Result, event};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
@@ -141,7 +139,7 @@ impl BoxOffice {
     /// A company's events with their counts, in the order they start.
     ///
     /// # Errors
-    /// [`BoxOfficeError::Store`].
+    /// [`crate::BoxOfficeError::Store`].
     pub async fn console_events(&self, company_id: CompanyId) -> Result<Vec<EventOverview>> {
         self.store
             .read("console.events", |tx| {
@@ -152,7 +150,9 @@ impl BoxOffice {
                                        JOIN orders o ON o.id = t.order_id
                                        WHERE t.event_id = e.id AND o.state = 'paid'
                                          AND t.state IN ('valid', 'blocked')) AS sold,
-                                      (SELECT COUNT(*) FROM entries n WHERE n.event_id = e.id)
+                                      (SELECT COUNT(DISTINCT n.ticket_id) FROM passages n
+                                       WHERE n.event_id = e.id AND n.passing = 'entry'
+                                         AND n.annulled_at IS NULL)
                                           AS entered,
                                       (SELECT COUNT(*) FROM armings a WHERE a.event_id = e.id)
                                           AS palms_armed
@@ -167,12 +167,12 @@ impl BoxOffice {
     /// One event's live figures.
     ///
     /// # Errors
-    /// [`BoxOfficeError::Unknown`] for an unknown event or another company's.
+    /// [`crate::BoxOfficeError::Unknown`] for an unknown event or another company's.
     pub async fn console_live(&self, company_id: CompanyId, id: EventId) -> Result<EventLive> {
         self.store
             .read("console.live", |tx| {
                 Box::pin(async move {
-                    let event = own_event(tx, company_id, id).await?;
+                    let event = event::find_own(tx, company_id, id).await?;
                     live(tx, &event).await
                 })
             })
@@ -182,7 +182,7 @@ impl BoxOffice {
     /// The newest attempts at an event, refused ones included, at most `limit`.
     ///
     /// # Errors
-    /// [`BoxOfficeError::Unknown`] for an unknown event or another company's.
+    /// [`crate::BoxOfficeError::Unknown`] for an unknown event or another company's.
     pub async fn recent_admissions(
         &self,
         company_id: CompanyId,
@@ -192,7 +192,7 @@ impl BoxOffice {
         self.store
             .read("console.recent", |tx| {
                 Box::pin(async move {
-                    own_event(tx, company_id, id).await?;
+                    event::find_own(tx, company_id, id).await?;
                     let sql = "SELECT a.at, a.outcome, a.reason, a.method, a.people,
                                       d.name AS device_name, g.name AS gate_name,
                                       l.name AS lane_name
@@ -208,21 +208,15 @@ impl BoxOffice {
     }
 }
 
-async fn own_event(tx: &mut Tx<'_>, company_id: CompanyId, id: EventId) -> Result<Event> {
-    let event = event::find(tx, id).await?;
-    if event.company_id == company_id {
-        Ok(event)
-    } else {
-        Err(BoxOfficeError::Unknown(Thing::Event))
-    }
-}
-
 async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
     let minutes = minutes(tx, event.id).await?;
-    let entered_by_palm = minutes.iter().map(|minute| minute.palm).sum();
-    let entered_by_code = minutes.iter().map(|minute| minute.code).sum();
     let sold = "SELECT COUNT(*) FROM tickets t JOIN orders o ON o.id = t.order_id
                 WHERE t.event_id = $1 AND o.state = 'paid' AND t.state IN ('valid', 'blocked')";
+    let entered = "SELECT COUNT(DISTINCT ticket_id) FROM passages
+                   WHERE event_id = $1 AND passing = 'entry' AND annulled_at IS NULL";
+    let by_palm = "SELECT COUNT(DISTINCT ticket_id) FROM passages
+                   WHERE event_id = $1 AND passing = 'entry' AND annulled_at IS NULL
+                     AND method = 'palm'";
     let refusals = "SELECT outcome, COUNT(*) AS count FROM admissions
                     WHERE event_id = $1 AND outcome <> 'ok'
                     GROUP BY outcome ORDER BY COUNT(*) DESC, outcome";
@@ -239,11 +233,13 @@ async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
                    WHERE d.venue_id = $1 AND d.revoked_at IS NULL ORDER BY d.id";
     let (sold,): (u64,) = tx.fetch_one(sold, params![event.id]).await?;
     let (linked_palms,): (u64,) = tx.fetch_one(linked, params![event.id]).await?;
+    let (entered,): (u64,) = tx.fetch_one(entered, params![event.id]).await?;
+    let (entered_by_palm,): (u64,) = tx.fetch_one(by_palm, params![event.id]).await?;
     Ok(EventLive {
         sold,
-        entered: entered_by_palm + entered_by_code,
+        entered,
         entered_by_palm,
-        entered_by_code,
+        entered_by_code: entered - entered_by_palm,
         minutes,
         refusals: tx.fetch_all(refusals, params![event.id]).await?,
         linked_palms,
@@ -253,8 +249,10 @@ async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
 }
 
 async fn minutes(tx: &mut Tx<'_>, id: EventId) -> Result<Vec<MinuteCount>> {
-    let sql = "SELECT at / $2 AS minute, method, COUNT(*) AS count FROM entries
-               WHERE event_id = $1 GROUP BY at / $2, method ORDER BY at / $2";
+    let sql = "SELECT at / $2 AS minute, method, CAST(SUM(people) AS BIGINT) AS count
+               FROM passages
+               WHERE event_id = $1 AND passing = 'entry' AND annulled_at IS NULL
+               GROUP BY at / $2, method ORDER BY at / $2";
     let rows: Vec<(i64, Method, u64)> = tx.fetch_all(sql, params![id, MINUTE_MICROS]).await?;
     let mut minutes: Vec<MinuteCount> = Vec::new();
     for (number, method, count) in rows {
@@ -265,7 +263,7 @@ async fn minutes(tx: &mut Tx<'_>, id: EventId) -> Result<Vec<MinuteCount>> {
         if let Some(last) = minutes.last_mut() {
             match method {
                 Method::Palm => last.palm += count,
-                Method::Code => last.code += count,
+                Method::Code | Method::Staff => last.code += count,
             }
         }
     }

@@ -59,12 +59,28 @@ impl BoxOffice {
             state: OrderState::Paid,
         };
         tx.execute(
-            "INSERT INTO orders (id, company_id, account_id, state, created_at)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO orders (id, company_id, account_id, state, created_at, changed_at)
+             VALUES ($1, $2, $3, $4, $5, $5)",
             params![order.id, order.company_id, order.account_id, order.state, self.now()],
         )
         .await?;
         Ok(order)
+    }
+
+    fn bench_ticket(&self, order: &Order, event: &Event) -> Ticket {
+        Ticket {
+            id: TicketId::new(&*self.clock, &*self.random),
+            order_id: order.id,
+            event_id: event.id,
+            account_id: order.account_id,
+            product: "Bench".to_owned(),
+            code: TicketCode::new(&*self.random),
+            state: TicketState::Valid,
+            party_size: 1,
+            valid_from: None,
+            valid_until: None,
+            addon_to: None,
+        }
     }
 
     async fn fill_link(
@@ -75,16 +91,8 @@ impl BoxOffice {
         event: &Event,
         palm: &(PairwiseToken, PairwiseToken),
     ) -> Result<Ticket> {
-        let ticket = Ticket {
-            id: TicketId::new(&*self.clock, &*self.random),
-            order_id: order.id,
-            event_id: event.id,
-            account_id: order.account_id,
-            product: "Bench".to_owned(),
-            code: TicketCode::new(&*self.random),
-            state: TicketState::Valid,
-        };
-        ticket::insert(tx, &ticket).await?;
+        let ticket = self.bench_ticket(order, event);
+        ticket::insert(tx, &ticket, self.now()).await?;
         let id = LinkId::new(&*self.clock, &*self.random);
         let now = self.now();
         tx.execute(
@@ -146,4 +154,38 @@ async fn arm(
     )
     .await?;
     Ok(())
+}
+
+impl BoxOffice {
+    /// Makes so many paid tickets for an event and returns their codes. Only for measuring on a
+    /// database that is thrown away.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`] for an unknown account or event.
+    pub async fn danger_fill_tickets(
+        &self,
+        account_id: AccountId,
+        event_id: EventId,
+        count: usize,
+    ) -> Result<Vec<TicketCode>> {
+        let mut codes = Vec::with_capacity(count);
+        while codes.len() < count {
+            let chunk = CHUNK.min(count - codes.len());
+            let filled = self.store.transaction("danger.fill_tickets", |tx| {
+                Box::pin(async move {
+                    let event = event::find(tx, event_id).await?;
+                    let order = self.fill_order(tx, account_id, &event).await?;
+                    let mut codes = Vec::with_capacity(chunk);
+                    for _ in 0..chunk {
+                        let ticket = self.bench_ticket(&order, &event);
+                        ticket::insert(tx, &ticket, self.now()).await?;
+                        codes.push(ticket.code);
+                    }
+                    Ok::<_, BoxOfficeError>(codes)
+                })
+            });
+            codes.extend(filled.await?);
+        }
+        Ok(codes)
+    }
 }

@@ -1,17 +1,25 @@
 //! Devices: pedestals, scanners, registers; their API keys.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use handfast_model::{
-    CompanyId, DeviceId, Duration, GateId, LaneId, SecretText, Timestamp, VenueId,
+    CompanyId, DeviceId, Duration, GateId, LaneId, Random, SecretText, Timestamp, VenueId,
 };
 use handfast_store::{Tx, from_row, params};
 
 use crate::company::check_name;
+use crate::secret_key::KeyHash;
 use crate::{BoxOffice, BoxOfficeError, Direction, Result, Thing, lane, secret_key, venue};
 
 /// API keys begin like this, so that one found in the wrong place is recognised.
 const API_KEY_PREFIX: &str = "HFD1.";
 /// How often at most a device's sighting is written: the console shows minutes, not milliseconds.
 const SIGHTING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a key that was looked up is taken for known.
+const KEY_KEPT: Duration = Duration::from_secs(1);
+/// Keys that are remembered: more than one venue has devices.
+const KEYS_MAX: usize = 1_000;
 
 handfast_store::text_enum! {
     /// What a device is.
@@ -177,6 +185,11 @@ impl BoxOffice {
         Ok((id, api_key))
     }
 
+    /// Forgets which keys were seen lately: each is looked up again.
+    pub(crate) fn forget_keys(&self) {
+        self.keys.clear();
+    }
+
     /// Gives a device a new API key; the old one stops working at once.
     ///
     /// # Errors
@@ -192,6 +205,7 @@ impl BoxOffice {
                 })
             })
             .await?;
+        self.forget_keys();
         Ok(api_key)
     }
 
@@ -209,7 +223,9 @@ impl BoxOffice {
                     changed_one(tx.execute(sql, params![id, now]).await?)
                 })
             })
-            .await
+            .await?;
+        self.forget_keys();
+        Ok(())
     }
 
     /// Changes what a pedestal is used for.
@@ -224,7 +240,9 @@ impl BoxOffice {
                     changed_one(tx.execute(sql, params![id, mode]).await?)
                 })
             })
-            .await
+            .await?;
+        self.forget_keys();
+        Ok(())
     }
 
     /// The device whose API key this is; remembers that it was seen.
@@ -233,6 +251,9 @@ impl BoxOffice {
     /// [`BoxOfficeError::ApiKey`] for an unknown key or a revoked device.
     pub async fn authenticate_device(&self, api_key: &str) -> Result<Device> {
         let hash = &secret_key::hash(api_key).ok_or(BoxOfficeError::ApiKey)?;
+        if let Some(device) = self.keys.get(hash, self.now()) {
+            return Ok(device);
+        }
         let device: Option<Device> = self
             .store
             .read("device.authenticate", |tx| {
@@ -244,6 +265,7 @@ impl BoxOffice {
             .await?;
         let device = device.ok_or(BoxOfficeError::ApiKey)?;
         self.remember_sighting(&device).await?;
+        self.keys.put(*hash, &device, self.now());
         Ok(device)
     }
 
@@ -286,6 +308,39 @@ impl BoxOffice {
                 })
             })
             .await
+    }
+}
+
+/// A new API key and its hash.
+pub(crate) fn fresh_api_key(random: &dyn Random) -> (SecretText, KeyHash) {
+    secret_key::fresh(random, API_KEY_PREFIX)
+}
+
+/// Devices whose key was looked up within the last second, so that a busy lane's key is not looked
+/// up at each scan. What this process changes is seen at once ([`BoxOffice::forget_keys`]), what
+/// another one changes within the second; and whether a device is revoked is looked at again in
+/// every admission's own transaction.
+#[derive(Clone, Default)]
+pub(crate) struct KeyCache(Arc<Mutex<HashMap<KeyHash, (Device, Timestamp)>>>);
+
+impl KeyCache {
+    fn get(&self, hash: &KeyHash, now: Timestamp) -> Option<Device> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (device, seen) = known.get(hash)?;
+        let fresh = *seen <= now && now - *seen < KEY_KEPT;
+        fresh.then(|| device.clone())
+    }
+
+    fn put(&self, hash: KeyHash, device: &Device, now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(hash, (device.clone(), now));
+    }
+
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

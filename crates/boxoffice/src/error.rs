@@ -32,6 +32,10 @@ handfast_store::text_enum! {
         Link = "link",
         /// A mail.
         Mail = "mail",
+        /// A check-in list.
+        CheckInList = "check-in list",
+        /// A record of an attempt.
+        Admission = "admission",
         /// A consent text of that version and language.
         ConsentText = "consent text",
     }
@@ -93,6 +97,54 @@ pub enum BoxOfficeError {
     /// More or fewer people than may enter at once.
     #[error("1 to {PEOPLE_AT_ONCE_MAX} people may enter at once; choose a number among them")]
     People,
+    /// Minutes of anti-passback where it is not timed, or none or too many where it is.
+    #[error("timed anti-passback takes 1 to {max} minutes, and the other kinds take none")]
+    AntiPassback {
+        /// The most minutes.
+        max: u32,
+    },
+    /// Too many or too long answers, or choices that a question cannot have.
+    #[error("an answer has at most {max} bytes, and a question of choices 1 to 12 of them")]
+    Answer {
+        /// The most bytes.
+        max: usize,
+    },
+    /// A ticket's terms do not fit.
+    #[error("a ticket is for 1 to {max} people, and its times must follow each other")]
+    Terms {
+        /// The most people.
+        max: u32,
+    },
+    /// A file is no CSV file of tickets.
+    #[error("this is no CSV file of tickets: {what}")]
+    Csv {
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A lane's copy was made by a newer program.
+    #[error("this copy was made by a newer program; update the lane")]
+    CopyVersion,
+    /// Too few letters to look for.
+    #[error("write at least {min} letters to look for")]
+    SearchText {
+        /// The fewest letters.
+        min: usize,
+    },
+    /// A provisioning code is unknown, used or too old.
+    #[error("this provisioning code is used or too old; make a new one at the console")]
+    Provisioning,
+    /// A ticket's code does not fit a QR code.
+    #[error("this ticket cannot be printed: its code is too long for a QR code")]
+    Print,
+    /// A passage is too long ago to be taken back by its device.
+    #[error("a device takes a passage back within 15 minutes; ask a supervisor")]
+    TooLate,
+    /// What takes two people was asked for by one.
+    #[error("this takes two staff users; ask somebody else to agree")]
+    SecondPerson,
+    /// The service is being stopped.
+    #[error("the box office is being stopped; ask again with the same nonce")]
+    Stopped,
     /// A ticket cannot be linked to a palm.
     #[error(transparent)]
     Link(#[from] LinkRefusal),
@@ -106,7 +158,10 @@ pub enum BoxOfficeError {
     #[error("this palm is linked already; sign in to move its link to another ticket")]
     PalmLinked,
     /// The link is not in a state that allows this.
-    #[error("the link has ended; link the palm again")]
+    #[error(
+        "this palm's link has ended, with its event or because somebody ended it, and the palm is \
+         deleted; link it again at a pedestal"
+    )]
     LinkEnded,
     /// This scope is not offered for this link.
     #[error("a link made inside is for future events; choose this venue or all venues")]

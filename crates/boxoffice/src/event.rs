@@ -4,7 +4,9 @@ use handfast_model::{CompanyId, Duration, EventId, TimeWindow, Timestamp, VenueI
 use handfast_store::{Tx, from_row, params};
 
 use crate::company::check_name;
-use crate::{BoxOffice, BoxOfficeError, Result, Thing, venue};
+use crate::{
+    BoxOffice, BoxOfficeError, CheckInList, ListTerms, Result, Thing, check_in_list, venue,
+};
 
 /// How long before its doors an event is "tonight's": pedestals outside enrol for it then, and show
 /// its name.
@@ -113,14 +115,15 @@ impl BoxOffice {
             return Err(BoxOfficeError::EventTimes);
         }
         let id = EventId::new(&*self.clock, &*self.random);
+        let now = self.now();
         self.store
             .transaction("event.create", |tx| {
                 Box::pin(async move {
                     let venue = venue::find(tx, new.venue_id).await?;
                     tx.execute(
                         "INSERT INTO events (id, company_id, venue_id, name, doors_at, starts_at,
-                                             ends_at, biometrics)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                             ends_at, biometrics, changed_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                         params![
                             id,
                             venue.company_id,
@@ -129,10 +132,14 @@ impl BoxOffice {
                             new.doors_at,
                             new.starts_at,
                             new.ends_at,
-                            new.biometrics
+                            new.biometrics,
+                            now
                         ],
                     )
                     .await?;
+                    let terms = ListTerms::plain("Main");
+                    let list = CheckInList { id: id.into(), event_id: id, terms };
+                    check_in_list::insert(tx, &list, now).await?;
                     find(tx, id).await
                 })
             })
@@ -203,18 +210,14 @@ impl BoxOffice {
         id: EventId,
         biometrics: Biometrics,
     ) -> Result<Event> {
+        let now = self.now();
         self.store
             .transaction("event.set_biometrics", |tx| {
                 Box::pin(async move {
-                    let sql = "UPDATE events SET biometrics = $3
+                    let sql = "UPDATE events SET biometrics = $3, changed_at = $4
                                WHERE id = $1 AND company_id = $2";
-                    tx.execute(sql, params![id, company_id, biometrics]).await?;
-                    let event = find(tx, id).await?;
-                    if event.company_id == company_id {
-                        Ok(event)
-                    } else {
-                        Err(BoxOfficeError::Unknown(Thing::Event))
-                    }
+                    tx.execute(sql, params![id, company_id, biometrics, now]).await?;
+                    find_own(tx, company_id, id).await
                 })
             })
             .await
@@ -227,14 +230,34 @@ pub(crate) async fn find(tx: &mut Tx<'_>, id: EventId) -> Result<Event> {
     event.ok_or(BoxOfficeError::Unknown(Thing::Event))
 }
 
+/// The event called `id`, if it is this company's.
+pub(crate) async fn find_own(tx: &mut Tx<'_>, company_id: CompanyId, id: EventId) -> Result<Event> {
+    let event = find(tx, id).await?;
+    if event.company_id == company_id {
+        Ok(event)
+    } else {
+        Err(BoxOfficeError::Unknown(Thing::Event))
+    }
+}
+
 /// The events that people may enter at a venue at `now`, in the order they start.
 pub(crate) async fn open_at(
     tx: &mut Tx<'_>,
     venue_id: VenueId,
     now: Timestamp,
 ) -> Result<Vec<Event>> {
+    open_between(tx, venue_id, now, now).await
+}
+
+/// The events at a venue whose doors were open by `now` and which had not ended by `since`.
+pub(crate) async fn open_between(
+    tx: &mut Tx<'_>,
+    venue_id: VenueId,
+    now: Timestamp,
+    since: Timestamp,
+) -> Result<Vec<Event>> {
     let sql = events_where!(
-        "e.venue_id = $1 AND e.doors_at <= $2 AND e.ends_at > $2 ORDER BY e.starts_at, e.id"
+        "e.venue_id = $1 AND e.doors_at <= $2 AND e.ends_at > $3 ORDER BY e.starts_at, e.id"
     );
-    Ok(tx.fetch_all(sql, params![venue_id, now]).await?)
+    Ok(tx.fetch_all(sql, params![venue_id, now, since]).await?)
 }

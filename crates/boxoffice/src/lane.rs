@@ -4,6 +4,7 @@ use handfast_model::{GateId, LaneId, VenueId};
 use handfast_store::{Tx, from_row, params};
 
 use crate::company::check_name;
+use crate::presence::Passing;
 use crate::{BoxOffice, BoxOfficeError, Result, Thing, gate};
 
 handfast_store::text_enum! {
@@ -64,6 +65,24 @@ impl BoxOffice {
             .await
     }
 
+    /// Sets which way people pass a lane; in, unless this says otherwise.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`].
+    pub async fn set_lane_passing(&self, id: LaneId, passing: Passing) -> Result<()> {
+        self.store
+            .transaction("lane.set_passing", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE lanes SET passing = $2 WHERE id = $1";
+                    match tx.execute(sql, params![id, passing]).await? {
+                        0 => Err(BoxOfficeError::Unknown(Thing::Lane)),
+                        _ => Ok(()),
+                    }
+                })
+            })
+            .await
+    }
+
     /// A venue's lanes, oldest first.
     ///
     /// # Errors
@@ -80,6 +99,13 @@ impl BoxOffice {
             })
             .await
     }
+}
+
+/// Which way people pass a lane.
+pub(crate) async fn passing(tx: &mut Tx<'_>, id: LaneId) -> Result<Passing> {
+    let sql = "SELECT passing FROM lanes WHERE id = $1";
+    let (passing,): (Passing,) = tx.fetch_one(sql, params![id]).await?;
+    Ok(passing)
 }
 
 async fn insert(tx: &mut Tx<'_>, lane: &Lane, products: &[&str]) -> Result<()> {

@@ -7,7 +7,8 @@
 //! of its venues.
 //!
 //! Invariants, each held by the database and tested under concurrency:
-//! - one ticket enters once (`entries`' key), whatever device, method or replay;
+//! - a ticket's passages follow each other (`passages`' key), so that it enters as often as its
+//!   check-in list says, whatever device, method, concurrency or replay;
 //! - one living link a ticket, one link a palm of a company;
 //! - a device's nonce has one verdict, which a repetition gets again;
 //! - a link enters only with tickets of its own company, within its consent's scope and end, and
@@ -15,22 +16,31 @@
 
 mod account;
 mod admission;
+mod admission_writer;
+mod annulment;
 mod area;
 mod arming;
+mod attempt;
 mod base32;
 mod capture_failure;
+mod check_in_list;
+mod code_entry;
 mod company;
 mod consent;
 mod consent_text;
 mod console;
 mod danger_fill;
 mod device;
+mod door;
 mod email;
 mod error;
 mod event;
 mod gate;
 mod judgement;
 mod lane;
+mod lane_copy;
+mod lane_merge;
+mod lane_office;
 mod language;
 mod link;
 mod link_creation;
@@ -39,15 +49,32 @@ mod link_deletion;
 mod mail;
 mod mail_key;
 mod mail_text;
+mod occupancy;
 mod order;
+mod outcome;
 mod palm_entry;
 mod palm_owner;
+mod pdf;
+mod presence;
+mod pretix_code;
+mod provisioning;
+mod question;
+mod rotating_code;
+mod rule;
+mod scanned_code;
 mod schema;
 mod secret_key;
 mod session;
+mod settlement;
+mod signed_code;
+mod staff_action;
 mod staff_user;
 mod ticket;
 mod ticket_code;
+mod ticket_csv;
+mod ticket_import;
+mod ticket_issue;
+mod ticket_search;
 mod use_history;
 mod venue;
 
@@ -56,12 +83,16 @@ use std::sync::Arc;
 use handfast_model::{Clock, Random, Timestamp};
 use handfast_store::Store;
 
+use crate::admission_writer::AdmissionWriter;
+
 pub use account::Account;
 pub use admission::{
-    AdmissionRequest, Entry, Method, Outcome, PEOPLE_AT_ONCE_MAX, Presented, Reason, Verdict,
+    AdmissionRequest, AdmissionTerms, Entry, PEOPLE_AT_ONCE_MAX, Presented, Verdict,
 };
+pub use annulment::ANNUL_WITHIN;
 pub use area::Area;
 pub use arming::{Arming, ArmingChanges};
+pub use check_in_list::{AntiPassback, CheckInList, EntryMode, ListTerms, PassbackScope};
 pub use company::Company;
 pub use consent::{Consent, PaymentConsent};
 pub use consent_text::{
@@ -77,7 +108,11 @@ pub use email::EmailAddress;
 pub use error::{BoxOfficeError, Thing};
 pub use event::{Biometrics, Event, NewEvent};
 pub use gate::Gate;
+pub use judgement::{Check, Note, Step};
 pub use lane::{Direction, Lane};
+pub use lane_copy::{COPY_VERSION, LaneCopy};
+pub use lane_merge::{DoubleEntry, DoubleUse, LaneQueue, QUEUE_AT_ONCE_MAX};
+pub use lane_office::LaneOffice;
 pub use language::Language;
 pub use link::{ArmedAt, Link, LinkState, Scope, Side, ViaTicket};
 pub use link_creation::{LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink};
@@ -85,12 +120,27 @@ pub use link_decision::{Decision, LinkQuestion};
 pub use link_deletion::{DeletedLink, DueDeletion};
 pub use mail::Mail;
 pub use mail_key::Realm;
+pub use occupancy::{AreaOccupancy, Occupancy};
 pub use order::{NewOrder, NewTicket, Order, OrderState};
+pub use outcome::{Method, Outcome, Reason};
 pub use palm_entry::{PalmCandidates, Turned};
+pub use pdf::{PrintedTicket, table_pdf, tickets_pdf};
+pub use presence::Passing;
+pub use pretix_code::{NotPretix, PretixCode, public_key as pretix_public_key};
+pub use question::{NewQuestion, Question, QuestionKind};
+pub use rotating_code::{PERIOD_SECONDS as ROTATING_PERIOD_SECONDS, RotatingCode};
+pub use rule::{Anchor, Bound, Daily, Moment, Rule, RuleError, TimeOfDay, Weekday};
 pub use session::{Session, Who};
+pub use settlement::{FallbackLine, ProductSettlement, Settlement};
+pub use signed_code::SignedCode;
+pub use staff_action::{Action, ForcedPassage, StaffAction};
 pub use staff_user::{Role, StaffUser};
 pub use ticket::{AccountTicket, Standing, Ticket, TicketState};
-pub use ticket_code::{CodeError, TicketCode};
+pub use ticket_code::{CodeError, CodeKind, TicketCode};
+pub use ticket_csv::BadRow;
+pub use ticket_import::ImportReport;
+pub use ticket_issue::{RotatingIssue, TicketTerms};
+pub use ticket_search::{FoundTicket, PassedBy, RefusedAttempt, SEARCH_LEN_MIN, TicketHistory};
 pub use use_history::{Use, UseKind};
 pub use venue::Venue;
 
@@ -103,6 +153,8 @@ pub struct BoxOffice {
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    writer: AdmissionWriter,
+    keys: device::KeyCache,
     /// What mail links begin with, such as `https://tickets.example`; empty for links without host.
     public_address: String,
 }
@@ -121,7 +173,9 @@ impl BoxOffice {
     ) -> Result<Self> {
         store.migrate(&schema::MIGRATIONS).await?;
         let public_address = public_address.trim_end_matches('/').to_owned();
-        Ok(Self { store, clock, random, public_address })
+        let writer = AdmissionWriter::start(store.clone(), clock.clone(), random.clone());
+        let keys = device::KeyCache::default();
+        Ok(Self { store, clock, random, writer, keys, public_address })
     }
 
     /// The store under the service, for its counters.

@@ -7,7 +7,8 @@
 //!     ├────────────────── undo by mail ──────────────────▶ undone
 //!     └─ (both) ───────── the consent's end ─────────────▶ expired
 //! ```
-//! *pending* enters with its own ticket only, *confirmed* with the account's other tickets too. The
+//! *pending* enters with its own ticket only, *confirmed* with the account's other tickets too,
+//! unless it is a companion's: the palm of somebody who came along on one of them. The
 //! three ends are final: the palm is due for deletion in the vault, and once that is acknowledged
 //! nothing of its tokens is left here.
 
@@ -16,7 +17,7 @@ use handfast_model::{
 };
 use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
-use crate::ticket::{TicketFacts, ticket_facts_where};
+use crate::ticket::{TicketFacts, gather, ticket_facts_where};
 use crate::{BoxOffice, BoxOfficeError, Consent, PalmHandle, Result, Thing, consent};
 
 handfast_store::text_enum! {
@@ -86,6 +87,8 @@ pub struct Link {
     pub palms: Vec<PalmHandle>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it is a companion's: for its own ticket alone.
+    pub companion: bool,
     /// What it was made with.
     pub via_ticket: ViaTicket,
     /// What was consented to.
@@ -104,7 +107,8 @@ impl Link {
             Scope::Event | Scope::Venue => self.venue_id == venue_id,
             Scope::Company => true,
         };
-        (self.state == LinkState::Confirmed && in_scope).then_some(self.consent.until).flatten()
+        let own = self.state == LinkState::Confirmed && !self.companion;
+        (own && in_scope).then_some(self.consent.until).flatten()
     }
 }
 
@@ -144,6 +148,7 @@ pub(crate) struct LinkFacts {
     /// The event of `ticket_id`.
     pub own_event_id: Option<EventId>,
     pub state: LinkState,
+    pub companion: bool,
     pub scope: Scope,
     pub future_only: bool,
     pub active_from: Timestamp,
@@ -162,6 +167,7 @@ impl FromRow for LinkFacts {
             ticket_id: row.get("link_ticket_id")?,
             own_event_id: row.get("link_own_event_id")?,
             state: row.get("link_state")?,
+            companion: row.get("link_companion")?,
             scope: row.get("link_scope")?,
             future_only: row.get("link_future_only")?,
             active_from: row.get("link_active_from")?,
@@ -177,6 +183,7 @@ macro_rules! link_columns {
         "k.id AS link_id, k.company_id AS link_company_id, k.venue_id AS link_venue_id,
          k.account_id AS link_account_id, k.made_with AS link_made_with,
          k.ticket_id AS link_ticket_id, kt.event_id AS link_own_event_id, k.state AS link_state,
+         k.companion AS link_companion,
          k.scope AS link_scope, k.future_only AS link_future_only,
          k.active_from AS link_active_from, k.until AS link_until, k.created_at AS link_created_at"
     };
@@ -190,7 +197,8 @@ impl LinkFacts {
     /// That no *other* living link holds the ticket is the queries' part.
     pub fn covers(&self, ticket: &TicketFacts, now: Timestamp) -> bool {
         let own = self.ticket_id == Some(ticket.id);
-        let of_account = self.state == LinkState::Confirmed && ticket.account_id == self.account_id;
+        let shares = self.state == LinkState::Confirmed && !self.companion;
+        let of_account = shares && ticket.account_id == self.account_id;
         let in_scope = match self.scope {
             Scope::Event => self.own_event_id == Some(ticket.event_id),
             Scope::Venue => self.venue_id == ticket.venue_id,
@@ -282,6 +290,7 @@ async fn complete(tx: &mut Tx<'_>, listed: ListedLink) -> Result<Link> {
         company_id: facts.company_id,
         venue_id: facts.venue_id,
         state: facts.state,
+        companion: facts.companion,
         palms: palms(tx, facts.id).await?,
         created_at: facts.created_at,
         via_ticket,
@@ -357,9 +366,10 @@ pub(crate) async fn tickets_at_door(
          ORDER BY CASE WHEN t.id = $3 THEN 0 ELSE 1 END, t.id"
     );
     // A pending link has no account's tickets to gather, however many there are.
-    let account_id = (link.state == LinkState::Confirmed).then_some(link.account_id);
+    let shares = link.state == LinkState::Confirmed && !link.companion;
+    let account_id = shares.then_some(link.account_id);
     let params = params![venue_id, now, link.ticket_id, account_id, link.id];
-    let tickets: Vec<TicketFacts> = tx.fetch_all(sql, params).await?;
+    let tickets = gather(tx.fetch_all(sql, params).await?);
     Ok(tickets.into_iter().filter(|ticket| link.covers(ticket, now)).collect())
 }
 

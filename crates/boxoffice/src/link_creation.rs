@@ -150,7 +150,7 @@ impl BoxOffice {
             .read("link.ticket_to_link", |tx| {
                 Box::pin(async move {
                     let device = device::find_working(tx, device_id).await?;
-                    let ticket = ticket::facts_by_code(tx, code).await?;
+                    let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
                     let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
                     Ok(check(tx, &device, &ticket, now).await?.1)
                 })
@@ -295,7 +295,7 @@ async fn check(
     if ticket.venue_id != device.venue_id || !event.is_tonight(now) {
         return Err(LinkRefusal::OtherEvent.into());
     }
-    if ticket.redeemed && !inside {
+    if ticket.redeemed() && !inside {
         return Err(LinkRefusal::AlreadyRedeemed.into());
     }
     if link::holding(tx, ticket.id).await?.is_some() {

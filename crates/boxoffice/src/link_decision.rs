@@ -20,6 +20,8 @@ handfast_store::text_enum! {
     pub enum Decision {
         /// It was my palm.
         Confirm = "confirm",
+        /// It was somebody's who came along: it enters with that ticket alone.
+        Companion = "companion",
         /// I want it gone.
         Undo = "undo",
     }
@@ -88,8 +90,14 @@ impl BoxOffice {
                     }
                     let own = holder.account_id == Some(link.account_id);
                     match (decision, own) {
-                        (Decision::Confirm, true) => confirm(tx, &link, now).await.map(|()| None),
-                        (Decision::Confirm, false) => Ok(None),
+                        (Decision::Confirm, true) => {
+                            let companion = is_another_person(tx, &link).await?;
+                            confirm(tx, &link, companion, now).await.map(|()| None)
+                        }
+                        (Decision::Companion, true) => {
+                            confirm(tx, &link, true, now).await.map(|()| None)
+                        }
+                        (Decision::Confirm | Decision::Companion, false) => Ok(None),
                         (Decision::Undo, own) => {
                             mail_key::use_up(tx, key, KeyPurpose::LinkDecision, now).await?;
                             if own {
@@ -114,7 +122,8 @@ impl BoxOffice {
             .transaction("link.confirm", |tx| {
                 Box::pin(async move {
                     let link = link::find_own(tx, account_id, id).await?;
-                    confirm(tx, &link, now).await
+                    let companion = is_another_person(tx, &link).await?;
+                    confirm(tx, &link, companion, now).await
                 })
             })
             .await
@@ -163,7 +172,7 @@ impl BoxOffice {
         let moved = self.store.transaction("link.move", |tx| {
             Box::pin(async move {
                 let link = link::find_own(tx, account_id, id).await?;
-                let ticket = ticket::facts_by_code(tx, code).await?;
+                let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
                 let ticket = ticket.filter(|ticket| ticket.company_id == link.company_id);
                 let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
                 check_move(tx, &link, &ticket, now).await?;
@@ -234,11 +243,24 @@ async fn asked_about(tx: &mut Tx<'_>, key: &str, now: Timestamp) -> Result<(KeyH
     Ok((holder, link::find(tx, link_id).await?))
 }
 
-async fn confirm(tx: &mut Tx<'_>, link: &LinkFacts, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE links SET state = 'confirmed', confirmed_at = $2
+async fn confirm(tx: &mut Tx<'_>, link: &LinkFacts, companion: bool, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE links SET state = 'confirmed', confirmed_at = $2, companion = $3
                WHERE id = $1 AND state = 'pending'";
-    tx.execute(sql, params![link.id, now]).await?;
+    tx.execute(sql, params![link.id, now, companion]).await?;
     Ok(())
+}
+
+/// Whether a link's palm cannot be the holder's own: nobody has two left hands, and the vault knows
+/// no palm twice, so the palm of a side that the account has confirmed already is a companion's,
+/// whatever was clicked.
+async fn is_another_person(tx: &mut Tx<'_>, link: &LinkFacts) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM links k
+               JOIN link_palms p ON p.link_id = k.id
+               JOIN link_palms q ON q.link_id = $1 AND q.side = p.side
+               WHERE k.account_id = $2 AND k.id <> $1 AND k.state = 'confirmed'
+                 AND NOT k.companion";
+    let (same_side,): (i64,) = tx.fetch_one(sql, params![link.id, link.account_id]).await?;
+    Ok(same_side > 0)
 }
 
 /// Takes a ticket from a link of another account, if the link still holds one of this holder's.
@@ -256,7 +278,7 @@ async fn check_move(
     now: Timestamp,
 ) -> Result<()> {
     check_ticket(ticket, now)?;
-    if ticket.redeemed {
+    if ticket.redeemed() {
         return Err(LinkRefusal::AlreadyRedeemed.into());
     }
     match link::holding(tx, ticket.id).await? {

@@ -20,6 +20,8 @@ handfast_store::text_enum! {
         Paid = "paid",
         /// Cancelled, refunded or never paid.
         Cancelled = "cancelled",
+        /// Staff must approve it first.
+        Unapproved = "unapproved",
     }
 }
 
@@ -86,14 +88,15 @@ impl BoxOffice {
                 Box::pin(async move {
                     account::find(tx, order.account_id).await?;
                     tx.execute(
-                        "INSERT INTO orders (id, company_id, account_id, state, created_at)
-                         VALUES ($1, $2, $3, $4, $5)",
+                        "INSERT INTO orders (id, company_id, account_id, state, created_at,
+                                             changed_at)
+                         VALUES ($1, $2, $3, $4, $5, $5)",
                         params![order.id, order.company_id, order.account_id, order.state, now],
                     )
                     .await?;
                     for ticket in tickets {
                         check_seller(tx, order, ticket.event_id).await?;
-                        ticket::insert(tx, ticket).await?;
+                        ticket::insert(tx, ticket, now).await?;
                     }
                     Ok::<_, BoxOfficeError>(())
                 })
@@ -112,11 +115,13 @@ impl BoxOffice {
         id: OrderId,
         state: OrderState,
     ) -> Result<()> {
+        let now = self.now();
         self.store
             .transaction("order.set_state", |tx| {
                 Box::pin(async move {
-                    let sql = "UPDATE orders SET state = $3 WHERE id = $1 AND company_id = $2";
-                    match tx.execute(sql, params![id, company_id, state]).await? {
+                    let sql = "UPDATE orders SET state = $3, changed_at = $4
+                               WHERE id = $1 AND company_id = $2";
+                    match tx.execute(sql, params![id, company_id, state, now]).await? {
                         0 => Err(BoxOfficeError::Unknown(Thing::Order)),
                         _ => Ok(()),
                     }
@@ -151,6 +156,10 @@ impl BoxOffice {
             product: check_name("a product's name", new.product)?,
             code: TicketCode::new(&*self.random),
             state: crate::TicketState::Valid,
+            party_size: 1,
+            valid_from: None,
+            valid_until: None,
+            addon_to: None,
         })
     }
 }

@@ -3,18 +3,17 @@
 use handfast_model::{DeviceId, PairwiseToken, Timestamp};
 use handfast_store::Tx;
 
-use crate::admission::{Decided, door_at, entry_of};
-use crate::judgement::{Door, Judgement, judge};
+use crate::admission::entry_of;
+use crate::attempt::{Decided, shown};
+use crate::judgement::{Door, Judgement, Trace, judge};
 use crate::link::LinkFacts;
 use crate::ticket::TicketFacts;
-use crate::{
-    Biometrics, BoxOffice, Entry, Outcome, PEOPLE_AT_ONCE_MAX, Reason, Result, device, link,
-};
+use crate::{Biometrics, BoxOffice, Entry, Outcome, Reason, Result, device, door, link, ticket};
 
 /// What a recognised palm may do at a door now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PalmCandidates {
-    /// How many people may enter, at most [`PEOPLE_AT_ONCE_MAX`].
+    /// How many people may enter, at most [`crate::PEOPLE_AT_ONCE_MAX`].
     pub available: u8,
     /// Why nobody may, where `available` is 0.
     pub turned: Option<Turned>,
@@ -48,12 +47,13 @@ impl BoxOffice {
             .read("admission.candidates", |tx| {
                 Box::pin(async move {
                     let device = device::find_working(tx, device_id).await?;
-                    let door = door_at(tx, &device, now).await?;
-                    let decided = decide(tx, token, 1, &door, now).await?;
+                    let door = door::at(tx, &device, None, now).await?;
+                    let mut trace = Trace::default();
+                    let decided = decide(tx, token, 1, &door, now, &mut trace).await?;
                     let turned = match decided.judgement {
-                        Judgement { outcome, reason: Some(reason) } => {
+                        Judgement { outcome, reason: Some(reason), .. } => {
                             let ticket = decided.ticket.as_ref();
-                            let ticket = ticket.filter(|ticket| ticket.redeemed);
+                            let ticket = ticket.filter(|ticket| ticket.redeemed());
                             let previous = match ticket {
                                 Some(ticket) => entry_of(tx, ticket.id).await?,
                                 None => None,
@@ -76,12 +76,18 @@ pub(crate) async fn decide(
     people: u8,
     door: &Door,
     now: Timestamp,
+    trace: &mut Trace,
 ) -> Result<Decided> {
     let Some(link) = link::find_by_venue_token(tx, door.venue_id, token).await? else {
         return Ok(Decided::without_ticket(Outcome::Invalid, Reason::NotRecognised));
     };
-    let tickets = link::tickets_at_door(tx, &link, door.venue_id, now).await?;
-    Ok(choose(&link, tickets, people, door, now))
+    let mut tickets = link::tickets_at_door(tx, &link, door.venue_id, now).await?;
+    if door.open.iter().any(|event| !event.questions.is_empty()) {
+        for ticket in &mut tickets {
+            ticket::add_answered(tx, ticket).await?;
+        }
+    }
+    Ok(choose(&link, tickets, people, door, now, trace))
 }
 
 /// Takes the first tickets that are good, the link's own before the account's others.
@@ -91,46 +97,57 @@ fn choose(
     people: u8,
     door: &Door,
     now: Timestamp,
+    trace: &mut Trace,
 ) -> Decided {
     let Some(first) = tickets.first().cloned() else {
         return Decided::without_ticket(Outcome::Invalid, Reason::NoTicket);
     };
-    let first_judgement = judge_palm(&first, door, now);
-    let mut good: Vec<TicketFacts> = tickets
-        .into_iter()
-        .filter(|ticket| judge_palm(ticket, door, now) == Judgement::OK)
-        .collect();
-    let available = good.len().min(usize::from(PEOPLE_AT_ONCE_MAX));
-    let available = u8::try_from(available).unwrap_or(PEOPLE_AT_ONCE_MAX);
-    let refused = |judgement, ticket| Decided {
-        judgement,
-        ticket: Some(ticket),
-        admitted: Vec::new(),
-        available,
-        link_id: None,
-    };
-    if good.is_empty() {
+    let first_judgement = judge_palm(&first, door, now, trace);
+    let mut good: Vec<(TicketFacts, Judgement)> = Vec::new();
+    for ticket in tickets {
+        let judgement = judge_palm(&ticket, door, now, &mut Trace::default());
+        if judgement.is_ok() {
+            good.push((ticket, judgement));
+        }
+    }
+    let room: u32 = good.iter().map(|(_, judgement)| judgement.room).sum();
+    let available = shown(room);
+    let refused =
+        |judgement, ticket| Decided { ticket: Some(ticket), available, ..Decided::of(judgement) };
+    let Some((own, judgement)) = good.first().cloned() else {
         return refused(first_judgement, first);
-    }
+    };
     if people > available {
-        let fewer = Judgement::refused(Outcome::Incomplete, Reason::FewerAvailable);
-        return refused(fewer, good.swap_remove(0));
+        return refused(Judgement::refused(Outcome::Incomplete, Reason::FewerAvailable), own);
     }
-    good.truncate(usize::from(people));
     Decided {
-        judgement: Judgement::OK,
-        ticket: good.first().cloned(),
-        admitted: good,
+        judgement,
+        ticket: Some(own),
+        passing: share_out(good, u32::from(people)),
         available,
         link_id: Some(link.id),
     }
 }
 
+/// Puts people on tickets, as many on each as have room.
+fn share_out(good: Vec<(TicketFacts, Judgement)>, people: u32) -> Vec<(TicketFacts, u32)> {
+    let mut left = people;
+    let mut passing = Vec::new();
+    for (ticket, judgement) in good {
+        let here = left.min(judgement.room);
+        left -= here;
+        if here > 0 {
+            passing.push((ticket, here));
+        }
+    }
+    passing
+}
+
 /// As a code would be judged, but nothing biometric runs where it is forbidden, even if the vault
 /// should still know the palm.
-fn judge_palm(ticket: &TicketFacts, door: &Door, now: Timestamp) -> Judgement {
+fn judge_palm(ticket: &TicketFacts, door: &Door, now: Timestamp, trace: &mut Trace) -> Judgement {
     if ticket.biometrics == Biometrics::Forbidden {
         return Judgement::refused(Outcome::Rules, Reason::NoBiometrics);
     }
-    judge(ticket, door, now)
+    judge(ticket, door, now, trace)
 }

@@ -5,9 +5,16 @@ use handfast_store::{Migration, Migrations};
 /// All released steps. A step never changes once released; the next one corrects it.
 pub(crate) const MIGRATIONS: Migrations = Migrations {
     service: "boxoffice",
-    steps: &[Migration {
-        version: 1,
-        name: "first tables",
-        sql: include_str!("../migrations/0001_first_tables.sql"),
-    }],
+    steps: &[
+        Migration {
+            version: 1,
+            name: "first tables",
+            sql: include_str!("../migrations/0001_first_tables.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "admission in full",
+            sql: include_str!("../migrations/0002_admission.sql"),
+        },
+    ],
 };

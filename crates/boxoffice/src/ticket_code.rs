@@ -13,18 +13,37 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::base32;
+use crate::ticket::HASHED_CODE_PREFIX;
 
 const PREFIX: &str = "HF1.";
 /// 128 bits: nobody finds a valid code by trying.
 const RANDOM_BYTES: usize = 16;
 const BODY_DIGITS: usize = 26;
 const CHECK_DIGITS: usize = 4;
+/// Fewer characters could be tried through by anybody.
+const IMPORTED_LEN_MIN: usize = 8;
+/// As much as a scanned text is looked at.
+const TEXT_LEN_MAX_IMPORTED: usize = 512;
 /// The longest text looked at: a QR code of another kind may hold kilobytes.
 const TEXT_LEN_MAX: usize = 64;
 
 /// A well-formed ticket code in its canonical spelling. Whoever has it enters, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TicketCode(String);
+
+handfast_store::text_enum! {
+    /// Which codes open the gate for a ticket.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(into = "&'static str", try_from = "String")]
+    pub enum CodeKind {
+        /// Its static random code.
+        Static = "static",
+        /// That, and a signed one.
+        Signed = "signed",
+        /// Its rotating code alone.
+        Rotating = "rotating",
+    }
+}
 
 /// Why a text is no ticket code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -49,6 +68,29 @@ impl TicketCode {
         let body = base32::encode(&bytes);
         let check = check_digits(&body);
         Self(format!("{PREFIX}{body}{check}"))
+    }
+
+    /// A code that another system made, for a ticket that comes from there.
+    ///
+    /// # Errors
+    /// [`CodeError::Malformed`] for one that is too short to be a secret, too long to be scanned,
+    /// has spaces at its ends or control characters, or begins like one of ours without being one.
+    pub fn imported(text: &str) -> Result<Self, CodeError> {
+        let fits = (IMPORTED_LEN_MIN..=TEXT_LEN_MAX_IMPORTED).contains(&text.len());
+        if !fits
+            || text.starts_with(HASHED_CODE_PREFIX)
+            || text.trim() != text
+            || text.chars().any(char::is_control)
+        {
+            return Err(CodeError::Malformed);
+        }
+        match text.parse::<Self>() {
+            Err(CodeError::Foreign) if !text.to_ascii_uppercase().starts_with("HF") => {
+                Ok(Self(text.to_owned()))
+            }
+            Err(CodeError::Foreign) => Err(CodeError::Malformed),
+            own => own,
+        }
     }
 
     /// The code as it is printed.
@@ -106,8 +148,9 @@ impl ToParam for TicketCode {
 }
 
 impl FromColumn for TicketCode {
+    /// As it was stored: our own spelling, or another system's whatever it is.
     fn from_cell(cell: &Cell<'_>) -> Result<Option<Self>, StoreError> {
-        cell.parsed("a ticket code")
+        Ok(String::from_cell(cell)?.map(Self))
     }
 }
 

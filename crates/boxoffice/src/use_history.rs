@@ -69,7 +69,7 @@ impl BoxOffice {
 
 const ENTRIES: &str = "SELECT n.at, 'entered' AS kind, v.name AS venue_name, g.name AS gate_name,
            l.name AS lane_name, e.name AS event_name, t.product, n.method
-    FROM entries n
+    FROM passages n
     JOIN admissions a ON a.id = n.admission_id
     JOIN tickets t ON t.id = n.ticket_id
     JOIN events e ON e.id = n.event_id
@@ -77,7 +77,8 @@ const ENTRIES: &str = "SELECT n.at, 'entered' AS kind, v.name AS venue_name, g.n
     LEFT JOIN gates g ON g.id = a.gate_id
     LEFT JOIN lanes l ON l.id = a.lane_id
     LEFT JOIN links k ON k.id = n.link_id
-    WHERE t.account_id = $1 OR k.account_id = $1
+    WHERE (t.account_id = $1 OR k.account_id = $1)
+      AND n.passing = 'entry' AND n.annulled_at IS NULL
     ORDER BY n.at DESC LIMIT $2";
 
 const LINKS: &str = "SELECT k.created_at AS at, 'linked' AS kind, v.name AS venue_name,

@@ -52,7 +52,7 @@ test_on_both_engines! {
         let counts = tally(outcomes);
         assert_eq!(counts[&Outcome::Ok], 1);
         assert_eq!(counts[&Outcome::AlreadyRedeemed], SCANS - 1);
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 1);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 1);
         assert_eq!(night.count("SELECT COUNT(*) FROM admissions").await, SCANS as i64);
     }
 
@@ -79,7 +79,7 @@ test_on_both_engines! {
         let counts = tally(outcomes);
         assert_eq!(counts[&Outcome::Ok], 1);
         assert_eq!(counts[&Outcome::AlreadyRedeemed], 2 * EACH - 1);
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 1);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 1);
     }
 
     async fn a_repeated_request_gets_its_first_answer(store: Store) {
@@ -105,7 +105,7 @@ test_on_both_engines! {
         let presented = Presented::Code(other.code.as_str());
         let reused = night.office.admit(&AdmissionRequest { presented, ..request }).await;
         assert!(matches!(reused, Err(BoxOfficeError::NonceReused)), "{reused:?}");
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 1);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 1);
         assert_eq!(night.count("SELECT COUNT(*) FROM admissions").await, 3);
     }
 
@@ -300,8 +300,10 @@ test_on_both_engines! {
             .store()
             .transaction("test.force", |tx| Box::pin(async move {
                 tx.execute(
-                    "INSERT INTO entries (ticket_id, number, admission_id, event_id, method, at)
-                     SELECT ticket_id, number, admission_id, event_id, method, at FROM entries",
+                    "INSERT INTO passages (ticket_id, list_id, number, passing, people, admission_id,
+                                            event_id, method, at, changed_at)
+                     SELECT ticket_id, list_id, number, passing, people, admission_id, event_id,
+                            method, at, changed_at FROM passages",
                     handfast_store::params![],
                 ).await
             }))

@@ -85,7 +85,7 @@ test_on_both_engines! {
         };
         let refused = night.office.admit(&request).await;
         assert!(matches!(refused, Err(BoxOfficeError::ApiKey)), "{refused:?}");
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 0);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 0);
     }
 
     async fn things_of_different_venues_do_not_combine(store: Store) {

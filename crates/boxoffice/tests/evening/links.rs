@@ -384,4 +384,33 @@ test_on_both_engines! {
         assert_eq!(entered.len(), 2);
         assert_eq!(entered[0].gate_name.as_deref(), Some("North gate"));
     }
+
+    async fn a_companions_palm_enters_with_its_own_ticket_alone(store: Store) {
+        let night = Night::begin(store).await;
+        let own = night.ticket(&night.ada).await;
+        let second = night.ticket(&night.ada).await;
+        let third = night.ticket(&night.ada).await;
+        let confirm = async |palm: u8, ticket, decision| {
+            night.clock.advance(Duration::from_secs(1));
+            night.link(ticket, palm, Scope::Venue).await;
+            let key = night.newest_key(&night.ada).await;
+            night.office.decide_link(&key, decision).await.unwrap();
+            night.reconcile().await;
+        };
+        confirm(1, &second, Decision::Companion).await;
+        confirm(2, &own, Decision::Confirm).await;
+        // Nobody has two left hands: whatever the holder clicks, this is another person's.
+        confirm(3, &third, Decision::Confirm).await;
+        let links = night.office.links(night.ada.id).await.unwrap();
+        let companions: Vec<bool> = links.iter().rev().map(|link| link.companion).collect();
+        assert_eq!(companions, [true, false, true]);
+        let shops = links.iter().filter(|link| link.covers_shops_until(night.red_rocks.venue.id).is_some());
+        assert_eq!(shops.count(), 1, "only the holder's own palm pays");
+        let tickets = [night.ticket(&night.ada).await, night.ticket(&night.ada).await];
+        night.reconcile().await;
+        assert_eq!(night.hover(&night.red_rocks, 1, 2).await.outcome, Outcome::Incomplete);
+        assert_eq!(night.hover(&night.red_rocks, 3, 1).await.people, 1);
+        assert_eq!(night.hover(&night.red_rocks, 2, 3).await.people, 3, "own and {tickets:?}");
+        assert_eq!(night.hover(&night.red_rocks, 1, 1).await.people, 1);
+    }
 }

@@ -5,10 +5,14 @@
 
 mod admission;
 mod arming;
+mod check_in_lists;
+mod codes;
 mod console;
+mod csv;
 mod devices;
 mod links;
 mod night;
 mod oracle;
 mod palm_entry;
+mod partitions;
 mod sign_in;

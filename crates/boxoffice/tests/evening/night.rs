@@ -120,6 +120,11 @@ impl Night {
         self.order(account, &[&self.tonight]).await.remove(0)
     }
 
+    pub fn now(&self) -> Timestamp {
+        use handfast_model::Clock;
+        self.clock.now()
+    }
+
     pub fn nonce(&self) -> String {
         format!("nonce-{:08}", self.nonces.fetch_add(1, Ordering::SeqCst))
     }

@@ -120,6 +120,8 @@ struct ModelLink {
     active_from: Timestamp,
     until: Timestamp,
     confirmed: bool,
+    /// Somebody who came along: confirmed while another palm of the account was.
+    companion: bool,
     living: bool,
     /// The vault still has the palm.
     stored: bool,
@@ -178,6 +180,19 @@ impl Model {
         }
     }
 
+    /// Whether a link's palm is another person's than the account's own: here all are left hands.
+    fn companion(&self, id: LinkId) -> bool {
+        let account = self.links.iter().find(|link| link.id == id).unwrap().account;
+        let own = |link: &ModelLink| {
+            link.id != id
+                && link.account == account
+                && link.living
+                && link.confirmed
+                && !link.companion
+        };
+        self.links.iter().any(own)
+    }
+
     fn scan(&mut self, number: usize, place: usize) -> Answer {
         let (outcome, reason) = self.judge(number, place);
         self.tickets[number].entered |= outcome == Outcome::Ok;
@@ -192,7 +207,8 @@ impl Model {
             .links
             .iter()
             .any(|other| other.living && other.id != link.id && other.ticket == number);
-        let shared = link.confirmed && ticket.account == link.account && !held_by_other;
+        let shared =
+            link.confirmed && !link.companion && ticket.account == link.account && !held_by_other;
         let in_scope = match link.scope {
             Scope::Event => ticket.event == self.tickets[link.ticket].event,
             Scope::Venue => self.event_places[ticket.event] == link.place,
@@ -356,7 +372,7 @@ impl Evening {
             .store()
             .read("test.entries", |tx| {
                 Box::pin(
-                    async move { tx.fetch_all("SELECT ticket_id FROM entries", params![]).await },
+                    async move { tx.fetch_all("SELECT ticket_id FROM passages", params![]).await },
                 )
             })
             .await;
@@ -460,6 +476,7 @@ impl Evening {
                     active_from: if inside { event.ends_at } else { now },
                     until: if scope == Scope::Event { event.ends_at } else { now + year },
                     confirmed: false,
+                    companion: false,
                     living: true,
                     stored: true,
                 };
@@ -472,7 +489,9 @@ impl Evening {
         let Some(link) = self.model.living(palm) else { return };
         let (id, account) = (link.id, self.account(link.account).id);
         self.night.office.confirm_link(account, id).await.unwrap();
+        let companion = self.model.companion(id);
         let link = self.model.links.iter_mut().find(|link| link.id == id).unwrap();
+        link.companion |= !link.confirmed && companion;
         link.confirmed = true;
     }
 
@@ -532,7 +551,7 @@ impl Evening {
     async fn end(self) {
         self.check_entries().await;
         let double = "SELECT COUNT(*) FROM
-                      (SELECT ticket_id FROM entries GROUP BY ticket_id HAVING COUNT(*) > 1) AS d";
+                      (SELECT ticket_id FROM passages GROUP BY ticket_id HAVING COUNT(*) > 1) AS d";
         assert_eq!(self.night.count(double).await, 0);
         let stored = self.model.links.iter().filter(|link| link.stored).count();
         let palms = self.night.count("SELECT COUNT(*) FROM link_palms").await;

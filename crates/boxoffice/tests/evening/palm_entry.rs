@@ -65,7 +65,7 @@ test_on_both_engines! {
                    (Outcome::Incomplete, Some(Reason::FewerAvailable), 0, 7));
         assert_eq!(night.hover(&night.red_rocks, 7, 7).await.people, 7);
         assert_eq!(night.hover(&night.red_rocks, 7, 1).await.outcome, Outcome::AlreadyRedeemed);
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 10);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 10);
 
         for people in [0, 9] {
             let request = AdmissionRequest {
@@ -95,7 +95,7 @@ test_on_both_engines! {
         assert_eq!(night.hover(&night.red_rocks, 1, 2).await.people, 2);
         assert_eq!(night.hover(&night.red_rocks, 2, 1).await.outcome, Outcome::Ok);
         assert_eq!(night.hover(&night.red_rocks, 1, 1).await.outcome, Outcome::AlreadyRedeemed);
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 3);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 3);
     }
 
     async fn two_confirmed_palms_share_what_is_free_exactly(store: Store) {
@@ -121,7 +121,7 @@ test_on_both_engines! {
             entered += task.await.unwrap();
         }
         assert_eq!(entered, 7);
-        assert_eq!(night.count("SELECT COUNT(*) FROM entries").await, 7);
+        assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 7);
     }
 
     async fn strangers_and_lookalikes_leave_no_identifier(store: Store) {

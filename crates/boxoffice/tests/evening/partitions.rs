@@ -1,0 +1,340 @@
+//! Lanes that decide alone, over random partitions.
+//!
+//! Goal: whatever the order of scans, cuts, syncs, repeated messages and wrong clocks, in the end
+//! the hub has every passage that any lane allowed exactly once, every lane has the hub's books, and
+//! the report names exactly the entries beyond a ticket's right.
+//! A failure: a passage lost or doubled in the books; a double while every lane concerned was
+//! connected and had copied; a report that differs from the oracle's, or by the order of the
+//! queues' arrival.
+//! Not a failure: an entry beyond a ticket's right during a partition, for it is reported.
+//! Nondeterminism: none; a seed is a partition, time is moved by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use handfast_boxoffice::{
+    AdmissionRequest, AdmissionTerms, DeviceKind, Direction, LaneOffice, NewDevice, Outcome,
+    Presented, Ticket,
+};
+use handfast_model::{DeviceId, Duration, ManualClock, Random, SeededRandom, TicketId, Timestamp};
+use handfast_store::testing::{Engine, run};
+use handfast_store::{Store, test_on_both_engines};
+
+use crate::night::Night;
+
+const LANES: usize = 3;
+const TICKETS: usize = 6;
+const STEPS: usize = 24;
+
+struct Lane {
+    device: DeviceId,
+    office: LaneOffice,
+    own_clock: Arc<ManualClock>,
+    connected: bool,
+    /// A queue whose acknowledgement was lost.
+    unacknowledged: bool,
+}
+
+struct Field {
+    night: Night,
+    lanes: Vec<Lane>,
+}
+
+impl Field {
+    async fn begin(store: Store) -> Self {
+        let night = Night::begin(store).await;
+        let place = &night.red_rocks;
+        let gate = night.office.create_gate(place.venue.id, None, "Plaza").await.unwrap();
+        let mut lanes = Vec::new();
+        for (number, skew_hours) in [0, 1, -1].into_iter().enumerate() {
+            let name = format!("Lane {number}");
+            let lane =
+                night.office.create_lane(gate.id, &name, Direction::Left, &[]).await.unwrap();
+            let new = NewDevice {
+                venue_id: place.venue.id,
+                name: &name,
+                kind: DeviceKind::Scanner,
+                mode: None,
+                lane_id: Some(lane.id),
+                shop_reference: None,
+                paired_with: None,
+            };
+            let device = night.office.register_device(&new).await.unwrap().0;
+            let skew = Duration::from_hours(skew_hours);
+            let own_clock = Arc::new(ManualClock::at(night.now() + skew));
+            let random = Arc::new(SeededRandom::new(number as u64));
+            let own = Store::connect("sqlite::memory:").await.unwrap();
+            let office = LaneOffice::open(own, own_clock.clone(), random).await.unwrap();
+            lanes.push(Lane { device, office, own_clock, connected: true, unacknowledged: false });
+        }
+        Self { night, lanes }
+    }
+
+    fn advance(&self, by: Duration) {
+        self.night.clock.advance(by);
+        for lane in &self.lanes {
+            lane.own_clock.advance(by);
+        }
+    }
+
+    /// Hands over what is queued, and copies what is new.
+    async fn sync(&mut self, number: usize, lose_answer: bool) {
+        let lane = &mut self.lanes[number];
+        if let Some(queue) = lane.office.queue().await.unwrap() {
+            let sent = serde_json::to_string(&queue).unwrap();
+            let received = serde_json::from_str(&sent).unwrap();
+            self.night.office.merge_lane(lane.device, &received).await.unwrap();
+            lane.unacknowledged = lose_answer;
+            if lose_answer {
+                return;
+            }
+            lane.office.acknowledge(&queue).await.unwrap();
+        }
+        let since = lane.office.copied_until().await.unwrap();
+        let copy = self.night.office.lane_copy(lane.device, since).await.unwrap();
+        let copy = serde_json::from_str(&serde_json::to_string(&copy).unwrap()).unwrap();
+        lane.office.apply(&copy).await.unwrap();
+    }
+
+    /// As the lane's program does: the hub decides while it answers, the lane itself otherwise.
+    async fn scan(&self, number: usize, ticket: &Ticket, answer_lost: bool) -> Outcome {
+        let lane = &self.lanes[number];
+        let nonce = self.night.nonce();
+        let presented = Presented::Code(ticket.code.as_str());
+        let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented };
+        if lane.connected {
+            let verdict = self.night.office.admit(&request).await.unwrap();
+            if !answer_lost {
+                return verdict.outcome;
+            }
+        }
+        lane.office.admit(&request, AdmissionTerms::default()).await.unwrap().outcome
+    }
+}
+
+fn below(random: &SeededRandom, bound: u64) -> usize {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    usize::try_from(u64::from_le_bytes(bytes) % bound).unwrap()
+}
+
+/// What was let in, by the oracle: how many people each ticket brought, at whatever lane.
+type Allowed = BTreeMap<TicketId, u32>;
+
+async fn partition(field: &mut Field, seed: u64) -> (usize, usize) {
+    let random = SeededRandom::new(seed);
+    let tickets: Vec<Ticket> = {
+        let mut tickets = Vec::new();
+        for _ in 0..TICKETS {
+            tickets.push(field.night.ticket(&field.night.ada).await);
+        }
+        tickets
+    };
+    for number in 0..LANES {
+        field.sync(number, false).await;
+    }
+    let mut allowed = Allowed::new();
+    let mut ever_cut = false;
+    for _ in 0..STEPS {
+        field.advance(Duration::from_millis(200 + below(&random, 3_000) as i64));
+        let lane = below(&random, LANES as u64);
+        match below(&random, 10) {
+            0 => {
+                field.lanes[lane].connected = false;
+                ever_cut = true;
+            }
+            1 => {
+                field.lanes[lane].connected = true;
+                field.sync(lane, below(&random, 3) == 0).await;
+            }
+            2 if field.lanes[lane].connected => field.sync(lane, false).await,
+            _ => {
+                let ticket = &tickets[below(&random, TICKETS as u64)];
+                // An answer that is lost on its way is a partition, too.
+                let lost = field.lanes[lane].connected && below(&random, 20) == 0;
+                ever_cut |= lost;
+                let before = allowed.get(&ticket.id).copied().unwrap_or(0);
+                let outcome = field.scan(lane, ticket, lost).await;
+                if outcome == Outcome::Ok {
+                    allowed.insert(ticket.id, before + 1);
+                }
+            }
+        }
+    }
+    heal(field).await;
+    let doubles = check(field, &tickets, &allowed).await;
+    assert!(ever_cut || doubles == 0, "seed {seed}: {doubles} doubles while connected");
+    (allowed.len(), doubles)
+}
+
+/// Everybody is connected again and hands over; in the end all copy what all brought.
+async fn heal(field: &mut Field) {
+    field.advance(Duration::from_secs(1));
+    for round in 0..2 {
+        for number in 0..LANES {
+            field.lanes[number].connected = true;
+            field.sync(number, false).await;
+        }
+        field.advance(Duration::from_secs(i64::from(round == 0)));
+    }
+}
+
+async fn check(field: &Field, tickets: &[Ticket], allowed: &Allowed) -> usize {
+    let night = &field.night;
+    let company = night.red_rocks.company.id;
+    let report = night.office.double_entries(company, night.tonight.id).await.unwrap();
+    let mut doubles = 0;
+    for ticket in tickets {
+        let wanted = allowed.get(&ticket.id).copied().unwrap_or(0);
+        let recorded = night.office.ticket_history(company, ticket.id).await.unwrap();
+        let people: u32 = recorded.passages.iter().map(|passage| passage.people).sum();
+        assert_eq!(people, wanted, "lost or doubled in the books");
+        let reported = report.iter().filter(|double| double.ticket_id == ticket.id);
+        let reported: u32 = reported.map(|double| double.people_too_many).sum();
+        assert_eq!(reported, wanted.saturating_sub(1), "the report");
+        doubles += reported as usize;
+        // Who has entered anywhere enters nowhere again.
+        if wanted > 0 {
+            for lane in &field.lanes {
+                let nonce = night.nonce();
+                let presented = Presented::Code(ticket.code.as_str());
+                let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented };
+                let verdict = lane.office.admit(&request, AdmissionTerms::default()).await.unwrap();
+                assert_eq!(verdict.outcome, Outcome::AlreadyRedeemed, "a lane has other books");
+            }
+        }
+    }
+    doubles
+}
+
+fn play(seeds: std::ops::Range<u64>) {
+    run(Engine::Sqlite, |store| async move {
+        let mut field = Field::begin(store).await;
+        let (mut entered, mut doubles) = (0, 0);
+        for seed in seeds.clone() {
+            let (some, twice) = partition(&mut field, seed).await;
+            entered += some;
+            doubles += twice;
+        }
+        println!(
+            "{} partitions: {entered} tickets entered, {doubles} admitted twice, all reported",
+            seeds.end - seeds.start
+        );
+        assert!(doubles > 0, "partitions that double nothing test nothing");
+    });
+}
+
+#[test]
+fn partitions_lose_and_double_nothing_unreported() {
+    play(0..40);
+}
+
+/// `make soak`: thousands of them.
+#[test]
+#[ignore = "minutes; run with --ignored"]
+fn thousands_of_partitions_lose_and_double_nothing_unreported() {
+    play(1_000..4_000);
+}
+
+test_on_both_engines! {
+    async fn the_report_is_the_same_whichever_queue_comes_first(store: Store) {
+        let mut field = Field::begin(store).await;
+        let mut reports = Vec::new();
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            let ticket = field.night.ticket(&field.night.ada).await;
+            for number in 0..LANES {
+                field.lanes[number].connected = true;
+                field.sync(number, false).await;
+                field.lanes[number].connected = false;
+            }
+            for number in 0..LANES {
+                field.advance(Duration::from_secs(5));
+                assert_eq!(field.scan(number, &ticket, false).await, Outcome::Ok);
+            }
+            for number in order {
+                field.sync(number, false).await;
+            }
+            let company = field.night.red_rocks.company.id;
+            let report = field.night.office.double_entries(company, field.night.tonight.id).await;
+            let report = report.unwrap().into_iter().filter(|double| double.ticket_id == ticket.id);
+            let lanes: Vec<_> = report.map(|double| {
+                assert!(double.first.offline && double.second.offline);
+                (double.first.lane_name, double.second.lane_name)
+            }).collect();
+            reports.push(lanes);
+        }
+        let lane = |number: usize| Some(format!("Lane {number}"));
+        assert_eq!(reports[0], [(lane(0), lane(1)), (lane(1), lane(2))]);
+        assert_eq!(reports[0], reports[1]);
+    }
+
+    async fn a_clock_an_hour_wrong_decides_and_is_merged_rightly(store: Store) {
+        let mut field = Field::begin(store).await;
+        let tickets = [field.night.ticket(&field.night.ada).await, field.night.ticket(&field.night.ada).await];
+        for (number, ticket) in [1, 2].into_iter().zip(&tickets) {
+            field.sync(number, false).await;
+            field.lanes[number].connected = false;
+            field.advance(Duration::from_minutes(3));
+            assert_eq!(field.scan(number, ticket, false).await, Outcome::Ok);
+            let at = field.night.now();
+            field.advance(Duration::from_minutes(2));
+            field.sync(number, false).await;
+            let company = field.night.red_rocks.company.id;
+            let history = field.night.office.ticket_history(company, ticket.id).await.unwrap();
+            assert_eq!(history.passages[0].at, at, "lane {number}");
+        }
+    }
+
+    async fn a_lane_copy_holds_no_code_and_no_person(store: Store) {
+        let field = Field::begin(store).await;
+        let ticket = field.night.ticket(&field.night.ada).await;
+        let lane = &field.lanes[0];
+        let copy = field.night.office.lane_copy(lane.device, None).await.unwrap();
+        let sent = serde_json::to_string(&copy).unwrap();
+        assert_eq!(copy.ticket_count(), 1);
+        for secret in [ticket.code.as_str(), "ada@example.org", "\"ada\""] {
+            assert!(!sent.contains(secret), "{secret} leaves the hub");
+        }
+        lane.office.apply(&copy).await.unwrap();
+        let hash = sent.split("\"code_hash\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let nonce = field.night.nonce();
+        let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented: Presented::Code(hash) };
+        let verdict = lane.office.admit(&request, AdmissionTerms::default()).await.unwrap();
+        assert_eq!(verdict.outcome, Outcome::Invalid, "a hash opened the gate");
+    }
+
+    async fn a_revoked_lanes_people_are_counted_and_it_copies_no_more(store: Store) {
+        let mut field = Field::begin(store).await;
+        let ticket = field.night.ticket(&field.night.ada).await;
+        field.sync(0, false).await;
+        field.lanes[0].connected = false;
+        assert_eq!(field.scan(0, &ticket, false).await, Outcome::Ok);
+        let device = field.lanes[0].device;
+        field.night.office.revoke_device(device).await.unwrap();
+        let queue = field.lanes[0].office.queue().await.unwrap().unwrap();
+        assert_eq!(field.night.office.merge_lane(device, &queue).await.unwrap(), 1);
+        assert!(field.night.office.lane_copy(device, None).await.is_err());
+        let company = field.night.red_rocks.company.id;
+        let inside = field.night.office.occupancy(company, field.night.tonight.id).await.unwrap();
+        assert_eq!(inside.venue, 1);
+    }
+
+    async fn what_a_lane_takes_back_offline_is_taken_back_at_the_hub(store: Store) {
+        let mut field = Field::begin(store).await;
+        let ticket = field.night.ticket(&field.night.ada).await;
+        field.sync(0, false).await;
+        let lane = &field.lanes[0];
+        let nonce = field.night.nonce();
+        let presented = Presented::Code(ticket.code.as_str());
+        let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented };
+        lane.office.admit(&request, AdmissionTerms::default()).await.unwrap();
+        field.sync(0, false).await;
+        let lane = &field.lanes[0];
+        lane.office.annul(lane.device, &nonce, "did not turn").await.unwrap();
+        field.sync(0, false).await;
+        let company = field.night.red_rocks.company.id;
+        let inside = field.night.office.occupancy(company, field.night.tonight.id).await.unwrap();
+        assert_eq!(inside.venue, 0);
+        let _: Timestamp = field.night.now();
+    }
+}
