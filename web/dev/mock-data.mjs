@@ -329,3 +329,29 @@ export function view(name, language) {
   };
   return { type: 'view', simulated: true, guidance: null, ...(views[name] ?? views.welcome) };
 }
+
+export const occupancy = { venue: 4218, areas: [{ area_id: 'a1', name: 'Terrace', people: 312 }, { area_id: 'a2', name: 'Main floor', people: 3906 }] };
+const use = (minutesAgo, lane, offline) => ({ at: minutes(-minutesAgo), gate_name: 'South gate', lane_name: lane, device_name: 'Agent scan', offline });
+export const doubles = [{ ticket_id: 't1', product: 'General admission', people_too_many: 1, first: use(31, 'Lane 2', true), second: use(29, 'Lane 3', true) }];
+export const settlement = [
+  { product: 'General admission', sold: 7210, entered: 6644, beyond: 1, no_show: 566, cancelled: 84 },
+  { product: 'Terrace seat', sold: 1480, entered: 1391, beyond: 0, no_show: 89, cancelled: 12 },
+];
+export const found = [
+  { ticket_id: 't1', order_id: 'o1', reference: 'A-1041', name: 'Ada Okafor', email: 'ada@fans.example', product: 'General admission', state: 'valid', party_size: 1, entered: 1 },
+  { ticket_id: 't2', order_id: 'o2', reference: null, name: 'Ben Okafor', email: 'ben@fans.example', product: 'Terrace seat', state: 'blocked', party_size: 4, entered: 0 },
+];
+export const venueDevices = [{ device_id: 'd1', name: 'Agent scan, lane 2', kind: 'scanner', gate_name: 'South gate', lane_name: 'Lane 2', revoked: false, last_seen_at: minutes(0) }];
+const passage = (minutesAgo, lane, method, more) => ({ admission_id: `a${minutesAgo}`, at: minutes(-minutesAgo), passing: 'entry', people: 1, method, gate_name: 'South gate', lane_name: lane, device_name: 'Agent scan', offline: false, note: null, annulled_at: null, correction_by: null, ...more });
+export const history = {
+  event: consoleEvents[0],
+  product: 'General admission',
+  passages: [passage(44, 'Palm lane', 'palm', {}), passage(31, 'Lane 2', 'code', { offline: true, correction_by: 'Sam Reyes' }), passage(20, 'Lane 2', 'code', { annulled_at: minutes(-12) })],
+  refused: [{ at: minutes(-8), outcome: 'already_redeemed', reason: 'entered_before', device_name: 'Agent scan, lane 3' }],
+};
+Object.assign(admissions, {
+  choose_people: { outcome: 'incomplete', reason: 'choose_people', available: 5, people: 0, product: 'Group ticket', event_name: 'Night of the Long Echo', previous: null, questions: [] },
+  question: { outcome: 'incomplete', reason: 'question_open', available: 0, people: 0, product: 'VIP', event_name: 'Night of the Long Echo', previous: null, questions: [{ question_id: 'q1', text: 'ID checked, 21 or older?', kind: 'confirm', choices: [] }] },
+  old_code: { outcome: 'invalid', reason: 'old_rotating_code', product: null, event_name: null, previous: null, questions: [] },
+  alone: { outcome: 'ok', reason: null, people: 1, product: 'General admission', event_name: 'Night of the Long Echo', previous: null, questions: [], offline_since: minutes(-3) },
+});

@@ -10,7 +10,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import * as data from './mock-data.mjs';
 
-const DIST = join(import.meta.dirname, '../dist');
+const DIST = process.env.MOCK_DIST ?? join(import.meta.dirname, '../dist');
 const POLICY =
   "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'";
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -64,7 +64,7 @@ const routes = [
   ['POST /me/links/:id/move', ({ body }) => (body.code === 'wrong' ? problem(404, 'not-found', 'No ticket has this code; check it and try again.') : ok())],
   ['PATCH /me/links/:id', () => ok({})],
   ['DELETE /me/links/:id', () => ok({ receipt: { receipt_id: 'dr-01J9', deleted_at: new Date().toISOString(), palms: 2, statement: 'Both templates and their keys were destroyed in the vault of Rocky Mountain Tickets.' } })],
-  ['GET /link-decisions/:key', ({ path }) => (path[1] === 'old' ? problem(410, 'link-expired', 'Old.') : ok({ event_name: 'Night of the Long Echo', product: 'General admission', venue_name: 'Red Rocks Amphitheatre', created_at: new Date().toISOString(), state: 'pending' }))],
+  ['GET /link-decisions/:key', ({ path }) => (path[1] === 'old' ? problem(410, 'link-expired', 'Old.') : ok({ event_name: 'Night of the Long Echo', product: 'General admission', venue_name: 'Red Rocks Amphitheatre', created_at: new Date().toISOString(), state: path[1] === 'expired' ? 'expired' : 'pending' }))],
   ['POST /link-decisions/:key', () => ok()],
   ['GET /me/uses', () => ok(data.uses)],
   ['GET /me/wallet', () => ok(process.env.MOCK_EMPTY === '1' ? null : { ...data.wallet, palm_pay: palmPay })],
@@ -78,6 +78,16 @@ const routes = [
   ['GET /console/events', () => ok(data.consoleEvents.map((event) => ({ ...event, biometrics: biometrics[event.event_id] ?? event.biometrics })))],
   ['PATCH /console/events/:id', ({ path, body }) => ok(void (biometrics[path[2]] = body.biometrics))],
   ['GET /console/events/:id/live', () => ok(data.live())],
+  ['GET /console/events/:id/occupancy', () => ok(data.occupancy)],
+  ['GET /console/events/:id/doubles', () => ok(data.doubles)],
+  ['GET /console/events/:id/settlement', () => ok(data.settlement)],
+  ['GET /console/events/:id/tickets', () => ok(data.found)],
+  ['GET /console/events/:id/devices', () => ok(data.venueDevices)],
+  ['GET /console/tickets/:id', () => ok(data.history)],
+  ['POST /console/tickets/:id/force', () => ok(data.admissions.ok)],
+  ['POST /console/admissions/:id/correct', () => ok({ done: false })],
+  ['PATCH /console/tickets/:id', () => ok(data.history)],
+  ['POST /admissions/annul', () => ok({})],
   ['GET /device', ({ key }) => device(key)],
   ['POST /admissions', ({ body }) => ok({ ...(data.admissions[body.code] ?? data.admissions.invalid) })],
   ['GET /charges', () => ok([currentCharge(), ...data.charges].filter((charge) => charge !== null))],

@@ -43,6 +43,20 @@ const pages = [
   ['portal-decision', '/portal#/links/ok'],
   ['console', '/console', null, 'staff'],
   ['console-forbid', '/console', async (page) => page.getByRole('switch').click(), 'staff'],
+  ['console-ticket', '/console', async (page) => {
+    await page.getByTestId('search').fill('okafor');
+    await page.locator('form').filter({ has: page.getByTestId('search') }).locator('button').click();
+    await page.getByTestId('found').locator('button').first().click();
+    await page.getByTestId('uses').waitFor();
+  }, 'staff'],
+  ['console-correct', '/console', async (page) => {
+    await page.getByTestId('search').fill('okafor');
+    await page.locator('form').filter({ has: page.getByTestId('search') }).locator('button').click();
+    await page.getByTestId('found').locator('button').first().click();
+    await page.getByTestId('uses').locator('button').first().click();
+    await page.getByTestId('reason').fill('Was not here');
+  }, 'staff'],
+  ['portal-decision-expired', '/portal#/links/expired'],
   ['signin', '/portal', null, 'none'],
   ['signin-sent', '/portal#/as/ada%40fans.example', async (page) => page.locator('form button').click(), 'none'],
   ['register', '/register#/key/register'],
@@ -55,7 +69,7 @@ const pages = [
   ['register-refund', '/register#/key/register', async (page) => page.getByTestId('refund-0038').click()],
   ['register-setup', '/register#/key/nothing'],
   ['scan', '/scan#/key/scanner'],
-  ...['ok', 'already_redeemed', 'unpaid', 'invalid'].map((code) => [
+  ...['ok', 'already_redeemed', 'unpaid', 'invalid', 'choose_people', 'question', 'old_code', 'alone'].map((code) => [
     `scan-${code}`,
     '/scan#/key/scanner',
     async (page) => {

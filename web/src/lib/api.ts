@@ -81,6 +81,8 @@ export interface DeletionReceipt {
   statement: string;
 }
 
+export type LinkAnswer = 'confirm' | 'companion' | 'undo';
+
 export interface LinkDecision {
   event_name: string;
   product: string;
@@ -114,6 +116,68 @@ export interface Wallet {
   payment_methods: { id: string; label: string; default: boolean }[];
   palm_pay: 'on' | 'off';
   shops: (string | { name: string })[];
+  frozen: boolean;
+  has_pin: boolean;
+  pin_always: boolean;
+  pin_misses: number;
+  limits: { charge: Money; day: Money; week: Money };
+  loyalty: { program: string; number: string }[];
+  age: { years: number; verified_by: string; until: Time } | null;
+}
+
+/** What is agreed to when a palm may pay, as the record will name it. */
+export interface PaymentConsent {
+  version: string;
+  language: string;
+  title: string;
+  paragraphs: string[];
+  purposes: string[];
+}
+
+/** A charge whose code a phone read from a pedestal. */
+export interface PhoneCharge {
+  shop_name: string;
+  number: string | number;
+  amount: Money;
+  description: string;
+  state: ChargeState;
+  expires_at: Time;
+  receipt_url: string | null;
+  reason: string | null;
+}
+
+export interface StatementLine {
+  transfer_id: string;
+  at: Time;
+  purpose: string;
+  subject: string;
+  state: string;
+  amount: Money;
+}
+
+export interface Statement {
+  balances: Money[];
+  lines: StatementLine[];
+  next: string | null;
+}
+
+/** The sums of a shop's day. */
+export interface Day {
+  shop_name: string;
+  day: number;
+  date: string;
+  charges: number;
+  taken: Money;
+  by_credit: Money;
+  by_card: Money;
+  tips: Money;
+  discounts: Money;
+  cash: Money;
+  tax: Money;
+  refunds: number;
+  given_back: Money;
+  open: number;
+  closed_at: Time | null;
 }
 
 export interface Payment {
@@ -213,6 +277,8 @@ export interface Admission {
   note?: 'inside_already' | 'nobody_inside' | 'forced' | null;
   /** What has to be answered before anybody enters. */
   questions?: Question[];
+  /** Since when the lane decides from its own copy. */
+  offline_since?: Time;
 }
 
 /** What may be said of a scan beside its code. */
@@ -319,6 +385,24 @@ export interface Charge {
   expires_at: Time;
   receipt_url: string | null;
   reason: string | null;
+  asked: Money;
+  tip: Money;
+  cash: Money;
+  tax: Money;
+  discount: Money;
+  discount_name: string | null;
+  refunded: Money;
+  disputed: Money;
+  held: boolean;
+  hold_until: Time | null;
+  tip_of: string | null;
+}
+
+/** What a register may ask for beside an amount. */
+export interface ChargeParts {
+  lines: { name: string; quantity: number; unit_minor: number; tax_ppm: number }[];
+  tip_minor: number;
+  cash_minor: number;
 }
 
 export interface PaymentReceipt {
@@ -330,6 +414,13 @@ export interface PaymentReceipt {
   at: Time;
   state: ChargeState;
   refunded_at: Time | null;
+  refunded: Money;
+  tip: Money;
+  cash: Money;
+  tax: Money;
+  discount: Money;
+  discount_name: string | null;
+  lines: { name: string; quantity: number; total: Money; tax_ppm: number }[];
 }
 
 export interface DemoStation {
@@ -464,13 +555,39 @@ export const me = {
     call<Wallet>('POST', `/me/wallet/setup/${id(setup)}/complete`),
   removePaymentMethod: (method: string) =>
     call<unknown>('DELETE', `/me/wallet/payment-methods/${id(method)}`),
-  setPalmPay: (on: boolean) => call<unknown>('PUT', '/me/wallet/palm-pay', { on }),
+  paymentConsent: (language: string) =>
+    call<PaymentConsent>('GET', `/payment-consent/${id(language)}`),
+  /** With the text that was read: the record names it as it stood on the screen. */
+  setPalmPay: (on: boolean, read: PaymentConsent | null = null) =>
+    call<unknown>('PUT', '/me/wallet/palm-pay', {
+      on,
+      language: read?.language ?? null,
+      text_version: read?.version ?? null,
+    }),
+  chooseDefault: (method: string) =>
+    call<Wallet>('PUT', `/me/wallet/payment-methods/${id(method)}/default`),
+  setPin: (pin: string, always: boolean) =>
+    call<Wallet>('PUT', '/me/wallet/pin', { pin, always }),
+  clearPin: () => call<Wallet>('DELETE', '/me/wallet/pin'),
+  setLimits: (currency: string, charge_minor: number, day_minor: number, week_minor: number) =>
+    call<Wallet>('PUT', '/me/wallet/limits', { currency, charge_minor, day_minor, week_minor }),
+  setLoyalty: (program: string, number: string) =>
+    call<Wallet>('PUT', '/me/wallet/loyalty', { program, number }),
+  forgetLoyalty: (program: string) =>
+    call<Wallet>('DELETE', `/me/wallet/loyalty/${id(program)}`),
+  statement: (before: string | null = null) =>
+    call<Statement>(
+      'GET',
+      `/me/wallet/statement${before === null ? '' : `?before=${encodeURIComponent(before)}`}`,
+    ),
+  phoneCharge: (key: string) => call<PhoneCharge>('GET', `/me/charges/${id(key)}`),
+  payByPhone: (key: string) => call<PhoneCharge>('POST', `/me/charges/${id(key)}/pay`),
   payments: () => call<Payment[]>('GET', '/me/payments'),
 };
 
 export const linkDecisions = {
   get: (key: string) => call<LinkDecision>('GET', `/link-decisions/${id(key)}`),
-  decide: (key: string, decision: 'confirm' | 'undo') =>
+  decide: (key: string, decision: LinkAnswer) =>
     call<void>('POST', `/link-decisions/${id(key)}`, { decision }),
 };
 
@@ -520,15 +637,33 @@ export const device = {
 };
 
 export const charges = {
-  start: (key: string, amount: Money, description: string, nonce: string) =>
-    call<Charge>('POST', '/charges', { amount, description, nonce }, key),
+  start: (
+    key: string,
+    amount: Money,
+    description: string,
+    nonce: string,
+    parts: ChargeParts = { lines: [], tip_minor: 0, cash_minor: 0 },
+  ) => call<Charge>('POST', '/charges', { amount, description, nonce, ...parts }, key),
   get: (key: string, charge: string) =>
     call<Charge>('GET', `/charges/${id(charge)}`, undefined, key),
   latest: (key: string) => call<Charge[]>('GET', '/charges', undefined, key),
   cancel: (key: string, charge: string) =>
     call<Charge>('POST', `/charges/${id(charge)}/cancel`, {}, key),
-  refund: (key: string, charge: string, nonce: string) =>
-    call<Charge>('POST', `/charges/${id(charge)}/refund`, { nonce }, key),
+  refund: (key: string, charge: string, nonce: string, minor: number | null = null) =>
+    call<Charge>('POST', `/charges/${id(charge)}/refund`, { nonce, minor }, key),
+  tip: (key: string, charge: string, nonce: string, minor: number) =>
+    call<Charge>('POST', `/charges/${id(charge)}/tip`, { nonce, minor }, key),
+  capture: (key: string, charge: string, minor: number | null) =>
+    call<Charge>('POST', `/charges/${id(charge)}/capture`, { minor }, key),
+  day: (key: string) => call<Day>('GET', '/register/day', undefined, key),
+  /** The day as a file to keep; a register's key goes in a header, so a plain link would not do. */
+  async dayFile(key: string, kind: 'csv' | 'pdf'): Promise<Blob> {
+    const answer = await fetch(`${PREFIX}/register/day.${kind}`, {
+      headers: { Authorization: `Bearer ${key}` },
+    });
+    if (!answer.ok) throw new Problem('unavailable', answer.status, '');
+    return answer.blob();
+  },
 };
 
 export const receipts = {

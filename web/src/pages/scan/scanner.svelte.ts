@@ -1,5 +1,11 @@
 import jsQR from 'jsqr';
-import { device, Problem, type Admission, type AdmissionOutcome } from '../../lib/api';
+import {
+  device,
+  Problem,
+  type Admission,
+  type AdmissionOutcome,
+  type ScanTerms,
+} from '../../lib/api';
 import { CameraError, FrameMaker, openCamera, stopCamera, type CameraTrouble } from '../../lib/camera';
 import { nonce } from '../../lib/nonce';
 import { play, vibrate, type Cue } from '../../lib/sound';
@@ -17,7 +23,7 @@ export type Verdict = 'go' | 'stop' | 'help';
 /** Who may enter, who may not, and where somebody has to help. */
 export function verdictOf(outcome: AdmissionOutcome): Verdict {
   if (outcome === 'ok') return 'go';
-  return ['already_redeemed', 'cancelled', 'revoked', 'blocked', 'invalid'].includes(outcome)
+  return ['already_redeemed', 'cancelled', 'revoked', 'blocked', 'invalid', 'annulled'].includes(outcome)
     ? 'stop'
     : 'help';
 }
@@ -32,7 +38,8 @@ export type Now =
   | { kind: 'ready' }
   | { kind: 'asking'; code: string }
   | { kind: 'answered'; code: string; admission: Admission }
-  | { kind: 'undecided'; code: string; failure: Problem };
+  | { kind: 'undecided'; code: string; failure: Problem }
+  | { kind: 'takenBack'; code: string };
 
 export interface Scan {
   nonce: string;
@@ -53,6 +60,9 @@ export class Scanner {
   readonly #onrefused: () => void;
   readonly #frames = new FrameMaker();
   #nonce = '';
+  #terms: ScanTerms = {};
+  /** Since when the server has not answered; null while it does. */
+  offlineSince = $state<number | null>(null);
   #timer: ReturnType<typeof setInterval> | undefined;
   #later: ReturnType<typeof setTimeout> | undefined;
   #seen = { code: '', at: 0 };
@@ -92,6 +102,7 @@ export class Scanner {
     const code = text.trim();
     if (code === '' || this.now.kind === 'asking' || this.now.kind === 'undecided') return;
     this.#nonce = nonce();
+    this.#terms = {};
     const scan: Scan = { nonce: this.#nonce, code, at: Date.now(), outcome: null };
     this.history = [scan, ...this.history].slice(0, HISTORY_MAX);
     await this.#ask(code);
@@ -102,7 +113,8 @@ export class Scanner {
     const asked = this.#nonce;
     this.now = { kind: 'asking', code };
     try {
-      const admission = await device.admit(this.#key, code, asked);
+      const admission = await device.admit(this.#key, code, asked, this.#terms);
+      this.offlineSince = null;
       if (asked === this.#nonce) this.#answer(code, admission);
     } catch (cause) {
       if (asked === this.#nonce) this.#failed(code, cause);
@@ -127,6 +139,7 @@ export class Scanner {
       this.#onrefused();
       return;
     }
+    if (failure.offline) this.offlineSince ??= Date.now();
     this.now = { kind: 'undecided', code, failure };
     play('wait');
     if (failure.offline) this.#later = setTimeout(() => this.retry(), RETRY_EVERY_MS);
@@ -135,6 +148,31 @@ export class Scanner {
   /** Asks again for the scan that is not decided, with the same nonce. */
   retry(): void {
     if (this.now.kind === 'undecided') void this.#ask(this.now.code);
+  }
+
+  /** The same ticket again, with what was missing: how many people, an answer. A new scan. */
+  async complete(code: string, terms: ScanTerms): Promise<void> {
+    if (this.now.kind !== 'answered') return;
+    this.#nonce = nonce();
+    this.#terms = { ...this.#terms, ...terms };
+    const scan: Scan = { nonce: this.#nonce, code, at: Date.now(), outcome: null };
+    this.history = [scan, ...this.history].slice(0, HISTORY_MAX);
+    await this.#ask(code);
+  }
+
+  /** Takes the entry back that is on the screen: the person did not go in. */
+  async takeBack(code: string, reason: string): Promise<void> {
+    clearTimeout(this.#later);
+    const taken = this.#nonce;
+    try {
+      await device.annul(this.#key, taken, reason);
+      this.history = this.history.map((scan) =>
+        scan.nonce === taken ? { ...scan, outcome: 'annulled' as const } : scan,
+      );
+      this.now = { kind: 'takenBack', code };
+    } catch (cause) {
+      this.#failed(code, cause);
+    }
   }
 
   next(): void {
