@@ -1,7 +1,7 @@
 //! What the search without sharing costs beside reading its memory once:
 //! `cargo run --release -p handfast-mpc --example plain [-- ROWS LENGTH [VECTORS]]`.
 //!
-//! One thread; times are processor time, medians of runs that take turns. `benches/faiss.py` runs it
+//! One thread; times are processor time, medians of runs that take turns. `benches/beside_faiss.py` runs it
 //! beside faiss; the last line is for that.
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 

@@ -1,13 +1,15 @@
 //! The whole comparison against the plain one, and what is refused on the way.
 
+use std::collections::{HashMap, HashSet};
+
 use handfast_model::{Random, SeededRandom};
 use proptest::prelude::*;
 
 use crate::selection::{TOKEN, is_no_match, open, token_of};
 use crate::testing::{self, query_keys, run, token_keys, token_selection};
 use crate::{
-    Dealt, Message, Parameters, Party, PartyError, ProbeWeights, Purpose, Role, Rows, Selection,
-    Shape, Step, Threshold, Turn, local_products,
+    Dealt, Message, OwnNonce, Parameters, Party, PartyError, PeerNonces, ProbeWeights, Purpose,
+    QueryContext, QueryKeys, Role, Rows, Selection, Shape, Step, Threshold, Turn, local_products,
 };
 
 /// Numbers at will, from a seed.
@@ -308,6 +310,69 @@ fn inputs_of_another_number_are_refused() {
     let [keys, ..] = query_keys(1);
     let [products, ..] = products;
     assert!(Party::start(Role::A, parameters, keys, products, vec![]).is_err());
+}
+
+/// Keys for `chunks` chunks of one attempt at one query.
+fn attempt_keys(random: &SeededRandom, query: u8, attempt: u8, chunks: u32) -> Vec<[QueryKeys; 3]> {
+    let context = QueryContext { query: [query; 16], attempt, operation: 4, gallery: [3; 16] };
+    let nonces = Role::ALL.map(|_| OwnNonce::draw(random));
+    let public = nonces.each_ref().map(OwnNonce::public);
+    let mut nonces = nonces.into_iter();
+    let masters = testing::masters(1);
+    let [a, b, c] = Role::ALL.map(|role| {
+        let peers = PeerNonces {
+            next: public[role.next().index()],
+            previous: public[role.previous().index()],
+        };
+        let masters = &masters[role.index()];
+        let own = nonces.next().unwrap();
+        QueryKeys::derive_chunks(role, masters, &context, own, peers, chunks).unwrap()
+    });
+    a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]).collect()
+}
+
+fn compare_with(keys: [QueryKeys; 3]) {
+    let (parameters, products) = small();
+    let token = token_keys(2);
+    run(&parameters, keys, products, |role| {
+        let (own, previous) = (&token[role.index()], &token[role.previous().index()]);
+        vec![
+            token_selection(&token, role),
+            Selection::audit(own, previous, &[4; 16]),
+            Selection::duplicate(own, previous, &[4; 16]),
+        ]
+    });
+}
+
+fn repeats(used: &[testing::Used]) -> usize {
+    used.len() - used.iter().collect::<HashSet<_>>().len()
+}
+
+/// Queries, attempts at them and chunks of them, under the same master keys: no node takes the block
+/// of a key and a counter twice, and no key is used by more than two nodes.
+#[test]
+fn no_key_and_counter_repeats() {
+    let random = SeededRandom::new(12);
+    testing::used_counters();
+    for query in 0..4 {
+        for attempt in 1..=3 {
+            attempt_keys(&random, query, attempt, 3).into_iter().for_each(compare_with);
+        }
+    }
+    let used = testing::used_counters();
+    // Of 36 comparisons: reshare, split, carries, two ANDs, two ORs and three selections.
+    assert!(used.len() > 36 * 3 * 10, "{}", used.len());
+    assert_eq!(repeats(&used), 0);
+    let mut nodes: HashMap<[u8; 32], HashSet<Option<Role>>> = HashMap::new();
+    for (node, key, _) in used {
+        nodes.entry(key).or_default().insert(node);
+    }
+    assert!(nodes.values().all(|nodes| nodes.len() <= 2 && !nodes.contains(&None)));
+    // The control: nonces that come again.
+    for _ in 0..2 {
+        attempt_keys(&SeededRandom::new(1), 1, 1, 1).into_iter().for_each(compare_with);
+    }
+    assert!(repeats(&testing::used_counters()) > 0, "a repeat is not seen");
 }
 
 /// What each node sends of a comparison, and the longest chain of messages.

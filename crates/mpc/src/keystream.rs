@@ -15,15 +15,26 @@ pub(crate) struct Keystream {
     /// The last chunk, of which bytes from `used` on are still to be given out.
     chunk: Zeroizing<[[u8; BLOCK]; TOGETHER]>,
     used: usize,
+    #[cfg(test)]
+    key: [u8; 32],
 }
 
 impl Keystream {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let chunk = Zeroizing::new([[0; BLOCK]; TOGETHER]);
-        Self { cipher: Cipher::new(key), counter: 0, chunk, used: CHUNK }
+        Self {
+            cipher: Cipher::new(key),
+            counter: 0,
+            chunk,
+            used: CHUNK,
+            #[cfg(test)]
+            key: *key,
+        }
     }
 
     fn next_chunk(&mut self) {
+        #[cfg(test)]
+        crate::testing::note_counter(&self.key, self.counter);
         // A chunk's first counter is a multiple of its length: the sum is an OR, without carries.
         for (at, block) in (0u64..).zip(self.chunk.iter_mut()) {
             *block = u128::from(self.counter | at).to_be_bytes();

@@ -1,5 +1,6 @@
 //! What several tests need: three nodes' keys, and three parties run in one place.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use handfast_model::SeededRandom;
@@ -43,6 +44,24 @@ pub(crate) fn token_selection(keys: &[TokenKey; 3], role: Role) -> Selection {
     Selection::token(keys[role.index()].clone(), keys[role.previous().index()].clone())
 }
 
+thread_local! {
+    /// Which node is computing, and every key and counter that one used.
+    static NODE: Cell<Option<Role>> = const { Cell::new(None) };
+    static COUNTERS: RefCell<Vec<Used>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A node, a key, and a counter whose block that node took from the key's stream.
+pub(crate) type Used = (Option<Role>, [u8; 32], u64);
+
+pub(crate) fn note_counter(key: &[u8; 32], counter: u64) {
+    COUNTERS.with_borrow_mut(|used| used.push((NODE.get(), *key, counter)));
+}
+
+/// Everything that was used on this thread since the last call.
+pub(crate) fn used_counters() -> Vec<Used> {
+    COUNTERS.take()
+}
+
 /// Runs three parties to their end; every message that each received, its parts, and the longest
 /// chain of messages that wait for each other.
 pub(crate) struct Run {
@@ -66,6 +85,7 @@ pub(crate) fn run(
     // The round up to which each node has heard.
     let mut heard = [0; 3];
     for (role, (keys, products)) in Role::ALL.into_iter().zip(keys.into_iter().zip(products)) {
+        NODE.set(Some(role));
         let (party, turn) =
             Party::start(role, parameters.clone(), keys, products, selections(role)).unwrap();
         parties.push(party);
@@ -81,6 +101,7 @@ pub(crate) fn run(
         let Some((party, round, message)) = ready else { break };
         let to = party.role().index();
         heard[to] = round.max(heard[to]);
+        NODE.set(Some(party.role()));
         let turn = party.step(&message).unwrap();
         run.received[to].push(message);
         take(turn, heard[to], &mut links, &mut run.parts[to]);

@@ -322,8 +322,8 @@ fn one_nodes_view_is_alike_for_every_secret() {
 #[test]
 #[ignore = "the long run of `make soak`"]
 fn one_nodes_view_is_alike_for_every_secret_and_every_drawn_rest() {
-    one_slot(SHORT, &[Step::Reshare], 1..130);
-    one_slot(JOINED, &[Step::Reshare], 1..33);
+    one_slot(SHORT, &[Step::Reshare], 1..17);
+    one_slot(JOINED, &[Step::Reshare], 1..9);
     one_slot(WIDE, &[Step::Reshare, Step::Split, Step::And(0)], 1..5);
 }
 

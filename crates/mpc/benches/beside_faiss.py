@@ -3,7 +3,7 @@
 
     python3 -m venv /tmp/faiss && /tmp/faiss/bin/pip install faiss-cpu==1.15.1 numpy==2.4.6
     cargo build --release -p handfast-mpc --example plain
-    /tmp/faiss/bin/python crates/mpc/benches/faiss.py [ROWS LENGTH]
+    /tmp/faiss/bin/python crates/mpc/benches/beside_faiss.py [ROWS LENGTH]
 
 Both look for the best row of one probe; runs take turns; times are processor time of the calling
 thread, and medians are shown. A ratio above 1 says that faiss takes longer.
