@@ -7,7 +7,7 @@ use handfast_model::{CompanyId, GalleryId, PairwiseToken, Timestamp};
 use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose};
 use crate::matcher::Armed;
 use crate::records::{self, ArmingRow};
-use crate::vault::{Inner, Vault};
+use crate::vault::{Inner, PlainVault};
 use crate::{SlotId, VaultError};
 
 /// One palm's arming in one gallery.
@@ -19,7 +19,7 @@ pub struct ArmedIn {
     pub until: Timestamp,
 }
 
-impl Vault {
+impl PlainVault {
     /// Opens a gallery. Repeating it is no error, not even for a gallery that was closed since;
     /// its terms are fixed.
     ///

@@ -10,7 +10,7 @@ use handfast_model::{Duration, Random, Timestamp};
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
 use zeroize::Zeroizing;
 
-use crate::deployment::{Deployment, DeploymentId, PartyName};
+use crate::deployment::{Deployment, DeploymentId, Member};
 use crate::identity::NodeSecrets;
 use crate::share_sealing::Kem;
 
@@ -75,7 +75,7 @@ impl SignedDailyKey {
         node: handfast_mpc::Role,
     ) -> Option<&DailyPublicKey> {
         let message = notice_message(deployment.id(), node, &self.key);
-        deployment.verifies(PartyName::Node(node), &message, &self.signature).then_some(&self.key)
+        deployment.verifies(Member::Node(node), &message, &self.signature).then_some(&self.key)
     }
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::storing::{NewPalm, NewPalms};
-use crate::vault::{Inner, Vault};
+use crate::vault::{Inner, PlainVault};
 
 /// Palms stored in one transaction: a few megabytes at a time, however many are wanted.
 const PALMS_PER_TRANSACTION: usize = 2_000;
@@ -25,7 +25,7 @@ pub struct FilledPalm {
     pub armed: Vec<PairwiseToken>,
 }
 
-impl Vault {
+impl PlainVault {
     /// Fills an empty vault with `count` left palms of random numbers, armed until `until` in the
     /// company's enrolment gallery and in `galleries`. Random palms are further apart than people's:
     /// they measure time, not error rates.

@@ -86,6 +86,10 @@ impl Enrolment {
         self.side
     }
 
+    pub(crate) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
     pub(crate) fn into_reference(self) -> Reference {
         self.reference
     }

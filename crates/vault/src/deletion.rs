@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use handfast_model::{CompanyId, PairwiseToken, Random, Timestamp};
 
-use crate::vault::{Inner, Step, Vault};
+use crate::vault::{Inner, Step, PlainVault};
 use crate::{SlotId, VaultError, records};
 
 /// The id of a deletion receipt: 128 random bits, as text `rcp_` and 32 hexadecimal digits.
@@ -19,7 +19,7 @@ use crate::{SlotId, VaultError, records};
 pub struct DeletionReceiptId([u8; 16]);
 
 impl DeletionReceiptId {
-    fn new(random: &dyn Random) -> Self {
+    pub(crate) fn new(random: &dyn Random) -> Self {
         let mut bytes = [0; 16];
         random.fill(&mut bytes);
         Self(bytes)
@@ -60,7 +60,7 @@ impl DeletionReceipt {
     }
 }
 
-impl Vault {
+impl PlainVault {
     /// Deletes palms of a company: complete on disk and in memory when it returns. Searches that
     /// run meanwhile end first.
     ///

@@ -16,23 +16,23 @@ use thiserror::Error;
 
 /// Version of the file's format.
 pub const DEPLOYMENT_VERSION: u8 = 1;
-/// Name of the file in every party's folder.
+/// Name of the file in every member's folder.
 pub const DEPLOYMENT_FILE: &str = "deployment.json";
-/// Largest file that is read: four parties take a few kilobytes.
+/// Largest file that is read: four members take a few kilobytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// What a node signs when it binds its agreement key to a deployment.
 const AGREEMENT_LABEL: &[u8] = b"handfast vault 1 agreement key";
 
-/// One of the four parties of a deployment.
+/// One of the four members of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PartyName {
+pub enum Member {
     /// A node.
     Node(Role),
     /// The front: the door of the vault.
     Front,
 }
 
-impl PartyName {
+impl Member {
     /// All four.
     pub const ALL: [Self; 4] =
         [Self::Node(Role::A), Self::Node(Role::B), Self::Node(Role::C), Self::Front];
@@ -48,10 +48,10 @@ impl PartyName {
         }
     }
 
-    /// The party that a word means.
+    /// The member that a word means.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|party| party.word() == word)
+        Self::ALL.into_iter().find(|member| member.word() == word)
     }
 
     /// Its place, 0 to 3.
@@ -64,7 +64,7 @@ impl PartyName {
     }
 }
 
-impl fmt::Display for PartyName {
+impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(role) => write!(f, "node {role}"),
@@ -145,12 +145,12 @@ pub enum DeploymentError {
     },
     /// A value in it is wrong.
     #[error(
-        "the deployment's entry for {party} is wrong: {reason}; all four parties use the very \
+        "the deployment's entry for {member} is wrong: {reason}; all four members use the very \
          same file"
     )]
-    Party {
+    Member {
         /// Whose entry.
-        party: PartyName,
+        member: Member,
         /// What is wrong.
         reason: &'static str,
     },
@@ -159,9 +159,9 @@ pub enum DeploymentError {
     Id,
 }
 
-/// What everybody knows of one party.
+/// What everybody knows of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Party {
+pub struct MemberKeys {
     /// Where it listens, as `HOST:PORT`; the front listens nowhere.
     pub address: Option<String>,
     /// Its TLS certificate, as DER; no other is accepted of it.
@@ -169,13 +169,13 @@ pub struct Party {
     /// Verifies what it signs.
     pub verifying_key: VerifyingKey,
     /// Its X25519 public key: two nodes agree a master key by it, tokens for the front's relying
-    /// parties are sealed to it.
+    /// members are sealed to it.
     pub agreement_key: [u8; 32],
-    /// By its signing key, over deployment, party and agreement key.
+    /// By its signing key, over deployment, member and agreement key.
     pub(crate) agreement_signature: [u8; 64],
 }
 
-impl Party {
+impl MemberKeys {
     /// SHA-256 of the certificate, as other programs print it.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
@@ -183,40 +183,40 @@ impl Party {
     }
 }
 
-/// The four parties of a deployment, as everybody knows them.
+/// The four members of a deployment, as everybody knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     id: DeploymentId,
-    parties: [Party; 4],
+    members: [MemberKeys; 4],
 }
 
 impl Deployment {
-    pub(crate) fn new(id: DeploymentId, parties: [Party; 4]) -> Result<Self, DeploymentError> {
-        let deployment = Self { id, parties };
-        for party in PartyName::ALL {
-            deployment.check(party)?;
+    pub(crate) fn new(id: DeploymentId, members: [MemberKeys; 4]) -> Result<Self, DeploymentError> {
+        let deployment = Self { id, members };
+        for member in Member::ALL {
+            deployment.check(member)?;
         }
         Ok(deployment)
     }
 
-    fn check(&self, name: PartyName) -> Result<(), DeploymentError> {
-        let party = self.party(name);
-        let wrong = |reason| Err(DeploymentError::Party { party: name, reason });
-        if matches!(name, PartyName::Node(_)) != party.address.is_some() {
+    fn check(&self, name: Member) -> Result<(), DeploymentError> {
+        let member = self.member(name);
+        let wrong = |reason| Err(DeploymentError::Member { member: name, reason });
+        if matches!(name, Member::Node(_)) != member.address.is_some() {
             return wrong("nodes have an address, the front has none");
         }
-        let others = PartyName::ALL.into_iter().filter(|other| *other != name);
-        for other in others.map(|other| self.party(other)) {
-            if other.certificate == party.certificate
-                || other.verifying_key == party.verifying_key
-                || other.agreement_key == party.agreement_key
+        let others = Member::ALL.into_iter().filter(|other| *other != name);
+        for other in others.map(|other| self.member(other)) {
+            if other.certificate == member.certificate
+                || other.verifying_key == member.verifying_key
+                || other.agreement_key == member.agreement_key
             {
-                return wrong("another party has the same key or certificate");
+                return wrong("another member has the same key or certificate");
             }
         }
-        let signed = agreement_message(self.id, name, &party.agreement_key);
-        let signature = Signature::from_bytes(&party.agreement_signature);
-        match party.verifying_key.verify_strict(&signed, &signature) {
+        let signed = agreement_message(self.id, name, &member.agreement_key);
+        let signature = Signature::from_bytes(&member.agreement_signature);
+        match member.verifying_key.verify_strict(&signed, &signature) {
             Ok(()) => Ok(()),
             Err(_) => wrong("its agreement key is not signed by its signing key"),
         }
@@ -228,47 +228,54 @@ impl Deployment {
         self.id
     }
 
-    /// What everybody knows of a party.
+    /// What everybody knows of a member.
     #[must_use]
-    pub const fn party(&self, name: PartyName) -> &Party {
-        &self.parties[name.index()]
+    pub const fn member(&self, name: Member) -> &MemberKeys {
+        &self.members[name.index()]
     }
 
     /// What everybody knows of a node.
     #[must_use]
-    pub const fn node(&self, role: Role) -> &Party {
-        self.party(PartyName::Node(role))
+    pub const fn node(&self, role: Role) -> &MemberKeys {
+        self.member(Member::Node(role))
     }
 
-    /// What verifies a party's signatures.
+    /// What verifies a member's signatures.
     #[must_use]
-    pub const fn verifying_key(&self, name: PartyName) -> &VerifyingKey {
-        &self.party(name).verifying_key
+    pub const fn verifying_key(&self, name: Member) -> &VerifyingKey {
+        &self.member(name).verifying_key
     }
 
-    /// Whether `signature` is a party's over `message`.
+    /// Whether `signature` is a member's over `message`.
     #[must_use]
-    pub fn verifies(&self, name: PartyName, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub fn verifies(&self, name: Member, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
         self.verifying_key(name).verify_strict(message, &signature).is_ok()
     }
 
     /// Whose certificate this is; `None` where it belongs to nobody here.
     #[must_use]
-    pub fn party_of_certificate(&self, certificate: &[u8]) -> Option<PartyName> {
-        PartyName::ALL.into_iter().find(|party| self.party(*party).certificate == certificate)
+    pub fn member_of_certificate(&self, certificate: &[u8]) -> Option<Member> {
+        Member::ALL.into_iter().find(|member| self.member(*member).certificate == certificate)
     }
 
     /// The same deployment with other addresses: where nodes listen is signed by nobody.
     #[must_use]
     pub fn with_addresses(mut self, addresses: [String; 3]) -> Self {
-        for (party, address) in self.parties.iter_mut().zip(addresses) {
-            party.address = Some(address);
+        for (member, address) in self.members.iter_mut().zip(addresses) {
+            member.address = Some(address);
         }
         self
     }
 
-    /// Reads the file in a party's folder.
+    /// A deployment whose files somebody changed.
+    #[cfg(test)]
+    pub(crate) fn danger_with_certificate(mut self, name: Member, certificate: Vec<u8>) -> Self {
+        self.members[name.index()].certificate = certificate;
+        self
+    }
+
+    /// Reads the file in a member's folder.
     ///
     /// # Errors
     /// When it cannot be read, is no deployment, or of another version.
@@ -289,7 +296,7 @@ impl Deployment {
     /// The file's contents.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let [a, b, c, front] = PartyName::ALL.map(|name| PartyDocument::of(self.party(name)));
+        let [a, b, c, front] = Member::ALL.map(|name| MemberDocument::of(self.member(name)));
         let document = Document {
             version: DEPLOYMENT_VERSION,
             deployment: self.id.to_string(),
@@ -310,19 +317,19 @@ impl Deployment {
         let document: Document = serde_json::from_slice(text)?;
         let id = unhex(&document.deployment).ok_or(DeploymentError::Id)?;
         let NodesDocument { a, b, c } = document.nodes;
-        let parties = [a, b, c, document.front];
-        let mut read = Vec::with_capacity(parties.len());
-        for (name, party) in PartyName::ALL.into_iter().zip(parties) {
-            read.push(party.read(name)?);
+        let members = [a, b, c, document.front];
+        let mut read = Vec::with_capacity(members.len());
+        for (name, member) in Member::ALL.into_iter().zip(members) {
+            read.push(member.read(name)?);
         }
-        let parties = read.try_into().expect("four were read");
-        Ok(Self::new(DeploymentId(id), parties)?)
+        let members = read.try_into().expect("four were read");
+        Ok(Self::new(DeploymentId(id), members)?)
     }
 }
 
-/// What a party's signing key signs about its agreement key.
-pub(crate) fn agreement_message(id: DeploymentId, party: PartyName, key: &[u8; 32]) -> Vec<u8> {
-    [AGREEMENT_LABEL, &id.0, &[party.index() as u8], key].concat()
+/// What a member's signing key signs about its agreement key.
+pub(crate) fn agreement_message(id: DeploymentId, member: Member, key: &[u8; 32]) -> Vec<u8> {
+    [AGREEMENT_LABEL, &id.0, &[member.index() as u8], key].concat()
 }
 
 #[derive(Debug)]
@@ -354,20 +361,20 @@ struct Document {
     version: u8,
     deployment: String,
     nodes: NodesDocument,
-    front: PartyDocument,
+    front: MemberDocument,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NodesDocument {
-    a: PartyDocument,
-    b: PartyDocument,
-    c: PartyDocument,
+    a: MemberDocument,
+    b: MemberDocument,
+    c: MemberDocument,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PartyDocument {
+struct MemberDocument {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     address: Option<String>,
     certificate: String,
@@ -377,20 +384,20 @@ struct PartyDocument {
     agreement_signature: String,
 }
 
-impl PartyDocument {
-    fn of(party: &Party) -> Self {
+impl MemberDocument {
+    fn of(member: &MemberKeys) -> Self {
         Self {
-            address: party.address.clone(),
-            certificate: BASE64.encode(&party.certificate),
-            certificate_sha256: hex(&party.fingerprint()),
-            signing_key: hex(party.verifying_key.as_bytes()),
-            agreement_key: hex(&party.agreement_key),
-            agreement_signature: hex(&party.agreement_signature),
+            address: member.address.clone(),
+            certificate: BASE64.encode(&member.certificate),
+            certificate_sha256: hex(&member.fingerprint()),
+            signing_key: hex(member.verifying_key.as_bytes()),
+            agreement_key: hex(&member.agreement_key),
+            agreement_signature: hex(&member.agreement_signature),
         }
     }
 
-    fn read(self, party: PartyName) -> Result<Party, DeploymentError> {
-        let wrong = |reason| DeploymentError::Party { party, reason };
+    fn read(self, member: Member) -> Result<MemberKeys, DeploymentError> {
+        let wrong = |reason| DeploymentError::Member { member, reason };
         let key: [u8; 32] =
             unhex(&self.signing_key).ok_or_else(|| wrong("its signing key is no 32 bytes"))?;
         let verifying_key = VerifyingKey::from_bytes(&key)
@@ -400,7 +407,7 @@ impl PartyDocument {
         }
         let certificate =
             BASE64.decode(&self.certificate).map_err(|_| wrong("its certificate is no base64"))?;
-        let read = Party {
+        let read = MemberKeys {
             address: self.address,
             certificate,
             verifying_key,
@@ -447,10 +454,10 @@ mod tests {
         let moved = deployment.clone().with_addresses(["x:1".into(), "y:2".into(), "z:3".into()]);
         assert_eq!(moved.node(Role::B).address.as_deref(), Some("y:2"));
         assert_eq!(
-            moved.party_of_certificate(&moved.node(Role::C).certificate),
-            Some(PartyName::Node(Role::C))
+            moved.member_of_certificate(&moved.node(Role::C).certificate),
+            Some(Member::Node(Role::C))
         );
-        assert_eq!(moved.party_of_certificate(b"nobody's"), None);
+        assert_eq!(moved.member_of_certificate(b"nobody's"), None);
     }
 
     #[test]
@@ -473,10 +480,10 @@ mod tests {
     #[test]
     fn two_parties_with_one_key_are_refused() {
         let (deployment, _, _) = deployment(1);
-        let mut parties = deployment.parties.clone();
-        parties[1].certificate = parties[0].certificate.clone();
-        let error = Deployment::new(deployment.id, parties).unwrap_err();
-        assert!(matches!(error, DeploymentError::Party { .. }), "{error}");
+        let mut members = deployment.members.clone();
+        members[1].certificate = members[0].certificate.clone();
+        let error = Deployment::new(deployment.id, members).unwrap_err();
+        assert!(matches!(error, DeploymentError::Member { .. }), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use handfast_model::{ManualClock, Random as _, SeededRandom, Timestamp};
 
-use crate::deployment::{Deployment, DeploymentId, PartyName};
+use crate::deployment::{Deployment, DeploymentId, Member};
 use crate::identity::{FrontSecrets, NewSecrets, NodeSecrets};
 use crate::setup::{CERTIFICATES_HOLD_FOR, certify, local_addresses, public_part};
 
@@ -17,14 +17,14 @@ pub(crate) fn deployment(seed: u64) -> (Deployment, [NodeSecrets; 3], FrontSecre
     let mut id = [0; 16];
     random.fill(&mut id);
     let id = DeploymentId::from_bytes(id);
-    let secrets = PartyName::ALL.map(|party| NewSecrets::generate(party, id, &random));
+    let secrets = Member::ALL.map(|member| NewSecrets::generate(member, id, &random));
     let mut addresses = local_addresses(7411).into_iter();
-    let parties = PartyName::ALL.map(|party| {
-        let tls = certify(id, party, &clock(), CERTIFICATES_HOLD_FOR).unwrap();
-        let secrets = &secrets[party.index()];
-        public_part(secrets, party, id, addresses.next(), tls.certificate)
+    let members = Member::ALL.map(|member| {
+        let tls = certify(id, member, &clock(), CERTIFICATES_HOLD_FOR).unwrap();
+        let secrets = &secrets[member.index()];
+        public_part(secrets, member, id, addresses.next(), tls.certificate)
     });
-    let deployment = Deployment::new(id, parties).unwrap();
+    let deployment = Deployment::new(id, members).unwrap();
     let [a, b, c, front] = secrets;
     let nodes = [a, b, c].map(|node| node.into_node(&deployment));
     (deployment, nodes, front.into_front())

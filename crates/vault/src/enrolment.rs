@@ -8,7 +8,7 @@ use handfast_palm::Side;
 use crate::dealer::Enrolments;
 use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose, ThresholdPolicy};
 use crate::storing::{NewPalm, NewPalms};
-use crate::vault::{Inner, Vault};
+use crate::vault::{Inner, PlainVault};
 use crate::{Query, VaultError, records};
 
 /// How an enrolment ended.
@@ -30,7 +30,7 @@ pub struct EnrolledPalm {
     pub token: PairwiseToken,
 }
 
-impl Vault {
+impl PlainVault {
     /// Enrols one or both palms of a person with a company, unless one of them is like a palm that
     /// the company has. All palms are stored or none; of two enrolments of one palm at the same
     /// time exactly one succeeds. `until` is when the consent ends: till then later enrolments are

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use handfast_model::GalleryId;
+use handfast_model::{GalleryId, Timestamp};
+use handfast_mpc::Role;
 use handfast_store::StoreError;
 use thiserror::Error;
+
+use crate::identity::IdentityError;
+use crate::node::Refusal;
 
 /// Why the vault did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -112,6 +116,63 @@ pub enum VaultError {
     /// Filling a vault that people use.
     #[error("synthetic palms go into an empty vault only; use a folder of its own for benches")]
     NotEmpty,
+    /// A node of the vault cannot be reached.
+    #[error(
+        "node {node} of the vault is not reachable ({reason}); palms work again as soon as it is \
+         back, codes work meanwhile"
+    )]
+    Unavailable {
+        /// The node.
+        node: Role,
+        /// Since when.
+        since: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// A node refused.
+    #[error("node {node} of the vault refused: {refusal}")]
+    Refused {
+        /// The node.
+        node: Role,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The nodes gave an operation up; nothing was changed.
+    #[error("the nodes of the vault gave the operation up: {refusal}")]
+    GivenUp {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A node allows no more searches for now.
+    #[error("a budget of the vault is used up: {refusal}; use a code, or wait for the next hour")]
+    BudgetExhausted {
+        /// Which one.
+        refusal: Refusal,
+    },
+    /// A node answered something else than what was asked, or without a valid signature.
+    #[error(
+        "node {node} of the vault answered something that is not its own or not what was asked; \
+         look after that node"
+    )]
+    NodeAnswer {
+        /// The node.
+        node: Role,
+    },
+    /// The member's folder cannot be used.
+    #[error(transparent)]
+    Identity(Box<IdentityError>),
+    /// Vectors that cannot be shared.
+    #[error("the palm could not be shared; capture it again")]
+    NotDealt,
+    /// The front's database does not open with its key.
+    #[error("the front's database is damaged; restore the front's folder as a whole")]
+    FrontDatabaseBroken,
+    /// The front's database is of another deployment.
+    #[error(
+        "the front's database belongs to another deployment; put the front's own folder back as a \
+         whole"
+    )]
+    FrontDatabaseForeign,
     /// The program is ending.
     #[error("the program is stopping; the change is finished or undone when the vault opens again")]
     Stopping,

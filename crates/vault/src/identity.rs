@@ -1,6 +1,6 @@
-//! The secrets of one party of a deployment, in a folder of its own that nobody else reads.
+//! The secrets of one member of a deployment, in a folder of its own that nobody else reads.
 //!
-//! `identity.key`: the 8 bytes of [`MAGIC`] (the last one is the version), the party, the
+//! `identity.key`: the 8 bytes of [`MAGIC`] (the last one is the version), the member, the
 //! deployment, the seed of its Ed25519 signing key, its X25519 agreement key. Beside it are the TLS
 //! key and certificate, and the deployment's public file.
 
@@ -17,17 +17,17 @@ use thiserror::Error;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::deployment::{Deployment, DeploymentError, DeploymentId, PartyName};
+use crate::deployment::{Deployment, DeploymentError, DeploymentId, Member};
 use crate::{VaultError, private_file};
 
 const MAGIC: [u8; 8] = *b"HFVPRTY1";
 const FILE_BYTES: usize = MAGIC.len() + 1 + 16 + 32 + 32;
-/// The file's name in a party's folder.
+/// The file's name in a member's folder.
 pub(crate) const IDENTITY_FILE: &str = "identity.key";
 const MASTER_LABEL: &[u8] = b"handfast vault 1 pair master";
 const PAIR_KEY_LABEL: &[u8] = b"handfast vault 1 pair key ";
 
-/// Why a party's folder is not used.
+/// Why a member's folder is not used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -39,20 +39,20 @@ pub enum IdentityError {
     Deployment(#[from] DeploymentError),
     /// The folder holds no identity.
     #[error(
-        "{path} is missing: name the folder of one party that `handfast vault init` made, for \
+        "{path} is missing: name the folder of one member that `handfast vault init` made, for \
          example DIR/a"
     )]
     Missing {
         /// The key file.
         path: PathBuf,
     },
-    /// The folder is another party's.
+    /// The folder is another member's.
     #[error("{path} is of {found}, {expected} was asked for: name its own folder")]
-    OtherParty {
+    OtherMember {
         /// The key file.
         path: PathBuf,
         /// Whose it is.
-        found: PartyName,
+        found: Member,
         /// Who was asked for.
         expected: &'static str,
     },
@@ -67,16 +67,16 @@ pub enum IdentityError {
     },
 }
 
-/// The keys of one party.
+/// The keys of one member.
 struct Secrets {
-    party: PartyName,
+    member: Member,
     deployment: DeploymentId,
     signing: SigningKey,
     agreement: StaticSecret,
 }
 
 impl Secrets {
-    fn generate(party: PartyName, deployment: DeploymentId, random: &dyn Random) -> Self {
+    fn generate(member: Member, deployment: DeploymentId, random: &dyn Random) -> Self {
         let draw = || {
             let mut bytes = Zeroizing::new([0; 32]);
             random.fill(&mut bytes[..]);
@@ -84,7 +84,7 @@ impl Secrets {
         };
         let (signing, agreement) = (draw(), draw());
         Self {
-            party,
+            member,
             deployment,
             signing: SigningKey::from_bytes(&signing),
             agreement: StaticSecret::from(*agreement),
@@ -94,7 +94,7 @@ impl Secrets {
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES));
         bytes.extend_from_slice(&MAGIC);
-        bytes.push(self.party.index() as u8);
+        bytes.push(self.member.index() as u8);
         bytes.extend_from_slice(&self.deployment.to_bytes());
         bytes.extend_from_slice(self.signing.as_bytes());
         bytes.extend_from_slice(self.agreement.as_bytes());
@@ -103,13 +103,13 @@ impl Secrets {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&MAGIC)?;
-        let (&party, rest) = rest.split_first()?;
-        let party = *PartyName::ALL.get(usize::from(party))?;
+        let (&member, rest) = rest.split_first()?;
+        let member = *Member::ALL.get(usize::from(member))?;
         let (deployment, rest) = rest.split_first_chunk::<16>()?;
         let (signing, rest) = rest.split_first_chunk::<32>()?;
         let agreement = Zeroizing::new(<[u8; 32]>::try_from(rest).ok()?);
         Some(Self {
-            party,
+            member,
             deployment: DeploymentId::from_bytes(*deployment),
             signing: SigningKey::from_bytes(signing),
             agreement: StaticSecret::from(*agreement),
@@ -128,7 +128,7 @@ impl Secrets {
         let secrets = Self::from_bytes(&bytes)
             .ok_or_else(|| VaultError::key_file(&path, "it is no identity of version 1"))?;
         let deployment = Deployment::load(dir)?;
-        let public = deployment.party(secrets.party);
+        let public = deployment.member(secrets.member);
         let fits = deployment.id() == secrets.deployment
             && public.verifying_key == secrets.signing.verifying_key()
             && public.agreement_key == PublicKey::from(&secrets.agreement).to_bytes();
@@ -140,16 +140,12 @@ impl Secrets {
     }
 }
 
-/// What a party keeps to itself, before it is known whether it is a node or the front.
+/// What a member keeps to itself, before it is known whether it is a node or the front.
 pub(crate) struct NewSecrets(Secrets);
 
 impl NewSecrets {
-    pub(crate) fn generate(
-        party: PartyName,
-        deployment: DeploymentId,
-        random: &dyn Random,
-    ) -> Self {
-        Self(Secrets::generate(party, deployment, random))
+    pub(crate) fn generate(member: Member, deployment: DeploymentId, random: &dyn Random) -> Self {
+        Self(Secrets::generate(member, deployment, random))
     }
 
     pub(crate) fn verifying_key(&self) -> ed25519_dalek::VerifyingKey {
@@ -197,13 +193,13 @@ impl NodeSecrets {
     /// Reads a node's folder.
     ///
     /// # Errors
-    /// When a file is missing, readable by others, damaged, or of another party or deployment.
+    /// When a file is missing, readable by others, damaged, or of another member or deployment.
     pub fn load(dir: &Path) -> Result<(Self, Deployment), IdentityError> {
         let (secrets, deployment) = Secrets::load(dir)?;
-        let found = secrets.party;
+        let found = secrets.member;
         match Self::new(secrets, &deployment) {
             Ok(node) => Ok((node, deployment)),
-            Err(_) => Err(IdentityError::OtherParty {
+            Err(_) => Err(IdentityError::OtherMember {
                 path: dir.join(IDENTITY_FILE),
                 found,
                 expected: "a node",
@@ -212,7 +208,7 @@ impl NodeSecrets {
     }
 
     fn new(secrets: Secrets, deployment: &Deployment) -> Result<Self, Secrets> {
-        let PartyName::Node(role) = secrets.party else { return Err(secrets) };
+        let Member::Node(role) = secrets.member else { return Err(secrets) };
         let masters = Role::ALL
             .map(|other| (other != role).then(|| agree(&secrets, role, other, deployment)));
         Ok(Self { role, secrets, masters })
@@ -298,9 +294,9 @@ impl FrontSecrets {
     /// As [`NodeSecrets::load`].
     pub fn load(dir: &Path) -> Result<(Self, Deployment), IdentityError> {
         let (secrets, deployment) = Secrets::load(dir)?;
-        match secrets.party {
-            PartyName::Front => Ok((Self(secrets), deployment)),
-            found => Err(IdentityError::OtherParty {
+        match secrets.member {
+            Member::Front => Ok((Self(secrets), deployment)),
+            found => Err(IdentityError::OtherMember {
                 path: dir.join(IDENTITY_FILE),
                 found,
                 expected: "the front",
@@ -355,10 +351,10 @@ mod tests {
         crate::setup::testing::init(dir.path());
         let (node, deployment) = NodeSecrets::load(&dir.path().join("b")).unwrap();
         assert_eq!((node.role(), node.deployment_id()), (Role::B, deployment.id()));
-        assert!(deployment.verifies(PartyName::Node(Role::B), b"m", &node.sign(b"m")));
-        assert!(!deployment.verifies(PartyName::Node(Role::A), b"m", &node.sign(b"m")));
+        assert!(deployment.verifies(Member::Node(Role::B), b"m", &node.sign(b"m")));
+        assert!(!deployment.verifies(Member::Node(Role::A), b"m", &node.sign(b"m")));
         let error = NodeSecrets::load(&dir.path().join("front")).unwrap_err();
-        assert!(matches!(error, IdentityError::OtherParty { .. }), "{error}");
+        assert!(matches!(error, IdentityError::OtherMember { .. }), "{error}");
         let error = FrontSecrets::load(&dir.path().join("a")).unwrap_err();
         assert!(error.to_string().contains("node A"), "{error}");
         let error = NodeSecrets::load(dir.path()).unwrap_err();

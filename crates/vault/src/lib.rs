@@ -28,10 +28,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! In this form one process holds the palms and matches them in clear, behind the trait
-//! [`Matcher`]. At rest every reference is sealed under a key of its own, and the keys lie in a
-//! file beside the database (see [`Vault::open`]). Whoever holds the whole folder, or the running
-//! process's memory, holds the templates.
+//! A vault comes in two forms. [`SplitVault`]: three nodes (`node`, run by [`process`]) each hold a
+//! share of every reference that alone is random numbers; any two together could rebuild it.
+//! [`PlainVault`]: one process holds the palms and matches them in clear, behind the trait
+//! [`Matcher`]; whoever holds its whole folder, or the running process's memory, holds the
+//! templates. It is the split one's oracle.
 
 mod arming;
 pub mod daily_keys;
@@ -44,15 +45,19 @@ mod deployment_testing;
 mod directory;
 mod enrolment;
 mod error;
+mod facade;
 mod gallery;
 pub mod identity;
 mod kernel;
 mod matcher;
+pub mod node;
 mod node_key;
+mod node_seals;
 mod opening;
 mod pairwise;
 mod plain_matcher;
 mod private_file;
+pub mod process;
 mod records;
 mod resident;
 mod row_key_file;
@@ -61,9 +66,11 @@ mod search;
 pub mod setup;
 pub mod share_sealing;
 mod slot;
+mod split;
 mod storing;
 #[cfg(test)]
 mod testing;
+pub mod transport;
 mod vault;
 
 pub use arming::ArmedIn;
@@ -71,9 +78,12 @@ pub use danger::FilledPalm;
 pub use deletion::{DeletionReceipt, DeletionReceiptId};
 pub use enrolment::{EnrolOutcome, EnrolledPalm};
 pub use error::VaultError;
+pub use handfast_mpc::{Role, ring};
 pub use gallery::{NewGallery, Purpose, ThresholdPolicy, Thresholds};
 pub use matcher::{Armed, Identification, Matcher, Query, Verification};
 pub use plain_matcher::PlainMatcher;
 pub use search::PalmIdentification;
 pub use slot::SlotId;
-pub use vault::{Vault, VaultStatus};
+pub use split::{BenchGallery, FrontOptions, NodeClient, NodeState, SplitVault};
+pub use facade::Vault;
+pub use vault::{PlainVault, VaultStatus};

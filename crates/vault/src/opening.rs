@@ -21,14 +21,14 @@ use crate::records::{self, SlotRow, SlotState};
 use crate::row_key_file::{Loaded, RowKeyFile, VaultId};
 use crate::sealing::SealingKey;
 use crate::storing::reference_place;
-use crate::vault::{Inner, SlotNumbers, Vault, blocking, party_place};
+use crate::vault::{Inner, SlotNumbers, PlainVault, blocking, party_place};
 use crate::{PlainMatcher, SlotId, VaultError, node_key, private_file};
 
 /// Rows read from the database at once: four megabytes of sealed references, however large the
 /// vault is.
 const ROWS_PER_READ: i64 = 2_048;
 
-impl Vault {
+impl PlainVault {
     /// Opens the vault in `dir`, which matches in clear; makes one where there is none. Its keys
     /// are generated then, in files that only the owner may read.
     ///
@@ -46,7 +46,7 @@ impl Vault {
     /// Opens the vault in `dir` with a matcher that holds nothing yet.
     ///
     /// # Errors
-    /// As [`Vault::open`].
+    /// As [`PlainVault::open`].
     pub async fn open_with(
         dir: &Path,
         clock: Arc<dyn Clock>,

@@ -6,7 +6,7 @@ use handfast_palm::Side;
 use crate::VaultError;
 use crate::dealer::{Presentation, PresentedPalm};
 use crate::matcher::{Identification, Query, Verification};
-use crate::vault::Vault;
+use crate::vault::PlainVault;
 
 /// What one presented palm was found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct PalmIdentification {
     pub identification: Identification,
 }
 
-impl Vault {
+impl PlainVault {
     /// Looks for each presented palm among those armed in a gallery now (1:N), in the order given.
     /// Whether two palms belong to one person the relying party knows: it is told of each.
     ///
@@ -31,7 +31,7 @@ impl Vault {
         self.identify_in(&[gallery], presentation).await
     }
 
-    /// As [`Vault::identify`], in several galleries: what each found of each palm, gallery by
+    /// As [`PlainVault::identify`], in several galleries: what each found of each palm, gallery by
     /// gallery. A stranger's chance to be taken for somebody adds up over them.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::deployment::{
-    DEPLOYMENT_FILE, Deployment, DeploymentError, DeploymentId, Party, PartyName, agreement_message,
+    DEPLOYMENT_FILE, Deployment, DeploymentError, DeploymentId, Member, MemberKeys,
+    agreement_message,
 };
 use crate::identity::NewSecrets;
 use crate::{VaultError, private_file};
@@ -26,7 +27,7 @@ use crate::{VaultError, private_file};
 pub const CERTIFICATES_HOLD_FOR: Duration = Duration::from_days(730);
 /// Clocks may be so far behind the one that made the certificates.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_hours(2);
-/// The TLS key's file in a party's folder.
+/// The TLS key's file in a member's folder.
 pub(crate) const TLS_KEY_FILE: &str = "tls.key";
 /// The TLS certificate's file, for other programs; ours read the deployment's.
 const CERTIFICATE_FILE: &str = "tls.crt";
@@ -48,10 +49,10 @@ pub enum SetupError {
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
     /// No certificate could be made.
-    #[error("no certificate could be made for {party}")]
+    #[error("no certificate could be made for {member}")]
     Certificate {
         /// For whom.
-        party: PartyName,
+        member: Member,
         /// Why not.
         #[source]
         source: rcgen::Error,
@@ -64,25 +65,25 @@ pub(crate) struct TlsIdentity {
     pub(crate) key: KeyPair,
 }
 
-/// The name in a party's certificate; addresses may change, it does not.
+/// The name in a member's certificate; addresses may change, it does not.
 #[must_use]
-pub(crate) fn server_name(deployment: DeploymentId, party: PartyName) -> String {
-    format!("{}.{deployment}.handfast.invalid", party.word())
+pub(crate) fn server_name(deployment: DeploymentId, member: Member) -> String {
+    format!("{}.{deployment}.handfast.invalid", member.word())
 }
 
-/// Makes a self-signed certificate for a party.
+/// Makes a self-signed certificate for a member.
 pub(crate) fn certify(
     deployment: DeploymentId,
-    party: PartyName,
+    member: Member,
     clock: &dyn Clock,
     hold_for: Duration,
 ) -> Result<TlsIdentity, SetupError> {
-    let failed = |source| SetupError::Certificate { party, source };
+    let failed = |source| SetupError::Certificate { member, source };
     let key = KeyPair::generate_for(&PKCS_ED25519).map_err(failed)?;
     let mut params =
-        CertificateParams::new(vec![server_name(deployment, party)]).map_err(failed)?;
+        CertificateParams::new(vec![server_name(deployment, member)]).map_err(failed)?;
     let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, format!("Handfast vault, {party}"));
+    name.push(DnType::CommonName, format!("Handfast vault, {member}"));
     params.distinguished_name = name;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages =
@@ -111,7 +112,7 @@ pub fn init(
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Deployment, SetupError> {
-    let folders = PartyName::ALL.map(|party| dir.join(party.word()));
+    let folders = Member::ALL.map(|member| dir.join(member.word()));
     for path in folders.iter().chain([&dir.join(DEPLOYMENT_FILE)]) {
         if path.exists() {
             return Err(SetupError::Exists { path: path.clone() });
@@ -120,22 +121,22 @@ pub fn init(
     let mut id = [0; 16];
     random.fill(&mut id);
     let id = DeploymentId::from_bytes(id);
-    let mut parties = Vec::with_capacity(folders.len());
+    let mut members = Vec::with_capacity(folders.len());
     let [a, b, c] = addresses;
     let addresses = [Some(a), Some(b), Some(c), None];
-    for ((name, folder), address) in PartyName::ALL.into_iter().zip(&folders).zip(addresses) {
+    for ((name, folder), address) in Member::ALL.into_iter().zip(&folders).zip(addresses) {
         private_file::make_dir(folder)?;
         let tls = certify(id, name, clock, CERTIFICATES_HOLD_FOR)?;
         let secrets = NewSecrets::generate(name, id, random);
-        parties.push(public_part(&secrets, name, id, address, tls.certificate.clone()));
+        members.push(public_part(&secrets, name, id, address, tls.certificate.clone()));
         secrets.write(folder)?;
         let key = zeroize::Zeroizing::new(tls.key.serialize_der());
         private_file::create(&folder.join(TLS_KEY_FILE), &key)?;
         let pem = pem_of(&tls.certificate);
         private_file::create(&folder.join(CERTIFICATE_FILE), pem.as_bytes())?;
     }
-    let parties = parties.try_into().expect("four were made");
-    let deployment = Deployment::new(id, parties)?;
+    let members = members.try_into().expect("four were made");
+    let deployment = Deployment::new(id, members)?;
     for folder in folders.iter().map(PathBuf::as_path).chain([dir]) {
         write_deployment(folder, &deployment)?;
     }
@@ -157,8 +158,8 @@ pub fn write_deployment(dir: &Path, deployment: &Deployment) -> Result<(), Vault
 /// When a folder has no deployment, or it cannot be written.
 pub fn move_nodes(dir: &Path, addresses: [String; 3]) -> Result<Deployment, SetupError> {
     let deployment = Deployment::load(dir)?.with_addresses(addresses);
-    for party in PartyName::ALL {
-        write_deployment(&dir.join(party.word()), &deployment)?;
+    for member in Member::ALL {
+        write_deployment(&dir.join(member.word()), &deployment)?;
     }
     write_deployment(dir, &deployment)?;
     Ok(deployment)
@@ -166,13 +167,13 @@ pub fn move_nodes(dir: &Path, addresses: [String; 3]) -> Result<Deployment, Setu
 
 pub(crate) fn public_part(
     secrets: &NewSecrets,
-    name: PartyName,
+    name: Member,
     id: DeploymentId,
     address: Option<String>,
     certificate: Vec<u8>,
-) -> Party {
+) -> MemberKeys {
     let agreement_key = secrets.agreement_key();
-    Party {
+    MemberKeys {
         address,
         certificate,
         verifying_key: secrets.verifying_key(),
@@ -225,8 +226,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deployment = testing::init(dir.path());
         let mut keys = Vec::new();
-        for party in PartyName::ALL {
-            let folder = dir.path().join(party.word());
+        for member in Member::ALL {
+            let folder = dir.path().join(member.word());
             assert_eq!(Deployment::load(&folder).unwrap(), deployment);
             for file in ["identity.key", TLS_KEY_FILE] {
                 let path = folder.join(file);

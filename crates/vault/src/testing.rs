@@ -16,7 +16,7 @@ use crate::danger::random_vector;
 use crate::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use crate::vault::Step;
 use crate::{
-    EnrolOutcome, Identification, NewGallery, Purpose, ThresholdPolicy, Vault, VaultError,
+    EnrolOutcome, Identification, NewGallery, Purpose, ThresholdPolicy, PlainVault, VaultError,
 };
 
 /// The palm number `seed`.
@@ -70,7 +70,7 @@ pub(crate) fn presentation(seed: u64) -> Presentation {
 /// A vault in a folder of its own, at a time that stands still.
 pub(crate) struct TestVault {
     pub(crate) dir: TempDir,
-    pub(crate) vault: Vault,
+    pub(crate) vault: PlainVault,
     pub(crate) clock: Arc<ManualClock>,
     random: Arc<SeededRandom>,
     pub(crate) company: CompanyId,
@@ -82,7 +82,7 @@ impl TestVault {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_790_000_000_000_000)));
         let random = Arc::new(SeededRandom::new(7));
         let company = CompanyId::new(&*clock, &*random);
-        let vault = Vault::open(dir.path(), clock.clone(), random.clone()).await.unwrap();
+        let vault = PlainVault::open(dir.path(), clock.clone(), random.clone()).await.unwrap();
         Self { dir, vault, clock, random, company }
     }
 
@@ -90,13 +90,13 @@ impl TestVault {
     pub(crate) async fn reopened(self) -> Self {
         let Self { dir, vault, clock, random, company } = self;
         vault.close().await;
-        let vault = Vault::open(dir.path(), clock.clone(), random.clone()).await.unwrap();
+        let vault = PlainVault::open(dir.path(), clock.clone(), random.clone()).await.unwrap();
         Self { dir, vault, clock, random, company }
     }
 
     /// Opens a vault in another folder, with the same clock.
-    pub(crate) async fn open_at(&self, dir: &Path) -> Result<Vault, VaultError> {
-        Vault::open(dir, self.clock.clone(), self.random.clone()).await
+    pub(crate) async fn open_at(&self, dir: &Path) -> Result<PlainVault, VaultError> {
+        PlainVault::open(dir, self.clock.clone(), self.random.clone()).await
     }
 
     /// A day from now.

@@ -19,11 +19,12 @@ use crate::directory::Directory;
 use crate::pairwise::PairwiseKey;
 use crate::row_key_file::{RowKeyFile, VaultId};
 use crate::sealing::{Place, SealingKey};
+use crate::split::NodeState;
 use crate::{Matcher, VaultError, records};
 
 /// A vault that is open. Clones are the same vault.
 #[derive(Clone)]
-pub struct Vault(pub(crate) Arc<Inner>);
+pub struct PlainVault(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
@@ -64,20 +65,26 @@ pub(crate) enum Step {
 }
 
 /// How full a vault is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultStatus {
     /// Palms stored.
     pub palms: usize,
     /// Galleries that are open, those for duplicate checks included.
     pub open_galleries: usize,
+    /// The three nodes; none where one machine matches in clear.
+    pub nodes: Option<[NodeState; 3]>,
 }
 
-impl Vault {
+impl PlainVault {
     /// How full the vault is.
     #[must_use]
     pub fn status(&self) -> VaultStatus {
         let directory = self.0.directory();
-        VaultStatus { palms: directory.palms(), open_galleries: directory.open_galleries() }
+        VaultStatus {
+            palms: directory.palms(),
+            open_galleries: directory.open_galleries(),
+            nodes: None,
+        }
     }
 
     /// What a company knows its palms by, in no order: to find those that the company forgot.
@@ -183,8 +190,8 @@ fn ended(error: JoinError) -> VaultError {
     }
 }
 
-impl fmt::Debug for Vault {
+impl fmt::Debug for PlainVault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("status", &self.status()).finish()
+        f.debug_struct("PlainVault").field("status", &self.status()).finish()
     }
 }

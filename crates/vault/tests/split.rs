@@ -1,0 +1,234 @@
+//! Three nodes over TLS, a front, and the vault in clear beside them: the same answers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use handfast_model::{
+    Clock as _, CompanyId, Duration, GalleryId, PairwiseToken, Random as _, RelyingParty,
+    SeededRandom, SystemClock, SystemRandom, Timestamp, VenueId,
+};
+use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
+use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
+use handfast_vault::process::{NodeOptions, RunningNode};
+use handfast_vault::setup::{init, local_addresses, move_nodes};
+use handfast_vault::{
+    EnrolOutcome, FrontOptions, Identification, NewGallery, Purpose, SplitVault, ThresholdPolicy,
+    Vault, VaultError, Verification,
+};
+use tempfile::TempDir;
+
+/// Nodes answer within this, however slow the machine.
+const PATIENCE: StdDuration = StdDuration::from_secs(60);
+
+struct Deployed {
+    dir: TempDir,
+    nodes: Vec<Option<RunningNode>>,
+    vault: Vault,
+    split: SplitVault,
+    company: CompanyId,
+}
+
+fn node_options(dir: &Path, word: &str, listen: Option<String>) -> NodeOptions {
+    NodeOptions {
+        dir: dir.join(word),
+        listen,
+        delay: StdDuration::ZERO,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    }
+}
+
+async fn front(dir: &Path) -> SplitVault {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+    SplitVault::open(&dir.join("front"), options).await.unwrap()
+}
+
+/// Ports that were free a moment ago.
+fn free_addresses() -> [String; 3] {
+    let held = [0; 3].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().to_string())
+}
+
+impl Deployed {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path(), local_addresses(7411), &SystemClock, &SystemRandom).unwrap();
+        move_nodes(dir.path(), free_addresses()).unwrap();
+        let mut nodes = Vec::new();
+        for word in ["a", "b", "c"] {
+            nodes.push(Some(
+                RunningNode::start(node_options(dir.path(), word, None)).await.unwrap(),
+            ));
+        }
+        let split = front(dir.path()).await;
+        split.ready(PATIENCE).await.unwrap();
+        let company = CompanyId::new(&SystemClock, &SystemRandom);
+        Self { dir, nodes, vault: split.clone().into(), split, company }
+    }
+
+    async fn stop(&mut self, node: usize) {
+        self.nodes[node].take().unwrap().stop().await;
+    }
+
+    async fn start(&mut self, node: usize) {
+        let options = node_options(self.dir.path(), ["a", "b", "c"][node], None);
+        self.nodes[node] = Some(RunningNode::start(options).await.unwrap());
+        self.split.ready(PATIENCE).await.unwrap();
+    }
+
+    async fn gallery(&self) -> GalleryId {
+        let gallery = GalleryId::new(&SystemClock, &SystemRandom);
+        let party = RelyingParty::Venue(VenueId::new(&SystemClock, &SystemRandom));
+        let (purpose, policy) = (Purpose::Entry, ThresholdPolicy::ENTRY);
+        let new = NewGallery { gallery, party, purpose, policy };
+        self.vault.open_gallery(new).await.unwrap();
+        gallery
+    }
+
+    async fn enrol(&self, palms: Enrolments) -> Vec<PairwiseToken> {
+        match self.vault.enrol(self.company, palms, tomorrow()).await.unwrap() {
+            EnrolOutcome::Enrolled(palms) => palms.into_iter().map(|palm| palm.token).collect(),
+            EnrolOutcome::AlreadyEnrolled => panic!("nobody has these palms"),
+        }
+    }
+
+    async fn find(&self, gallery: GalleryId, side: Side, seed: u64) -> Identification {
+        let shown = Presentation::new(vec![shown(side, seed)]).unwrap();
+        self.vault.identify(gallery, shown).await.unwrap()[0].identification
+    }
+}
+
+fn tomorrow() -> Timestamp {
+    SystemClock.now() + Duration::from_days(1)
+}
+
+/// Numbers without any pattern, as long together as a palm's.
+fn vector(random: &SeededRandom) -> Vec<i8> {
+    let mut bytes = vec![0; LENGTH];
+    random.fill(&mut bytes);
+    let numbers = || bytes.iter().map(|byte| f64::from(*byte) - 127.5);
+    let length = numbers().map(|number| number * number).sum::<f64>().sqrt();
+    numbers().map(|number| (number / length * 125.0).round() as i8).collect()
+}
+
+fn reference(seed: u64) -> Reference {
+    Reference::from_vector(vector(&SeededRandom::new(seed))).unwrap()
+}
+
+/// A probe of which one vector is like the palm's.
+fn probe(seed: u64) -> Probe {
+    let random = SeededRandom::new(seed ^ 0xffff_0000);
+    let mut vectors: Vec<i8> = (0..PROBE_VECTORS).flat_map(|_| vector(&random)).collect();
+    let like = &mut vectors[3 * LENGTH..4 * LENGTH];
+    like.copy_from_slice(reference(seed).vector());
+    like.iter_mut().step_by(3).for_each(|value| *value = 0);
+    Probe::from_vectors(vectors).unwrap()
+}
+
+fn shown(side: Side, seed: u64) -> PresentedPalm {
+    PresentedPalm::from_probes(side, vec![probe(seed)]).unwrap()
+}
+
+fn enrolment(side: Side, seed: u64) -> Enrolment {
+    Enrolment::from_templates(side, reference(seed), vec![probe(seed)]).unwrap()
+}
+
+fn left(seed: u64) -> Enrolments {
+    Enrolments::new(vec![enrolment(Side::Left, seed)]).unwrap()
+}
+
+fn both(left: u64, right: u64) -> Enrolments {
+    Enrolments::new(vec![enrolment(Side::Left, left), enrolment(Side::Right, right)]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_evening_on_three_nodes() {
+    let deployed = Deployed::new().await;
+    let Deployed { vault, company, .. } = &deployed;
+    let company = *company;
+    let tokens = deployed.enrol(both(1, 2)).await;
+    let again = vault.enrol(company, both(3, 2), tomorrow()).await.unwrap();
+    assert_eq!(again, EnrolOutcome::AlreadyEnrolled);
+    let other = deployed.enrol(left(5)).await[0];
+    assert_eq!(vault.status().palms, 3);
+
+    let (gallery, elsewhere) = (deployed.gallery().await, deployed.gallery().await);
+    let mut armed = Vec::new();
+    for token in &tokens {
+        armed.push(vault.arm(company, *token, gallery, tomorrow()).await.unwrap());
+    }
+    let there = vault.arm(company, other, elsewhere, tomorrow()).await.unwrap();
+    assert_eq!(vault.arm(company, other, elsewhere, tomorrow()).await.unwrap(), there);
+    assert_eq!(vault.armed(gallery).await.unwrap(), 2);
+    assert!(!armed.contains(&tokens[0]), "every party has tokens of its own");
+
+    assert_eq!(deployed.find(gallery, Side::Left, 1).await, Identification::Match(armed[0]));
+    assert_eq!(deployed.find(gallery, Side::Right, 2).await, Identification::Match(armed[1]));
+    assert_eq!(deployed.find(gallery, Side::Left, 5).await, Identification::NoMatch);
+    assert_eq!(deployed.find(elsewhere, Side::Left, 5).await, Identification::Match(there));
+    assert_eq!(deployed.find(gallery, Side::Left, 9).await, Identification::NoMatch);
+
+    let verify = |token, seed| vault.verify(gallery, token, shown(Side::Left, seed));
+    assert_eq!(verify(armed[0], 1).await.unwrap(), Verification::Match);
+    assert_eq!(verify(armed[0], 5).await.unwrap(), Verification::NoMatch);
+    assert_eq!(verify(there, 5).await.unwrap(), Verification::NotArmed);
+
+    vault.disarm(company, tokens[1], gallery).await.unwrap();
+    vault.disarm(company, tokens[1], gallery).await.unwrap();
+    assert_eq!(deployed.find(gallery, Side::Right, 2).await, Identification::NoMatch);
+    let receipt = vault.delete(company, &tokens).await.unwrap();
+    assert_eq!(receipt.palms, 2);
+    assert_eq!(deployed.find(gallery, Side::Left, 1).await, Identification::NoMatch);
+    let again = vault.delete(company, &tokens).await;
+    assert!(matches!(again, Err(VaultError::PalmUnknown)));
+    deployed.enrol(both(1, 2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_is_away_is_named_and_comes_back_with_everything() {
+    let mut deployed = Deployed::new().await;
+    let token = deployed.enrol(left(1)).await[0];
+    let gallery = deployed.gallery().await;
+    let armed = deployed.vault.arm(deployed.company, token, gallery, tomorrow()).await.unwrap();
+    for node in 0..3 {
+        deployed.stop(node).await;
+        let shown = Presentation::new(vec![shown(Side::Left, 1)]).unwrap();
+        let error = deployed.vault.identify(gallery, shown).await.unwrap_err();
+        let VaultError::Unavailable { node: named, .. } = &error else { panic!("{error}") };
+        assert_eq!(named.index(), node, "{error}");
+        // A deletion that cannot be carried out is kept, and carried out later.
+        deployed.start(node).await;
+        assert_eq!(deployed.find(gallery, Side::Left, 1).await, Identification::Match(armed));
+    }
+    deployed.stop(2).await;
+    let deleted = deployed.vault.delete(deployed.company, &[token]).await;
+    assert!(matches!(deleted, Err(VaultError::Unavailable { .. })));
+    deployed.start(2).await;
+    assert_eq!(deployed.vault.status().palms, 0, "what was decided is carried out");
+    deployed.enrol(left(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_front_that_starts_anew_knows_what_it_knew() {
+    let deployed = Deployed::new().await;
+    let token = deployed.enrol(left(1)).await[0];
+    let gallery = deployed.gallery().await;
+    let armed = deployed.vault.arm(deployed.company, token, gallery, tomorrow()).await.unwrap();
+    let Deployed { dir, nodes, vault, split, company } = deployed;
+    drop(split);
+    vault.close().await;
+    let split = front(dir.path()).await;
+    split.ready(PATIENCE).await.unwrap();
+    let deployed = Deployed { vault: split.clone().into(), split, dir, nodes, company };
+    assert_eq!(deployed.find(gallery, Side::Left, 1).await, Identification::Match(armed));
+    assert_eq!(deployed.vault.palms(company), [token]);
+    deployed.split.refresh().await.unwrap();
+    assert_eq!(deployed.find(gallery, Side::Left, 1).await, Identification::Match(armed));
+    let needle = token.as_bytes();
+    for entry in std::fs::read_dir(deployed.dir.path().join("front")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle), "a token in clear");
+    }
+}
