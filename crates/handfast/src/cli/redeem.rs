@@ -29,6 +29,15 @@ pub struct Redeem {
     /// The scan's nonce: the same for a repetition, whose verdict is the first one's [default: fresh]
     #[arg(long)]
     nonce: Option<String>,
+    /// Let people out instead of in
+    #[arg(long)]
+    exit: bool,
+    /// How many people pass on a ticket for several
+    #[arg(long, value_name = "NUMBER")]
+    people: Option<u8>,
+    /// Say what was checked, step by step
+    #[arg(long)]
+    explain: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,12 +48,20 @@ impl Redeem {
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         let key = self.key()?;
         let nonce = self.nonce.clone().unwrap_or_else(fresh_nonce);
-        let verdict = self.ask(&key, &json!({ "code": self.code()?, "nonce": nonce }))?;
+        let mut scan = json!({ "code": self.code()?, "nonce": nonce, "explain": self.explain });
+        if self.exit {
+            scan["passing"] = json!("exit");
+        }
+        if let Some(people) = self.people {
+            scan["people"] = json!(people);
+        }
+        let verdict = self.ask(&key, &scan)?;
         let outcome = verdict["outcome"].as_str().context("the server's answer has no outcome")?;
         if self.json {
             print_json(out, &verdict)?;
         } else {
             writeln!(out, "{}", sentence(outcome, &verdict))?;
+            explain(out, &verdict)?;
         }
         Ok(if outcome == "ok" { Answer::Positive } else { Answer::Negative })
     }
@@ -95,6 +112,16 @@ impl Redeem {
     }
 }
 
+/// Each check, and whether it went well; a repeated verdict is the first one's, whose checks are gone.
+fn explain(out: &mut dyn Write, verdict: &Value) -> anyhow::Result<()> {
+    for step in verdict["steps"].as_array().into_iter().flatten() {
+        let mark = if step["passed"] == true { "yes" } else { "NO " };
+        let check = step["check"].as_str().unwrap_or_default().replace('_', " ");
+        writeln!(out, "  {mark} {check}: {}", step["detail"].as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 fn fresh_nonce() -> String {
     let mut bytes = [0_u8; 16];
     SystemRandom.fill(&mut bytes);
@@ -105,7 +132,14 @@ fn sentence(outcome: &str, verdict: &Value) -> String {
     let product = verdict["product"].as_str().unwrap_or("ticket");
     let event = verdict["event_name"].as_str().unwrap_or("this event");
     match outcome {
+        "ok" if verdict["passing"] == "exit" => {
+            format!("ok: leave, {} people ({product}, {event})", verdict["people"])
+        }
         "ok" => format!("ok: enter ({product}, {event})"),
+        "incomplete" if verdict["reason"] == "choose_people" => format!(
+            "incomplete: how many people enter? up to {}; say it with --people",
+            verdict["available"]
+        ),
         "already_redeemed" => format!(
             "already redeemed: entered {} at {} by {}",
             verdict["previous"]["at"].as_str().unwrap_or("before"),

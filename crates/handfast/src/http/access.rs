@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use handfast_boxoffice::{BoxOfficeError, Device, DeviceKind, DeviceMode, Role, Who};
-use handfast_model::{AccountId, CompanyId, DeviceId, SecretText};
+use handfast_model::{AccountId, CompanyId, DeviceId, SecretText, StaffUserId};
 use handfast_pedestal::Mode;
 
 use super::problem::Problem;
@@ -68,6 +68,7 @@ pub(crate) struct FanCaller {
 /// Signed-in staff.
 #[derive(Clone, Debug)]
 pub(crate) struct StaffCaller {
+    pub(crate) user: StaffUserId,
     pub(crate) company: CompanyId,
 }
 
@@ -136,8 +137,8 @@ async fn admit(access: Access, hub: &Hub, request: &mut Parts) -> Result<(), Pro
             }
         },
         Access::Staff(roles) => match session_of(hub, request).await?.who {
-            Who::Staff { role, company_id, .. } if roles.contains(&role) => {
-                let caller = StaffCaller { company: company_id };
+            Who::Staff { staff_user_id, role, company_id, .. } if roles.contains(&role) => {
+                let caller = StaffCaller { user: staff_user_id, company: company_id };
                 request.extensions.insert(caller);
                 Ok(())
             }

@@ -7,8 +7,13 @@ use super::problem::{Problem, sentence};
 pub(super) mod admissions;
 pub(super) mod console;
 pub(super) mod device;
+pub(super) mod devices;
+pub(super) mod figures;
+pub(super) mod lane;
 pub(super) mod link_decisions;
 pub(super) mod links;
+pub(crate) mod own_lane;
+pub(super) mod supervision;
 pub(super) mod tickets;
 pub(super) mod uses;
 
@@ -18,7 +23,7 @@ impl From<BoxOfficeError> for Problem {
         match &error {
             BoxOfficeError::Unknown(_) => Self::not_found(detail),
             BoxOfficeError::Link(LinkRefusal::UnknownCode) => Self::not_found(detail),
-            BoxOfficeError::MailKey => Self::expired(detail),
+            BoxOfficeError::MailKey | BoxOfficeError::Provisioning => Self::expired(detail),
             BoxOfficeError::ApiKey => Self::unauthenticated(detail),
             BoxOfficeError::Text { .. }
             | BoxOfficeError::Email
@@ -26,15 +31,25 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::OrderSize { .. }
             | BoxOfficeError::Nonce { .. }
             | BoxOfficeError::People
+            | BoxOfficeError::AntiPassback { .. }
+            | BoxOfficeError::Answer { .. }
+            | BoxOfficeError::Terms { .. }
+            | BoxOfficeError::Csv { .. }
+            | BoxOfficeError::Print
+            | BoxOfficeError::SearchText { .. }
             | BoxOfficeError::Code(_)
             | BoxOfficeError::Palms => Self::malformed(detail),
             BoxOfficeError::EmailTaken
             | BoxOfficeError::Mismatch
             | BoxOfficeError::NonceReused
+            | BoxOfficeError::TooLate
+            | BoxOfficeError::SecondPerson
+            | BoxOfficeError::CopyVersion
             | BoxOfficeError::Link(_)
             | BoxOfficeError::PalmLinked
             | BoxOfficeError::LinkEnded
             | BoxOfficeError::Scope => Self::conflict(detail),
+            BoxOfficeError::Stopped => Self::unavailable(detail),
             BoxOfficeError::Store(_) => Self::from_failure(&error),
         }
     }

@@ -21,7 +21,7 @@ const PAGES: [&str; 8] =
 const HASHED_FOLDER: &str = "assets/";
 
 /// Answers every path that no API route took.
-pub(super) async fn serve(request: Request) -> Response {
+pub(crate) async fn serve(request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Problem::not_found("There is no such route; see docs/openapi.json.")
             .into_response();

@@ -115,6 +115,11 @@ pub(crate) struct Body<T>(pub(crate) T);
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub(crate) struct PathOf<T>(pub(crate) T);
 
+/// Query parameters; anything malformed is a [`Problem`].
+#[derive(axum::extract::FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(crate) struct QueryOf<T>(pub(crate) T);
+
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         match rejection {

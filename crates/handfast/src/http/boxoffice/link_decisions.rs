@@ -44,7 +44,7 @@ pub(crate) async fn question(
 /// The holder's answer.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct DecisionBody {
-    /// `confirm` or `undo`.
+    /// `confirm`, `companion` (somebody who came along: that ticket alone) or `undo`.
     #[schema(value_type = String, examples("confirm"))]
     decision: Decision,
 }

@@ -1,0 +1,106 @@
+//! `handfast import`: tickets from a CSV file into a service's box office.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use handfast_boxoffice::{BoxOffice, Company, ImportReport};
+use handfast_model::{SystemClock, SystemRandom};
+use handfast_store::Store;
+
+use super::runtime::block_on;
+use super::{Answer, print_json};
+
+/// Arguments of `handfast import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The CSV file: order, event, product, name, email; and where wanted code, state, people,
+    /// valid_from, valid_until
+    file: PathBuf,
+    /// List every bad row and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The company that sold them, where there are several: its name or id
+    #[arg(long, value_name = "NAME")]
+    company: Option<String>,
+    /// The data folder
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// A PostgreSQL database instead of the data folder's SQLite file
+    #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
+    /// Imports and prints what was found.
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let file = std::fs::read(&self.file)
+            .with_context(|| format!("{} cannot be read", self.file.display()))?;
+        let report = block_on(self.import(&file))?;
+        if self.json {
+            print_json(out, &report)?;
+        } else {
+            self.print(out, &report)?;
+        }
+        Ok(if report.bad.is_empty() { Answer::Positive } else { Answer::Negative })
+    }
+
+    async fn import(&self, file: &[u8]) -> anyhow::Result<ImportReport> {
+        let database = match &self.database {
+            Some(url) => url.clone(),
+            None => {
+                let path = self.data.join("boxoffice.db");
+                if !path.exists() {
+                    bail!("{} is not there; name the data folder with --data", path.display());
+                }
+                format!("sqlite:{}", path.display())
+            }
+        };
+        let store = Store::connect(&database).await.context("the database cannot be opened")?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let boxoffice = BoxOffice::open(store, clock, random, "").await?;
+        let company = self.company(boxoffice.companies().await?)?;
+        let progress = |done: usize, all: usize| {
+            // Where nobody listens any more the import goes on.
+            drop(writeln!(std::io::stderr(), "{done} of {all} orders"));
+        };
+        Ok(boxoffice.import_tickets(company.id, file, self.dry_run, progress).await?)
+    }
+
+    fn company(&self, companies: Vec<Company>) -> anyhow::Result<Company> {
+        let names = companies.iter().map(|company| company.name.clone()).collect::<Vec<_>>();
+        let mut fitting: Vec<Company> = companies
+            .into_iter()
+            .filter(|company| match &self.company {
+                Some(wanted) => company.name == *wanted || company.id.to_string() == *wanted,
+                None => true,
+            })
+            .collect();
+        match (fitting.pop(), fitting.is_empty()) {
+            (Some(company), true) => Ok(company),
+            _ => bail!("name one company with --company: {}", names.join(", ")),
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write, report: &ImportReport) -> anyhow::Result<()> {
+        for row in &report.bad {
+            writeln!(out, "line {}: {}", row.line, row.reason)?;
+        }
+        let ImportReport { rows, orders, tickets, already_there, .. } = report;
+        let done = match (report.imported, report.bad.len()) {
+            (true, _) => "imported".to_owned(),
+            (false, 0) => "would be imported".to_owned(),
+            (false, bad) => format!("nothing was imported: {bad} bad rows; of the others"),
+        };
+        writeln!(
+            out,
+            "{rows} rows: {done} {tickets} tickets of {orders} orders; {already_there} orders were there"
+        )?;
+        Ok(())
+    }
+}
