@@ -1,6 +1,7 @@
 //! One attempt to pass, inside a transaction: read, judged, recorded; or repeated from its record.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
 
 use handfast_model::{
     AdmissionId, CheckInListId, DeviceId, EventId, LinkId, PairwiseToken, QuestionId, StaffUserId,
@@ -78,13 +79,14 @@ impl Doors {
         attempt: &Attempt,
         now: Timestamp,
     ) -> Result<&(Device, Door)> {
-        let key = (attempt.device_id, attempt.terms.passing);
-        if !self.0.contains_key(&key) {
-            let device = device::find_working(tx, attempt.device_id).await?;
-            let door = door::at(tx, &device, attempt.terms.passing, now).await?;
-            self.0.insert(key, (device, door));
+        match self.0.entry((attempt.device_id, attempt.terms.passing)) {
+            Place::Occupied(there) => Ok(there.into_mut()),
+            Place::Vacant(place) => {
+                let device = device::find_working(tx, attempt.device_id).await?;
+                let door = door::at(tx, &device, attempt.terms.passing, now).await?;
+                Ok(place.insert((device, door)))
+            }
         }
-        self.0.get(&key).ok_or(BoxOfficeError::ApiKey)
     }
 }
 
