@@ -7,11 +7,51 @@
 //! The driver calls [`Node::handle`] from one thread, with everything that arrives, in the order of
 //! arrival on each connection; with [`Input::Tick`] at least every quarter of a second; and with
 //! [`Input::Work`], between other inputs, as long as the last call returned [`Effect::Work`].
+//!
+//! # The list
+//! Everything that changes the common state is an [`Operation`], numbered by node A and chained by
+//! hashes. A node stores an operation and what it brings, then signs it; three signatures are its
+//! certificate, which commits. A node that will not store it (shares that do not fit, a full
+//! gallery, a check that is outdated) signs that it gives it up, and the others follow: an
+//! operation is committed at all three or at none. Until a node that is away has spoken the
+//! operation stays undecided, and at most one is. A node that missed operations, having been
+//! restored from a backup, follows its peers' certified list before it serves, deletions included;
+//! rows that it lacks then are given back by the two others ([`Request::Rebuild`]).
+//!
+//! # Searches
+//! A search names gallery, operation and head hash; a node that has another list, or whose rows
+//! have changed since, refuses it as stale. Rows of a gallery stand in the order of the operations
+//! that armed them; within a company's enrolment gallery that is the order of slots, but for palms
+//! that were disarmed and armed again. What was armed after the search's operation is left out,
+//! what was disarmed or has ended is masked. A gallery is compared in chunks of about 64k
+//! comparisons, four at a time, each with keys of its own; searches of the same rows share one pass
+//! over them.
+//!
+//! # Clocks
+//! A challenge lives for a minute by the clock of the node that drew it, budgets run by each node's
+//! own clock, and no node takes another's word for what is fresh. The end of an arming must be the
+//! same moment at all three, or their shares would not fit together: it is compared with node A's
+//! clock, which the others accept within a minute of their own and refuse beyond.
+//!
+//! # What is not claimed
+//! - A node that deviates can change results, force or suppress a match, and stop the service. It
+//!   cannot commit an operation, or give one up that the others committed.
+//! - The three nodes do not see whether a duplicate check found somebody: the front opens it, and a
+//!   dishonest one can enrol a palm twice. What they enforce is that the check was made, for that
+//!   side of that gallery, and that nobody was enrolled since.
+//! - Keyed hashes show that the two holders of a component were dealt the same, not that a vector
+//!   is short or a palm.
+//! - Token, audit and check keys follow from the pairs' secrets and a party's name: closing a
+//!   gallery destroys none. A list keeps pseudonymous slots and when they were armed, also of
+//!   deleted palms.
+//! - Budgets ration searches; they do not bound what many devices learn together.
 
 mod budget;
 mod chain;
 mod challenges;
 mod codec;
+#[cfg(test)]
+mod codec_tests;
 #[cfg(test)]
 mod history;
 mod loading;
@@ -20,10 +60,14 @@ mod memory_store;
 mod message;
 mod names;
 mod operation;
+#[cfg(test)]
+mod oracle_tests;
 mod places;
 mod plan;
 mod rebuild;
 mod refusal;
+#[cfg(test)]
+mod refusal_tests;
 mod renewal;
 mod request;
 mod roster;
@@ -36,6 +80,8 @@ mod simulator;
 mod simulator_tests;
 mod sqlite_store;
 mod store;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod testing;
 

@@ -30,9 +30,9 @@ pub(crate) struct Budgets(HashMap<Budget, Use>);
 
 impl Budgets {
     pub(crate) fn new(stored: Vec<BudgetUse>) -> Self {
-        let uses = stored.into_iter().map(|BudgetUse { budget, since, used }| {
-            (budget, Use { since, used, noted: used })
-        });
+        let uses = stored
+            .into_iter()
+            .map(|BudgetUse { budget, since, used }| (budget, Use { since, used, noted: used }));
         Self(uses.collect())
     }
 

@@ -13,9 +13,7 @@ use zeroize::Zeroizing;
 use super::machine::{Node, Waiter};
 use super::message::{Content, OPERATIONS_PER_PAGE, PeerState};
 use super::names::{Head, OperationName};
-use super::operation::{
-    Certificate, Certified, Change, Enrolment, Operation, Verdict, Vote,
-};
+use super::operation::{Certificate, Certified, Change, Enrolment, Operation, Verdict, Vote};
 use super::refusal::{Reason, Refusal};
 use super::renewal::ListRenewal;
 use super::request::{Committed, Reply, SealedShares};
@@ -74,13 +72,16 @@ pub(super) struct Current {
     seed_stored: bool,
     refusal: Option<Refusal>,
     since: Timestamp,
+    /// When the peers were last asked what they know of it.
+    asked: Timestamp,
 }
 
 impl Current {
     fn new(operation: Operation, since: Timestamp) -> Self {
         let head = operation.head();
         let (votes, seeds) = (Default::default(), None);
-        Self { operation, head, votes, seeds, seed_stored: false, refusal: None, since }
+        let (refusal, asked) = (None, since);
+        Self { operation, head, votes, seeds, seed_stored: false, refusal, since, asked }
     }
 
     /// As it was stored before a restart.
@@ -181,8 +182,7 @@ impl Node {
         }
         let opened = self.check_asked(name, &change, shares);
         let since = self.now;
-        let gathered =
-            self.chain.gathered.entry(name).or_insert_with(|| Gathered::at(since));
+        let gathered = self.chain.gathered.entry(name).or_insert_with(|| Gathered::at(since));
         match opened {
             Ok(shares) => {
                 (gathered.change, gathered.shares) = (Some(change), shares);
@@ -770,19 +770,25 @@ impl Node {
         if !vote.as_ref().is_none_or(valid) {
             return Err(Reason::Signature.into());
         }
+        // All three gave it up before: the peer did not hear of it.
+        let given_up = self.chain.given_up.contains_key(&operation.name);
         match &self.chain.current {
-            None => self.adopt(operation),
+            None if !given_up => self.adopt(operation),
             Some(current) if current.head == head => {}
             // Somebody gave it up, so that it can never be committed: this node's word against it,
             // which the peer needs to be rid of it, binds this node to nothing.
-            Some(_) if vote.is_some_and(|vote| vote.verdict == Verdict::GivenUp) => {
+            current
+                if given_up
+                    || current.is_some()
+                        && vote.is_some_and(|vote| vote.verdict == Verdict::GivenUp) =>
+            {
                 let (role, verdict) = (self.keys.role, Verdict::GivenUp);
                 let sign = |bytes: &[u8]| self.seals.sign(bytes);
                 let vote = Vote::sign(self.keys.deployment, role, verdict, head, sign);
                 self.send(from, Content::Vote { head, vote });
                 return Ok(());
             }
-            Some(_) => return Err(Reason::Pending.with(number + 1)),
+            _ => return Err(Reason::Pending.with(number + 1)),
         }
         match vote {
             Some(vote) => self.on_vote(from, head, vote),
@@ -906,7 +912,21 @@ impl Node {
             self.load_rows_again();
         }
         self.advance();
+        self.ask_about_current();
         self.propose();
+    }
+
+    /// Tells the peers now and then that an operation is undecided here: what one of them said or
+    /// decided may have been lost with a connection that only they had.
+    fn ask_about_current(&mut self) {
+        let now = self.now;
+        let Some(current) = &mut self.chain.current else { return };
+        if now < current.asked || now >= current.asked + WAIT {
+            current.asked = now;
+            for peer in [self.keys.role.next(), self.keys.role.previous()] {
+                self.send_state(peer);
+            }
+        }
     }
 }
 

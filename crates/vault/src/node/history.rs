@@ -13,8 +13,8 @@ use super::testing::{
 };
 use super::{
     Change, Committed, DeviceName, ENROLMENT_PURPOSE, Enrolment, Found, GalleryName,
-    GalleryPurpose, Head, Operation, OperationName, PartBinding, QueryName, Reason, Refusal, Reply,
-    Request, Search, SealedShares, Sought,
+    GalleryPurpose, GallerySpec, Head, Operation, OperationName, PartBinding, Policy, QueryName,
+    Reason, Refusal, Reply, Request, SealedShares, Search, Sought,
 };
 use crate::share_sealing::Binding;
 
@@ -24,6 +24,19 @@ pub(super) const DEVICE_KEY: [u8; 32] = [0x77; 32];
 /// Galleries that are searched.
 pub(super) const EVENTS: [GalleryName; 2] = [GalleryName([2; 16]), GalleryName([3; 16])];
 const VECTORS: usize = 3;
+/// What palms look like in a history.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) dimension: usize,
+    pub(super) palm: fn(u64) -> Vec<i16>,
+    pub(super) probe: fn(u64) -> Vec<i16>,
+    pub(super) policy: Policy,
+}
+
+/// Few numbers, so that thousands of histories can be played.
+const SMALL: Kind =
+    Kind { dimension: DIMENSION, palm, probe: |seed| probe(seed, VECTORS), policy: POLICY };
+
 /// Palms in a history: few, so that they come back.
 const PEOPLE: u64 = 12;
 
@@ -48,9 +61,10 @@ pub(super) struct Opened {
 type Enrolled = HashMap<OperationName, Vec<(Side, u64)>>;
 
 pub(super) struct History {
+    kind: Kind,
     pub(super) simulator: Simulator,
     pub(super) enrolled: Enrolled,
-    tokens: HashMap<(GalleryName, u64), [u8; 16]>,
+    pub(super) tokens: HashMap<(GalleryName, u64), [u8; 16]>,
     acknowledged: HashSet<u64>,
     pub(super) answers: u64,
     pub(super) matches: u64,
@@ -58,16 +72,26 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(seed: u64, weather: Weather) -> Self {
+        Self::of(SMALL, seed, weather)
+    }
+
+    pub(super) fn of(kind: Kind, seed: u64, weather: Weather) -> Self {
         let simulator = Simulator::new(seed, Weather { delay: 200, ..Weather::default() });
         let (enrolled, tokens) = (HashMap::new(), HashMap::new());
         let acknowledged = HashSet::new();
         let mut history =
-            Self { simulator, enrolled, tokens, acknowledged, answers: 0, matches: 0 };
+            Self { kind, simulator, enrolled, tokens, acknowledged, answers: 0, matches: 0 };
         history.simulator.pass(Duration::from_secs(1));
         history.must(Change::ProvisionDevice { device: DEVICE, key: DEVICE_KEY });
-        history.must(Change::OpenGallery(spec(1, GalleryPurpose::Enrolment)));
-        history.must(Change::OpenGallery(spec(2, GalleryPurpose::Entry)));
-        history.must(Change::OpenGallery(spec(3, GalleryPurpose::Payment)));
+        for (gallery, purpose) in [
+            (1, GalleryPurpose::Enrolment),
+            (2, GalleryPurpose::Entry),
+            (3, GalleryPurpose::Payment),
+        ] {
+            let (dimension, policy) = (kind.dimension as u16, kind.policy);
+            let spec = GallerySpec { dimension, policy, ..spec(gallery, purpose) };
+            history.must(Change::OpenGallery(spec));
+        }
         history.simulator.weather = weather;
         history
     }
@@ -113,12 +137,12 @@ impl History {
             Some((name, shares)) => (name, shares.map(Some)),
             None => (OperationName::draw(&*self.simulator.random), [None, None, None]),
         };
-        let requests = shares.map(|shares| {
-            Request::Operate { name, change: change.clone(), shares }
-        });
+        let requests =
+            shares.map(|shares| Request::Operate { name, change: change.clone(), shares });
         let mut replies = self.ask(requests);
         for _ in 0..6 {
-            let committed = replies.iter().filter(|reply| matches!(reply, Some(Reply::Committed(_))));
+            let committed =
+                replies.iter().filter(|reply| matches!(reply, Some(Reply::Committed(_))));
             if committed.count() == 3 {
                 let [Some(Reply::Committed(first)), ..] = replies else { unreachable!() };
                 return Outcome::Committed(first);
@@ -128,9 +152,9 @@ impl History {
             }
             if let [Some(Reply::Refused(a)), Some(Reply::Refused(b)), Some(Reply::Refused(c))] =
                 replies
-                && let Some(refusal) = [a, b, c].into_iter().find(|refusal| {
-                    !matches!(refusal.reason, Reason::Pending | Reason::TimedOut)
-                })
+                && let Some(refusal) = [a, b, c]
+                    .into_iter()
+                    .find(|refusal| !matches!(refusal.reason, Reason::Pending | Reason::TimedOut))
                 && [a, b, c].iter().all(|refusal| refusal.reason != Reason::Pending)
             {
                 return Outcome::Refused(refusal);
@@ -164,11 +188,11 @@ impl History {
         let mut checked_at = u64::MAX;
         for &(side, seed) in palms {
             let query = QueryName::draw(&*self.simulator.random);
-            let shown = probe(seed, VECTORS);
+            let shown = (self.kind.probe)(seed);
             let Some(opened) = self.search_as(query, HOME, side, Sought::Duplicate, &shown) else {
                 return Outcome::Unknown;
             };
-            let known = self.expected(&opened, HOME, side, &shown, POLICY.identify);
+            let known = self.expected(&opened, HOME, side, &shown, self.kind.policy.identify);
             assert_eq!(opened.value == [0; 16], known.is_empty(), "a duplicate check is wrong");
             if !known.is_empty() {
                 return Outcome::GivenUp;
@@ -191,8 +215,10 @@ impl History {
     ) -> Outcome {
         let Some((challenges, head, _)) = self.challenges() else { return Outcome::Unknown };
         let name = OperationName::draw(&*self.simulator.random);
-        let numbers: Vec<i16> = palms.iter().flat_map(|(_, seed)| palm(*seed)).collect();
-        let sets = Dealt::deal(&numbers, DIMENSION, &*self.simulator.random).unwrap().sets;
+        let numbers: Vec<i16> =
+            palms.iter().flat_map(|(_, seed)| (self.kind.palm)(*seed)).collect();
+        let sets =
+            Dealt::deal(&numbers, self.kind.dimension, &*self.simulator.random).unwrap().sets;
         let shares = Role::ALL.map(|role| {
             let mut binding = self.binding(ENROLMENT_PURPOSE, HOME, name.0, [0; 16]);
             binding.challenge = challenges[role.index()];
@@ -280,8 +306,9 @@ impl History {
     ) -> [Search; 3] {
         let nonce = [attempt; 16];
         let purpose = if gallery == HOME { 0 } else { gallery.0[0] - 1 };
-        let dealt = (!matches!(sought, Sought::Delivery(_)))
-            .then(|| Dealt::deal(shown, DIMENSION, &*self.simulator.random).unwrap().sets);
+        let dealt = (!matches!(sought, Sought::Delivery(_))).then(|| {
+            Dealt::deal(shown, self.kind.dimension, &*self.simulator.random).unwrap().sets
+        });
         Role::ALL.map(|role| {
             let shares = dealt.as_ref().map(|sets| {
                 let mut binding = self.binding(purpose, gallery, query.0, nonce);
@@ -392,10 +419,12 @@ impl History {
             .stored(opened.at.number)
             .into_iter()
             .filter(|(slot, (there, seed))| {
-                let row = palm(*seed);
+                let row = (self.kind.palm)(*seed);
                 *there == side
                     && armed.get(slot).is_some_and(|until| *until > self.simulator.now)
-                    && shown.chunks(DIMENSION).any(|q| score(&row, q) >= i32::from(threshold))
+                    && shown
+                        .chunks(self.kind.dimension)
+                        .any(|q| score(&row, q) >= i32::from(threshold))
             })
             .map(|(slot, _)| slot)
             .collect();
@@ -413,11 +442,11 @@ impl History {
         let expected = match sought {
             Sought::Delivery(slot) => vec![slot],
             Sought::Slot(slot) => self
-                .expected(opened, gallery, side, shown, POLICY.verify)
+                .expected(opened, gallery, side, shown, self.kind.policy.verify)
                 .into_iter()
                 .filter(|found| *found == slot)
                 .collect(),
-            _ => self.expected(opened, gallery, side, shown, POLICY.identify),
+            _ => self.expected(opened, gallery, side, shown, self.kind.policy.identify),
         };
         assert!(
             expected.iter().all(|slot| !self.acknowledged.contains(slot)),
@@ -461,7 +490,7 @@ impl History {
         sought: Sought,
         seed: u64,
     ) -> Option<Opened> {
-        let shown = probe(seed, VECTORS);
+        let shown = (self.kind.probe)(seed);
         let opened = self.search(gallery, side, sought, &shown)?;
         self.judge(&opened, (gallery, side, sought), &shown);
         Some(opened)
@@ -469,7 +498,7 @@ impl History {
 
     /// Whether a search is refused because a node lacks rows.
     pub(super) fn search_refused(&mut self) -> bool {
-        self.search(EVENTS[0], Side::Left, Sought::Anyone, &probe(0, VECTORS)).is_none()
+        self.search(EVENTS[0], Side::Left, Sought::Anyone, &(self.kind.probe)(0)).is_none()
     }
 
     /// Gives a node its rows back.
@@ -482,7 +511,7 @@ impl History {
         assert!(matches!(reply, Some(Reply::Rebuilt { .. })), "{reply:?}");
     }
 
-    fn a_slot(&self) -> Option<(u64, Side)> {
+    pub(super) fn a_slot(&self) -> Option<(u64, Side)> {
         let mut slots: Vec<(u64, Side)> =
             self.stored(u64::MAX).into_iter().map(|(slot, (side, _))| (slot, side)).collect();
         slots.sort_unstable_by_key(|(slot, _)| *slot);
@@ -492,7 +521,7 @@ impl History {
         Some(slots[self.simulator.below(slots.len() as u64) as usize])
     }
 
-    fn an_event(&self) -> GalleryName {
+    pub(super) fn an_event(&self) -> GalleryName {
         EVENTS[self.simulator.below(2) as usize]
     }
 
@@ -581,8 +610,10 @@ impl History {
             for seed in 0..2 * PEOPLE {
                 let side = if seed % 2 == 0 { Side::Left } else { Side::Right };
                 let armed = self.armed(u64::MAX, gallery);
-                let is_there =
-                    self.stored(u64::MAX).iter().any(|(slot, (_, of))| *of == seed && armed.contains_key(slot));
+                let is_there = self
+                    .stored(u64::MAX)
+                    .iter()
+                    .any(|(slot, (_, of))| *of == seed && armed.contains_key(slot));
                 if is_there {
                     assert!(self.look(gallery, side, Sought::Anyone, seed).is_some());
                 }

@@ -17,8 +17,8 @@ use super::rebuild::Rebuilds;
 use super::refusal::{Reason, Refusal, Refusals};
 use super::request::{NodeStatus, Reply, Request};
 use super::roster::Roster;
-use super::search::Searches;
 use super::seals::{NodeKeys, Seals};
+use super::search::Searches;
 use super::side_rows::SideRows;
 use super::store::{NodeStore, NodeStoreError};
 
@@ -237,9 +237,7 @@ impl Node {
             Content::WantOperations(number) => self.on_want_operations(from, number),
             Content::Operations(operations) => self.on_operations(from, operations),
             Content::Proposal(operation) => self.on_proposal(from, operation),
-            Content::ShareCheck { operation, check } => {
-                self.on_share_check(from, operation, check)
-            }
+            Content::ShareCheck { operation, check } => self.on_share_check(from, operation, check),
             Content::Seed { operation, seed } => self.on_seed(from, operation, seed),
             Content::Vote { head, vote } => self.on_vote(from, head, vote),
             Content::Join { query, attempt, join } => self.on_join(from, (query, attempt), join),
@@ -252,9 +250,7 @@ impl Node {
             Content::WantRows { page, number, slots } => {
                 self.on_want_rows(from, page, number, slots)
             }
-            Content::RowsNonce { page, lost, nonce } => {
-                self.on_rows_nonce(from, page, lost, nonce)
-            }
+            Content::RowsNonce { page, lost, nonce } => self.on_rows_nonce(from, page, lost, nonce),
             Content::Rows { page, body } => self.on_rows(from, page, body),
         }
     }

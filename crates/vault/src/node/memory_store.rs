@@ -220,7 +220,8 @@ impl NodeStore for MemoryStore {
     fn renew(&mut self, batch: Batch, renewal: &mut dyn Renewal) -> Result<(), NodeStoreError> {
         let (mut contents, stops) = self.writing()?;
         renewal.restart();
-        let rows = contents.rows.iter().map(|(slot, bytes)| Ok((*slot, renewal.row(*slot, bytes)?)));
+        let rows =
+            contents.rows.iter().map(|(slot, bytes)| Ok((*slot, renewal.row(*slot, bytes)?)));
         let rows = rows.collect::<Result<_, NodeStoreError>>()?;
         contents.rows = rows;
         contents.apply(batch);

@@ -255,9 +255,7 @@ impl Content {
             }
             SHARE_CHECK => Self::ShareCheck { operation, check: reader.array()? },
             SEED => Self::Seed { operation, seed: reader.array()? },
-            VOTE => {
-                Self::Vote { head: read_head(&mut reader)?, vote: read_vote(&mut reader)? }
-            }
+            VOTE => Self::Vote { head: read_head(&mut reader)?, vote: read_vote(&mut reader)? },
             JOIN => Self::Join { query, attempt, join: Join::read(&mut reader)? },
             LEAVE => Self::Leave { query, attempt, refusal: Refusal::read(&mut reader)? },
             WANT_ROWS => Self::WantRows {

@@ -6,9 +6,7 @@ use handfast_mpc::{DIMENSION_MAX, Role, THRESHOLD_MAX, VECTORS_MAX};
 use handfast_palm::Side;
 
 use super::codec::{CodecError, Reader, Writer};
-use super::names::{
-    DeviceName, GalleryName, Hash, Head, OperationName, QueryName, RelyingName,
-};
+use super::names::{DeviceName, GalleryName, Hash, Head, OperationName, QueryName, RelyingName};
 use super::refusal::{Reason, Refusal};
 use crate::deployment::DeploymentId;
 
@@ -19,6 +17,8 @@ pub const OPERATION_VERSION: u16 = 1;
 pub const SLOTS_PER_CHANGE_MAX: usize = VECTORS_MAX;
 /// Most rows of a slot.
 pub const ROWS_PER_SLOT_MAX: u8 = 8;
+/// Most comparisons of a slot, rows times vectors: a chunk's longest step stays within a frame.
+pub(crate) const LAYERS_MAX: usize = 1024;
 /// Longest encoded operation: a list of slots, and what stands around it.
 pub const OPERATION_LENGTH_MAX: usize = 8 * SLOTS_PER_CHANGE_MAX + 1024;
 
@@ -265,10 +265,9 @@ impl Change {
             DISARM => Self::Disarm { gallery: gallery(reader)?, slots: read_slots(reader)? },
             DELETE => Self::Delete { slots: read_slots(reader)? },
             REFRESH => Self::Refresh,
-            PROVISION => Self::ProvisionDevice {
-                device: DeviceName(reader.array()?),
-                key: reader.array()?,
-            },
+            PROVISION => {
+                Self::ProvisionDevice { device: DeviceName(reader.array()?), key: reader.array()? }
+            }
             REVOKE => Self::RevokeDevice(DeviceName(reader.array()?)),
             _ => return Err(CodecError::Unknown { what: "a change" }),
         })
@@ -314,7 +313,7 @@ impl GallerySpec {
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         let fits = (1..=DIMENSION_MAX).contains(&usize::from(self.dimension))
             && (1..=ROWS_PER_SLOT_MAX).contains(&self.rows_per_slot);
-        if fits { self.policy.check() } else { Err(Reason::Limits.into()) }
+        if fits { self.policy.check(self.rows_per_slot) } else { Err(Reason::Limits.into()) }
     }
 }
 
@@ -336,11 +335,12 @@ impl Policy {
         })
     }
 
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, rows_per_slot: u8) -> Result<(), Refusal> {
         let thresholds = 1..=THRESHOLD_MAX;
         let fits = thresholds.contains(&self.identify)
             && thresholds.contains(&self.verify)
-            && (1..=VECTORS_MAX).contains(&usize::from(self.vectors_max))
+            && self.vectors_max > 0
+            && usize::from(self.vectors_max) * usize::from(rows_per_slot) <= LAYERS_MAX
             && self.slots_max > 0;
         if fits { Ok(()) } else { Err(Reason::Limits.into()) }
     }
@@ -445,12 +445,7 @@ pub struct Certificate {
 impl Certificate {
     /// Whether all three nodes signed it.
     #[must_use]
-    pub fn is_valid(
-        &self,
-        deployment: DeploymentId,
-        head: Head,
-        keys: &[VerifyingKey; 3],
-    ) -> bool {
+    pub fn is_valid(&self, deployment: DeploymentId, head: Head, keys: &[VerifyingKey; 3]) -> bool {
         Role::ALL.into_iter().all(|node| {
             let signature = self.signatures[node.index()];
             let vote = Vote { node, verdict: self.verdict, signature };

@@ -77,8 +77,10 @@ impl Places {
     pub(crate) fn count_at(&self, operation: u64) -> usize {
         let before = |place: &Place| place.armed_at <= operation;
         let full = self.blocks.partition_point(|block| block.last().is_some_and(before));
-        let rest = self.blocks.get(full).map_or(0, |block| block.partition_point(before));
-        full * BLOCK + rest
+        match self.blocks.get(full) {
+            Some(block) => full * BLOCK + block.partition_point(before),
+            None => self.count(),
+        }
     }
 
     /// Arms a slot, or changes until when.
@@ -157,7 +159,10 @@ mod tests {
         let changes = places.arm(500, 201, LATER);
         let kept: Vec<u32> = (101..200).collect();
         assert_eq!(changes, [PlaceChange::Kept(kept), PlaceChange::Added(500)]);
-        assert_eq!((places.count(), places.place_of(102), places.place_of(500)), (100, Some(0), Some(99)));
+        assert_eq!(
+            (places.count(), places.place_of(102), places.place_of(500)),
+            (100, Some(0), Some(99))
+        );
         assert_eq!(before[0][0].slot, 1, "a snapshot stays as it was");
     }
 

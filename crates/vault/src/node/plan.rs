@@ -159,8 +159,7 @@ mod tests {
             let weights = ProbeWeights::new(&sets[2]);
             let threshold = Threshold::new(100).unwrap();
             let slots = places.count_at(count as u64);
-            let plan =
-                Plan::new(side.snapshot(), places.snapshot(), slots, per_slot, threshold);
+            let plan = Plan::new(side.snapshot(), places.snapshot(), slots, per_slot, threshold);
             let all = Shape::new(count, per_slot, vectors).unwrap();
             let rows: Vec<&Rows> = whole.iter().collect();
             let expected = local_products(all, &rows, &weights).unwrap();

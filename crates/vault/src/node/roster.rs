@@ -139,8 +139,7 @@ impl Roster {
             Change::OpenGallery(spec) => self.check_open(spec),
             Change::CloseGallery(gallery) => self.gallery(*gallery).map(drop),
             Change::SetPolicy(gallery, policy) => {
-                self.gallery(*gallery)?;
-                policy.check()
+                policy.check(self.gallery(*gallery)?.spec.rows_per_slot)
             }
             Change::Enrol(enrolment) => self.check_enrol(enrolment),
             Change::Arm { gallery, slot, .. } => self.check_arm(*gallery, *slot),
@@ -171,7 +170,8 @@ impl Roster {
             return Err(Reason::OutOfOrder.with(self.next_slot));
         }
         let rows = usize::from(gallery.spec.rows_per_slot);
-        let checked = enrolment.checks.is_empty() || enrolment.checks.len() == enrolment.sides.len();
+        let checked =
+            enrolment.checks.is_empty() || enrolment.checks.len() == enrolment.sides.len();
         if enrolment.sides.len() * rows > VECTORS_MAX || !checked {
             return Err(Reason::Limits.into());
         }
@@ -255,7 +255,8 @@ impl Roster {
             self.homes.push(spec.gallery);
         }
         let (open, serves_from, enrolled_at) = (true, number, 0);
-        let gallery = Gallery { spec: *spec, open, serves_from, enrolled_at, sides: Default::default() };
+        let gallery =
+            Gallery { spec: *spec, open, serves_from, enrolled_at, sides: Default::default() };
         self.galleries.insert(spec.gallery, gallery);
         Some(RowChange::Opened(spec.gallery))
     }
@@ -292,13 +293,7 @@ impl Roster {
         changes.extend(places.into_iter().map(|change| RowChange::Moved(name, side, change)));
     }
 
-    fn disarm(
-        &mut self,
-        name: GalleryName,
-        slot: u64,
-        number: u64,
-        changes: &mut Vec<RowChange>,
-    ) {
+    fn disarm(&mut self, name: GalleryName, slot: u64, number: u64, changes: &mut Vec<RowChange>) {
         let Some(gallery) = self.galleries.get_mut(&name) else { return };
         for side in [Side::Left, Side::Right] {
             if let Some(change) = gallery.sides[side_index(side)].disarm(slot) {

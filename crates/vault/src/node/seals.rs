@@ -79,8 +79,7 @@ fn expand(key: &[u8; 32], label: &[u8], name: &[u8]) -> [u8; 32] {
 impl NodeKeys {
     /// Own component's key (shared with the next node) and the previous one's.
     fn token_keys(&self, label: &[u8], name: &[u8]) -> [TokenKey; 2] {
-        [&self.with_next, &self.with_previous]
-            .map(|key| TokenKey::new(expand(key, label, name)))
+        [&self.with_next, &self.with_previous].map(|key| TokenKey::new(expand(key, label, name)))
     }
 
     /// Two of the three keys of a relying party's tokens.

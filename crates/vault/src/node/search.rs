@@ -23,7 +23,7 @@ use super::names::{GalleryName, Hash, QueryName};
 use super::operation::{GalleryPurpose, GallerySpec};
 use super::plan::Plan;
 use super::refusal::{Reason, Refusal};
-use super::request::{Found, Reply, Search, SealedShares, Sought};
+use super::request::{Found, Reply, SealedShares, Search, Sought};
 use super::roster::side_index;
 use super::seals::PartBinding;
 use super::side_rows::Segment;
@@ -42,6 +42,8 @@ const EARLY_MAX: usize = 1024;
 const WINDOW: usize = 4;
 /// Messages of a chunk that came before their turn; a chunk has few steps.
 const WAITING_MAX: usize = 32;
+/// Bytes of a comparison in one step: more than any step takes; the party checks each exactly.
+const COMPARISON_BYTES_MAX: usize = 8;
 /// Probes in one pass over the rows.
 const TOGETHER_MAX: usize = 8;
 /// How long an answer is kept to be sent again.
@@ -234,19 +236,7 @@ impl Node {
             self.spend(&search, &spec, sealed)?;
         }
         let own = OwnNonce::draw(&*self.random);
-        let mut checks = Vec::with_capacity(2);
-        let context = check_context((search.query, search.attempt));
-        for peer in [self.keys.role.next(), self.keys.role.previous()] {
-            let component = self.component_with(peer);
-            let key = self.keys.check_key(component);
-            let check = match &shares {
-                Some(shares) => shares
-                    .check(component, &key, &context)
-                    .map_err(|_| Refusal::from(Reason::Shares))?,
-                None => [0; 32],
-            };
-            checks.push((peer, check));
-        }
+        let checks = self.share_checks((search.query, search.attempt), shares.as_ref())?;
         let join = Join {
             gallery: search.gallery,
             operation: search.at.number,
@@ -290,6 +280,28 @@ impl Node {
             moved: self.now,
         };
         Ok((attempt, checks))
+    }
+
+    /// What each peer is told of the component that it was dealt too.
+    fn share_checks(
+        &self,
+        key: Key,
+        shares: Option<&ShareSet>,
+    ) -> Result<Vec<(Role, [u8; 32])>, Refusal> {
+        let context = check_context(key);
+        let mut checks = Vec::with_capacity(2);
+        for peer in [self.keys.role.next(), self.keys.role.previous()] {
+            let component = self.component_with(peer);
+            let check_key = self.keys.check_key(component);
+            let check = match shares {
+                Some(shares) => shares
+                    .check(component, &check_key, &context)
+                    .map_err(|_| Refusal::from(Reason::Shares))?,
+                None => [0; 32],
+            };
+            checks.push((peer, check));
+        }
+        Ok(checks)
     }
 
     fn selections(&self, search: &Search, spec: &GallerySpec) -> Vec<Selection> {
@@ -383,11 +395,7 @@ impl Node {
     }
 
     /// The rows that are searched: shared with another search of the same rows.
-    fn plan(
-        &mut self,
-        search: &Search,
-        spec: &GallerySpec,
-    ) -> Result<Option<Arc<Plan>>, Refusal> {
+    fn plan(&mut self, search: &Search, spec: &GallerySpec) -> Result<Option<Arc<Plan>>, Refusal> {
         let threshold = |score: u16| {
             Threshold::new(i32::from(score)).map_err(|_| Refusal::from(Reason::Limits))
         };
@@ -530,8 +538,7 @@ impl Node {
         let context =
             QueryContext { query: key.0.0, attempt: key.1, operation, gallery: gallery.0 };
         let peers = PeerNonces { next: next.own, previous: previous.own };
-        let keys =
-            QueryKeys::derive_chunks(role, &self.keys.masters, &context, own, peers, chunks);
+        let keys = QueryKeys::derive_chunks(role, &self.keys.masters, &context, own, peers, chunks);
         let Ok(keys) = keys else {
             return self.leave(key, Reason::Attempt.into());
         };
@@ -583,9 +590,10 @@ impl Node {
     fn deliver(&mut self, key: Key, slot: u64, keys: Vec<QueryKeys>) {
         let role = self.keys.role;
         let Some(attempt) = self.searches.active.get(&key) else { return };
-        let part = keys.into_iter().next().and_then(|mut keys| {
-            attempt.selections.first()?.deliver(role, slot, &mut keys).ok()
-        });
+        let part = keys
+            .into_iter()
+            .next()
+            .and_then(|mut keys| attempt.selections.first()?.deliver(role, slot, &mut keys).ok());
         match part {
             Some(part) => self.complete(key, &[*part.bytes()]),
             None => self.leave(key, Reason::Attempt.into()),
@@ -626,12 +634,10 @@ impl Node {
         let Some(attempt) = self.searches.active.get_mut(&key) else { return };
         let (Some(plan), Some(run)) = (&attempt.plan, &mut attempt.run) else { return };
         let Some(keys) = run.keys.pop_front() else { return };
-        let started = plan
-            .parameters(chunk, run.probe.count(), run.time)
-            .and_then(|parameters| {
-                let selections = attempt.selections.clone();
-                Ok(Party::start(role, parameters, keys, products, selections)?)
-            });
+        let started = plan.parameters(chunk, run.probe.count(), run.time).and_then(|parameters| {
+            let selections = attempt.selections.clone();
+            Ok(Party::start(role, parameters, keys, products, selections)?)
+        });
         let (party, turn) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -671,7 +677,7 @@ impl Node {
             return Err(Reason::Limits.into());
         }
         let comparisons = plan.shape(chunk, vectors).map_err(|_| Reason::Limits)?.comparisons();
-        if message.body.len() > 2 * comparisons {
+        if message.body.len() > COMPARISON_BYTES_MAX * comparisons {
             return Err(Reason::WrongLength.with(message.body.len() as u64));
         }
         let begun = attempt.run.as_ref().map_or(0, |run| run.next);
@@ -708,14 +714,17 @@ impl Node {
     /// Takes the messages whose turn it is.
     fn step_chunk(&mut self, key: Key, chunk: u32) {
         loop {
-            let open = self.searches.active.get_mut(&key).and_then(|attempt| {
-                attempt.run.as_mut()?.open.get_mut(&chunk)
-            });
+            let open = self
+                .searches
+                .active
+                .get_mut(&key)
+                .and_then(|attempt| attempt.run.as_mut()?.open.get_mut(&chunk));
             let Some(open) = open else { return };
             let Some(awaited) = open.party.awaited() else { return };
-            let next = open.waiting.iter().position(|message| {
-                (message.step, message.from) == (awaited.step, awaited.from)
-            });
+            let next = open
+                .waiting
+                .iter()
+                .position(|message| (message.step, message.from) == (awaited.step, awaited.from));
             let Some(next) = next else { return };
             let message = open.waiting.swap_remove(next);
             match open.party.step(&message) {
@@ -794,11 +803,7 @@ impl Node {
         }
     }
 
-    pub(super) fn fail_searches(
-        &mut self,
-        refusal: Refusal,
-        which: impl Fn(GalleryName) -> bool,
-    ) {
+    pub(super) fn fail_searches(&mut self, refusal: Refusal, which: impl Fn(GalleryName) -> bool) {
         let keys: Vec<Key> = self.searches.order.iter().copied().collect();
         for key in keys {
             if self.searches.active.get(&key).is_some_and(|there| which(there.join.gallery)) {

@@ -130,7 +130,9 @@ fn full_history(stop_at: Option<u64>) -> u64 {
 fn a_node_may_stop_at_any_message() {
     let frames = full_history(None);
     assert!(frames > 200, "{frames} messages");
-    (1..=frames).into_par_iter().for_each(|at| {
+    // Every message with HANDFAST_SOAK, else every seventh: each takes a whole history.
+    let stride = if std::env::var_os("HANDFAST_SOAK").is_some() { 1 } else { 7 };
+    (1..=frames / stride).into_par_iter().map(|at| at * stride).for_each(|at| {
         if std::panic::catch_unwind(|| full_history(Some(at))).is_err() {
             panic!("a node that stopped at message {at} of {frames} broke something");
         }

@@ -152,15 +152,8 @@ impl SqliteStore {
             keys.write(&[(name, SealingKey::generate(&*random))], &*random)?;
         }
         let generation_key = keys.key(name)?.ok_or_else(|| damaged("no key of its rows"))?;
-        let mut node = Self {
-            store,
-            keys,
-            random,
-            generation,
-            generation_key,
-            opened: Some(opened),
-            runtime,
-        };
+        let mut node =
+            Self { store, keys, random, generation, generation_key, opened: Some(opened), runtime };
         node.finish_what_a_crash_left()?;
         Ok(node)
     }
@@ -646,9 +639,9 @@ impl SqliteStore {
     }
 
     fn run(&self, name: &'static str, sql: &'static str) -> Result<(), NodeStoreError> {
-        let done = self.store.transaction(name, |tx| {
-            Box::pin(async move { tx.execute(sql, params![]).await })
-        });
+        let done = self
+            .store
+            .transaction(name, |tx| Box::pin(async move { tx.execute(sql, params![]).await }));
         Ok(self.runtime.block_on(done).map(drop)?)
     }
 }

@@ -13,7 +13,9 @@ use super::operation::{Certified, Operation, Vote};
 #[non_exhaustive]
 pub enum NodeStoreError {
     /// The disk is full or broken, or the file is not what it should be.
-    #[error("the node's store failed: {0}; free space or repair the disk, the node goes on by itself")]
+    #[error(
+        "the node's store failed: {0}; free space or repair the disk, the node goes on by itself"
+    )]
     Failed(String),
     /// What is stored does not fit together.
     #[error("the node's store is damaged: {0}; rebuild the node from the two others")]

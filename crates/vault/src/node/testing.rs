@@ -1,10 +1,8 @@
 //! What the node's tests share: keys, seals without encryption, and palms of few numbers.
 
-use std::sync::Arc;
-
 use ed25519_dalek::{Signer as _, SigningKey};
 use handfast_model::{Random, SeededRandom, Timestamp};
-use handfast_mpc::{Dealt, PairMaster, PairMasters, Role, ShareSet};
+use handfast_mpc::{PairMaster, PairMasters, Role, ShareSet};
 use zeroize::Zeroizing;
 
 use super::names::Hash;
@@ -132,8 +130,4 @@ pub(super) fn probe(seed: u64, vectors: usize) -> Vec<i16> {
 
 pub(super) fn score(one: &[i16], other: &[i16]) -> i32 {
     one.iter().zip(other).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
-}
-
-pub(super) fn deal(numbers: &[i16], random: &Arc<SeededRandom>) -> [ShareSet; 3] {
-    Dealt::deal(numbers, DIMENSION, &**random).unwrap().sets
 }

@@ -1,0 +1,269 @@
+//! Bytes of everything that travels: golden ones stay, arbitrary ones are refused without harm.
+
+use handfast_model::Timestamp;
+use handfast_mpc::Role;
+use handfast_palm::Side;
+use proptest::prelude::*;
+
+use super::message::{Content, Frame, Join, PeerState};
+use super::names::Hash;
+use super::refusal::{Reason, Refusals};
+use super::testing::spec;
+use super::{
+    Certificate, Certified, Change, Committed, DeviceName, Enrolment, Found, GalleryName,
+    GalleryPurpose, Head, NodeStatus, Operation, OperationName, QueryName, Reply, Request,
+    SealedShares, Search, Sought, Verdict, Vote,
+};
+use crate::deployment::DeploymentId;
+
+fn head() -> Head {
+    Head { number: 7, hash: Hash([0xaa; 32]) }
+}
+
+fn changes() -> Vec<Change> {
+    let (gallery, until) = (GalleryName([2; 16]), Timestamp::from_micros(9));
+    vec![
+        Change::OpenGallery(spec(2, GalleryPurpose::Payment)),
+        Change::CloseGallery(gallery),
+        Change::SetPolicy(gallery, spec(2, GalleryPurpose::Entry).policy),
+        Change::Enrol(Enrolment {
+            gallery,
+            first_slot: 5,
+            sides: vec![Side::Left, Side::Right],
+            until,
+            consent: [3; 16],
+            device: DeviceName([4; 16]),
+            checks: vec![QueryName([5; 16]), QueryName([6; 16])],
+            checked_at: 4,
+        }),
+        Change::Arm { gallery, slot: 5, until, consent: [3; 16] },
+        Change::Disarm { gallery, slots: vec![5, 6] },
+        Change::Delete { slots: vec![5] },
+        Change::Refresh,
+        Change::ProvisionDevice { device: DeviceName([4; 16]), key: [8; 32] },
+        Change::RevokeDevice(DeviceName([4; 16])),
+    ]
+}
+
+fn operation(change: Change) -> Operation {
+    Operation { number: 8, previous: head().hash, name: OperationName([1; 16]), change }
+}
+
+fn vote() -> Vote {
+    Vote { node: Role::B, verdict: Verdict::GivenUp, signature: [9; 64] }
+}
+
+fn certified() -> Certified {
+    let certificate = Certificate { verdict: Verdict::Prepared, signatures: [[1; 64]; 3] };
+    Certified { operation: operation(Change::Refresh), certificate }
+}
+
+fn join() -> Join {
+    Join {
+        gallery: GalleryName([2; 16]),
+        operation: 7,
+        head: head().hash,
+        right_side: true,
+        sought: Sought::Slot(5),
+        vectors: 9,
+        nonce: [3; 16],
+        own: [4; 16],
+        time: Timestamp::from_micros(11),
+        check: [5; 32],
+    }
+}
+
+fn contents() -> Vec<Content> {
+    let (query, attempt, page) = (QueryName([6; 16]), 2, QueryName([7; 16]));
+    let name = OperationName([1; 16]);
+    let mut contents: Vec<Content> =
+        changes().into_iter().map(|change| Content::Proposal(operation(change))).collect();
+    contents.extend([
+        Content::State(PeerState { head: head(), undecided: None }),
+        Content::State(PeerState {
+            head: head(),
+            undecided: Some((operation(Change::Refresh), None)),
+        }),
+        Content::State(PeerState {
+            head: head(),
+            undecided: Some((operation(Change::Refresh), Some(vote()))),
+        }),
+        Content::WantOperations(3),
+        Content::Operations(vec![certified(), certified()]),
+        Content::ShareCheck { operation: name, check: [1; 32] },
+        Content::Seed { operation: name, seed: [2; 32] },
+        Content::Vote { head: head(), vote: vote() },
+        Content::Join { query, attempt, join: join() },
+        Content::Leave { query, attempt, refusal: Reason::Stale.with(3) },
+        Content::Step { query, attempt, chunk: 3, step: 17, body: vec![1, 2, 3] },
+        Content::WantRows { page, number: 7, slots: vec![1, 2] },
+        Content::RowsNonce { page, lost: Role::C, nonce: [4; 16] },
+        Content::Rows { page, body: vec![5; 20] },
+    ]);
+    contents
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    let frame = |content| Frame { from: Role::A, to: Role::C, epoch: 2, content }.to_bytes();
+    contents().into_iter().map(frame).collect()
+}
+
+fn shares() -> SealedShares {
+    SealedShares {
+        device: DeviceName([4; 16]),
+        challenge: [1; 16],
+        consent: [2; 16],
+        amount: [3; 32],
+        sealed_at: 6,
+        sealed: vec![7; 10],
+    }
+}
+
+fn requests() -> Vec<Vec<u8>> {
+    let search = Search {
+        query: QueryName([6; 16]),
+        attempt: 1,
+        gallery: GalleryName([2; 16]),
+        side: Side::Right,
+        at: head(),
+        epoch: 3,
+        sought: Sought::Anyone,
+        nonce: [8; 16],
+        shares: Some(shares()),
+    };
+    let name = OperationName([1; 16]);
+    let mut requests: Vec<Request> = changes()
+        .into_iter()
+        .map(|change| Request::Operate { name, change, shares: None })
+        .collect();
+    requests.extend([
+        Request::Status,
+        Request::Challenge,
+        Request::Operate { name, change: Change::Refresh, shares: Some(shares()) },
+        Request::OperationState(name),
+        Request::Search(Search { sought: Sought::Delivery(3), shares: None, ..search.clone() }),
+        Request::Search(search),
+        Request::Rebuild,
+        Request::Operations { from: 4 },
+    ]);
+    requests.iter().map(Request::to_bytes).collect()
+}
+
+fn replies() -> Vec<Vec<u8>> {
+    let mut refusals = Refusals::default();
+    refusals.count(Reason::Stale);
+    let status = NodeStatus {
+        role: Role::C,
+        deployment: DeploymentId::from_bytes([1; 16]),
+        head: head(),
+        epoch: 1,
+        undecided: 8,
+        slots: 2,
+        lacking: 1,
+        galleries: 3,
+        searching: 4,
+        row_bytes: 5,
+        peers_up: [true, false],
+        store_works: true,
+        refusals,
+    };
+    let certificate = certified().certificate;
+    let replies = [
+        Reply::Status(status),
+        Reply::Challenge { challenge: [1; 16], keys: vec![2; 4], head: head(), epoch: 1 },
+        Reply::Committed(Committed { head: head(), certificate, first_slot: 3, done: [4; 64] }),
+        Reply::GivenUp(Reason::Inconsistent.into()),
+        Reply::Found(Found {
+            query: QueryName([6; 16]),
+            attempt: 1,
+            sealed: vec![5; 64],
+            signature: [6; 64],
+            audit: [7; 16],
+        }),
+        Reply::Rebuilt { rows: 9 },
+        Reply::Operations(vec![certified()]),
+        Reply::Refused(Reason::DeviceBudget.with(77)),
+    ];
+    replies.iter().map(Reply::to_bytes).collect()
+}
+
+/// A hash over all of them: changes when any of them changes.
+fn digest(all: &[Vec<u8>]) -> String {
+    let Hash(bytes) = Hash::of(b"golden", &all.concat());
+    bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn version_1_stays() {
+    let digests = [frames(), requests(), replies()].map(|all| digest(&all));
+    assert_eq!(digests, GOLDEN);
+    let step =
+        Content::Step { query: QueryName([6; 16]), attempt: 2, chunk: 3, step: 17, body: vec![9] };
+    let bytes = Frame { from: Role::A, to: Role::C, epoch: 2, content: step }.to_bytes();
+    let name = [6; 16];
+    let expected =
+        [&[1, 0, 10][..], &name, &[2, 17, 3, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9]];
+    assert_eq!(bytes, expected.concat());
+    assert_eq!(bytes.len(), super::message::HEADER + 1);
+}
+
+const GOLDEN: [&str; 3] = ["1d07c657751741c9", "b8a99d25d58c0d43", "a8dfdb7c2f5ce000"];
+
+#[test]
+fn what_is_written_is_read_and_every_cut_is_refused() {
+    for bytes in frames() {
+        assert_eq!(Frame::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+        assert!((0..bytes.len()).all(|end| Frame::from_bytes(&bytes[..end]).is_err()));
+    }
+    for bytes in requests() {
+        assert_eq!(Request::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+        assert!((0..bytes.len()).all(|end| Request::from_bytes(&bytes[..end]).is_err()));
+    }
+    for bytes in replies() {
+        assert_eq!(Reply::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+        assert!((0..bytes.len()).all(|end| Reply::from_bytes(&bytes[..end]).is_err()));
+    }
+}
+
+#[test]
+fn lists_have_limits_before_room_is_made() {
+    let mut slots = Request::Operate {
+        name: OperationName([1; 16]),
+        change: Change::Delete { slots: vec![1] },
+        shares: None,
+    }
+    .to_bytes();
+    let at = slots.len() - 1 - 8 - 4;
+    slots[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(Request::from_bytes(&slots).is_err());
+    let unsorted = Change::Delete { slots: vec![2, 1] };
+    let bytes = Request::Operate { name: OperationName([1; 16]), change: unsorted, shares: None };
+    assert!(Request::from_bytes(&bytes.to_bytes()).is_err(), "a set of slots has one form");
+}
+
+proptest! {
+    /// Whatever is read is written as it was: nothing has two forms, and nothing panics.
+    #[test]
+    fn arbitrary_bytes_are_read_or_refused(
+        which in 0..64_usize, at in any::<prop::sample::Index>(), value: u8, tail: Vec<u8>,
+    ) {
+        for all in [frames(), requests(), replies()] {
+            let mut bytes = all[which % all.len()].clone();
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+            for bytes in [bytes.clone(), tail.clone(), [&bytes[..at], &tail].concat()] {
+                if let Ok(frame) = Frame::from_bytes(&bytes) {
+                    prop_assert_eq!(frame.to_bytes(), bytes.clone());
+                }
+                if let Ok(request) = Request::from_bytes(&bytes) {
+                    prop_assert_eq!(request.to_bytes(), bytes.clone());
+                }
+                if let Ok(operation) = Operation::from_bytes(&bytes) {
+                    prop_assert_eq!(operation.to_bytes(), bytes.clone());
+                }
+                // Counts of refusals are a map: their order is not the bytes'.
+                drop(Reply::from_bytes(&bytes));
+            }
+        }
+    }
+}
