@@ -1,10 +1,12 @@
 //! The command line: what every command shares. One file a command below `cli/`.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod demo;
 mod encode;
 mod eval;
+mod liveness;
 mod openapi;
 mod picture_file;
 mod redeem;
@@ -49,6 +51,10 @@ enum Command {
     Compare(compare::Compare),
     /// Measure error rates over folders of palms
     Eval(eval::Eval),
+    /// Find the threshold that a wanted error asks for
+    Calibrate(calibrate::Calibrate),
+    /// Measure how well living hands are told from artefacts
+    Liveness(liveness::LivenessCommand),
     /// Draw procedural hands as pictures and videos
     Synth(synth::Synth),
     /// Run the service on a data folder
@@ -75,6 +81,8 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Encode(encode) => encode.run(out),
         Command::Compare(compare) => compare.run(out),
         Command::Eval(eval) => eval.run(out),
+        Command::Calibrate(calibrate) => calibrate.run(out),
+        Command::Liveness(liveness) => liveness.run(out),
         Command::Synth(synth) => synth.run(out),
         Command::Serve(serve) => serve.run(out),
         Command::Demo(demo) => demo.run(out),

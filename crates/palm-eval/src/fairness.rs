@@ -171,7 +171,7 @@ impl Measure<'_> {
 }
 
 /// Wilson's 95 % interval of a rate seen in so many palms.
-fn wilson(rate: f64, palms: usize) -> (f64, f64) {
+pub fn wilson(rate: f64, palms: usize) -> (f64, f64) {
     let n = palms as f64;
     let centre = (rate + DEVIATE_SQUARED / (2.0 * n)) / (1.0 + DEVIATE_SQUARED / n);
     let spread = rate * (1.0 - rate) / n + DEVIATE_SQUARED / (4.0 * n * n);

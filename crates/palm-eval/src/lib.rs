@@ -13,7 +13,9 @@
 
 mod acquisition;
 mod anchors;
+mod attack;
 mod bootstrap;
+mod calibration;
 mod captures;
 mod error;
 mod evaluation;
@@ -31,7 +33,14 @@ mod timing;
 
 pub use acquisition::Failure;
 pub use anchors::{Anchor, anchors};
+pub use attack::{
+    AttackRate, AttackReport, GenuineRates, NOT_MEASURED, PresentedCues, SpeciesRates, fit,
+    model_source,
+};
 pub use bootstrap::{CONFIDENCE, REPLICATES};
+pub use calibration::{
+    AtRate, CALIBRATION_VERSION, Calibration, Ground, SetCalibration, TailTrial, Wanted,
+};
 pub use captures::Grouping;
 pub use error::EvalError;
 pub use evaluation::{EncodedSet, Evaluation, Input, Options, Progress, Step, evaluate};

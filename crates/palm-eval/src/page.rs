@@ -74,6 +74,11 @@ impl Page {
         }
     }
 
+    /// Every report on the page, set by set.
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.sections.iter().flat_map(|section| &section.reports)
+    }
+
     /// The page.
     #[must_use]
     pub fn html(&self) -> String {

@@ -5,10 +5,11 @@ use handfast_palm::{Picture, Side};
 use crate::anatomy::hem;
 use crate::atlas::{EDGE, Level, Region, channel};
 use crate::ground::Ground;
-use crate::identity::Hand;
+use crate::identity::{Hand, Surface};
 use crate::light::{Deformation, Light};
-use crate::maths::{Point, sin_cos};
+use crate::maths::{Point, bell, sin_cos};
 use crate::phone::Phone;
+use crate::relief::Relief;
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Purpose, Stream, scramble};
 
@@ -34,6 +35,11 @@ pub struct Camera {
     pub blur: f32,
     /// How much of the light the sensor takes: 1 is right, 0.2 far too dark, 2 far too bright.
     pub exposure: f32,
+    /// Whether a hand is a body, whose near parts move against its far ones: 1 is a hand, 0 a flat
+    /// sheet in a hand's shape (which is faster, and enough where one frame is looked at).
+    pub depth: f32,
+    /// How bright a lamp's reflection lies on the palm: 0 none, 1 as bright as the sensor goes.
+    pub glare: f32,
 }
 
 impl Default for Camera {
@@ -45,6 +51,8 @@ impl Default for Camera {
             noise: 1.8,
             blur: 0.5,
             exposure: 1.0,
+            depth: 0.0,
+            glare: 0.0,
         }
     }
 }
@@ -107,8 +115,7 @@ impl Camera {
                     Phone::held(code, *sample_seed).paint(&mut canvas)
                 }
                 Scene::Hand { hand, pose, sample_seed } => {
-                    Shot::of(hand, pose, *sample_seed, light, self.spectrum, &canvas)
-                        .paint(&mut canvas);
+                    Shot::of(hand, pose, *sample_seed, light, self, &canvas).paint(&mut canvas);
                 }
             }
         }
@@ -127,24 +134,30 @@ struct Shot<'a> {
     spectrum: Spectrum,
     projection: Projection,
     spread: f32,
+    relief: Option<&'a Relief>,
+    depth: f32,
+    glare: f32,
 }
 
 /// From pixels to hand units: the inverse of a tilted plane's perspective picture.
-struct Projection {
+pub(crate) struct Projection {
     centre: [f32; 2],
     /// Pixels a hand unit.
-    scale: f32,
+    pub(crate) scale: f32,
     across: [f32; 2],
     down: [f32; 2],
     foreshortening: [f32; 2],
     mirror: f32,
+    /// How far a point one unit nearer the camera is seen from its place in the plane: by the tilt,
+    /// and by where it is in the frame.
+    lean: [f32; 2],
 }
 
 /// The camera's distance in hand units: about 30 cm from a palm 8 cm wide.
 const CAMERA_DISTANCE: f32 = 7.0;
 
 impl Projection {
-    fn of(pose: &HandPose, side: Side, width: usize, height: usize) -> Self {
+    pub(crate) fn of(pose: &HandPose, side: Side, width: usize, height: usize) -> Self {
         let scale = pose.radius * width.min(height) as f32;
         let (sine, cosine) = sin_cos(pose.rotation);
         let (sine_x, cosine_x) = sin_cos(pose.tilt.0);
@@ -156,10 +169,14 @@ impl Projection {
             down: [-sine / (scale * cosine_y), cosine / (scale * cosine_y)],
             foreshortening: [sine_x / CAMERA_DISTANCE, sine_y / CAMERA_DISTANCE],
             mirror: if side == Side::Right { -1.0 } else { 1.0 },
+            lean: [
+                sine_x + (pose.centre.0 - 0.5) * width as f32 / (scale * CAMERA_DISTANCE),
+                sine_y + (pose.centre.1 - 0.5) * height as f32 / (scale * CAMERA_DISTANCE),
+            ],
         }
     }
 
-    fn to_hand(&self, x: f32, y: f32) -> [f32; 2] {
+    pub(crate) fn to_hand(&self, x: f32, y: f32) -> [f32; 2] {
         let d = [x - self.centre[0], y - self.centre[1]];
         let u = self.across[0] * d[0] + self.across[1] * d[1];
         let v = self.down[0] * d[0] + self.down[1] * d[1];
@@ -174,20 +191,39 @@ impl<'a> Shot<'a> {
         pose: &HandPose,
         sample_seed: u64,
         light: Light,
-        spectrum: Spectrum,
+        camera: &Camera,
         canvas: &Canvas,
     ) -> Self {
-        let projection = Projection::of(pose, hand.side(), canvas.width, canvas.height);
+        // The back of a hand has its thumb where the palm of the other hand has it.
+        let shown = match (hand.surface, hand.side()) {
+            (Surface::Back, Side::Left) => Side::Right,
+            (Surface::Back, Side::Right) => Side::Left,
+            (_, side) => side,
+        };
+        let projection = Projection::of(pose, shown, canvas.width, canvas.height);
+        let bodily = camera.depth != 0.0 || hand.ring().is_some() || hand.surface == Surface::Back;
         Self {
             level: hand.skin.level(projection.scale),
             region: hand.skin.region,
             deformation: Deformation::of(sample_seed ^ scramble(hand.identity().seed())),
             hand,
             light,
-            spectrum,
+            spectrum: camera.spectrum,
             projection,
             spread: pose.spread,
+            relief: bodily.then(|| hand.relief()),
+            depth: camera.depth,
+            glare: camera.glare,
         }
+    }
+
+    /// Where on the hand the ray through a place of its plane ends: nearer parts are seen beside
+    /// their place.
+    fn on_relief(&self, u: f32, v: f32) -> [f32; 2] {
+        let Some(relief) = self.relief.filter(|_| self.depth != 0.0) else { return [u, v] };
+        let height = self.depth * relief.height(u, v);
+        let [lean_x, lean_y] = self.projection.lean;
+        [u - self.projection.mirror * lean_x * height, v - lean_y * height]
     }
 
     fn paint(&self, canvas: &mut Canvas) {
@@ -195,6 +231,7 @@ impl<'a> Shot<'a> {
         for y in 0..height {
             for x in 0..width {
                 let [u, v] = self.projection.to_hand(x as f32 + 0.5, y as f32 + 0.5);
+                let [u, v] = self.on_relief(u, v);
                 if u < self.region.left || u > self.region.right || v < self.region.top {
                     continue;
                 }
@@ -265,25 +302,53 @@ impl<'a> Shot<'a> {
         ];
         let (shade, shine) = self.light.on(slope);
         let tone = texel[channel::TONE] / 128.0 * shade * fall;
+        if let Some(ring) = self.ring(place) {
+            return ring.map(|value| (value * shade * fall).min(255.0));
+        }
         let cloth = ((place[1] - hem(self.hand.skin.sleeve, place[0])) * self.projection.scale
             + 0.5)
             .clamp(0.0, 1.0);
         if cloth == 0.0 {
-            return self.skin(texel, tone, shine, fine_gain);
+            return self.skin(texel, place, tone, shine, fine_gain);
         }
-        let (skin, sleeve) = (self.skin(texel, tone, shine, fine_gain), self.cloth(tone));
+        let skin = self.skin(texel, place, tone, shine, fine_gain);
+        let sleeve = self.cloth(tone);
         std::array::from_fn(|k| skin[k] + (sleeve[k] - skin[k]) * cloth)
     }
 
     fn skin(
         &self,
         texel: &[f32; channel::COUNT],
+        place: Point,
         tone: f32,
         shine: f32,
         fine_gain: f32,
     ) -> [f32; 3] {
         let lines = texel[channel::CREASE] / 255.0 + fine_gain * texel[channel::FINE] / 255.0;
-        let shine = shine * self.hand.traits.sheen * 255.0;
+        let own = match self.hand.surface {
+            Surface::Palm => None,
+            Surface::Back => Some(self.back(place, tone)),
+            Surface::Silicone { colour, sheen, fine } => {
+                let lines = texel[channel::CREASE] / 255.0 + fine * texel[channel::FINE] / 255.0;
+                let shade = tone * (1.0 - 0.5 * lines).max(0.2);
+                Some(colour.map(|value| value * shade + shine * sheen * 255.0))
+            }
+            Surface::Glove { threads, depth } => {
+                let weave = weave(place, threads, self.projection.scale);
+                let shade = tone * (1.0 - depth * 0.5 * lines).max(0.2) * (1.0 + weave);
+                let skin = self.hand.traits.skin;
+                let grey = (skin[0] + skin[1] + skin[2]) / 3.0;
+                Some(skin.map(|value| (grey + (value - grey) * depth) * shade))
+            }
+        };
+        if let Some(colour) = own {
+            return match self.spectrum {
+                Spectrum::Visible => colour,
+                // Neither dye nor pigment says how bright a thing is in near infrared.
+                Spectrum::NearInfrared => [(colour[0] + colour[1] + colour[2]) / 3.0; 3],
+            };
+        }
+        let shine = shine * self.hand.traits.sheen * 255.0 + self.lamp(place);
         match self.spectrum {
             Spectrum::Visible => {
                 let red = (texel[channel::RED] - 128.0) / 60.0;
@@ -307,6 +372,30 @@ impl<'a> Shot<'a> {
         }
     }
 
+    /// The back of the hand: darker than the palm, hair and knuckles instead of lines, nails.
+    fn back(&self, place: Point, tone: f32) -> [f32; 3] {
+        let skin = self.hand.traits.skin;
+        let darkened = 0.82 - 0.2 * self.hand.traits.tone;
+        let marks = self.relief.map_or(0.0, |relief| relief.back_marks(place));
+        let gain = tone * darkened * (1.0 + marks);
+        [skin[0] * gain, skin[1] * gain * 0.96, skin[2] * gain * 0.93]
+    }
+
+    /// The reflection of a lamp on the middle of the palm.
+    fn lamp(&self, place: Point) -> f32 {
+        if self.glare == 0.0 {
+            return 0.0;
+        }
+        let (dx, dy) = ((place[0] - 0.15) / 0.3, (place[1] + 0.1) / 0.42);
+        self.glare * 255.0 * bell(dx * dx + dy * dy)
+    }
+
+    /// A ring's metal where there is one at this place.
+    fn ring(&self, place: Point) -> Option<[f32; 3]> {
+        let finger = self.hand.ring()?;
+        self.relief?.ring(finger, place).map(|glint| [222.0 * glint, 190.0 * glint, 120.0 * glint])
+    }
+
     fn cloth(&self, tone: f32) -> [f32; 3] {
         match self.spectrum {
             Spectrum::Visible => self.hand.traits.sleeve.map(|value| value * tone),
@@ -315,9 +404,25 @@ impl<'a> Shot<'a> {
     }
 }
 
+/// Threads under and over each other, as much of them as the camera resolves.
+fn weave(place: Point, threads: f32, scale: f32) -> f32 {
+    let seen = resolved(threads / scale);
+    let (across, _) = sin_cos(place[0] * threads * std::f32::consts::TAU);
+    let (down, _) = sin_cos(place[1] * threads * std::f32::consts::TAU);
+    0.10 * seen * across * down
+}
+
+/// How much of a pattern of this many periods a pixel is left after each pixel has averaged its own
+/// area (of which seven tenths are sensitive). What is left above half a period a pixel is moire.
+pub(crate) fn resolved(periods: f32) -> f32 {
+    const SENSITIVE: f32 = 0.7;
+    let angle = std::f32::consts::PI * SENSITIVE * periods;
+    if angle < 1e-3 { 1.0 } else { (sin_cos(angle).0 / angle).abs() }
+}
+
 impl Canvas {
     /// A Gaussian blur, as several small ones where it is large.
-    fn defocus(&mut self, deviation: f32) {
+    pub(crate) fn defocus(&mut self, deviation: f32) {
         /// Of one pass: three taps stay bell-shaped up to here.
         const VARIANCE_MAX: f32 = 0.5;
         let variance = (deviation * deviation).max(0.0);
@@ -355,7 +460,7 @@ impl Canvas {
     }
 
     /// Adds the sensor's noise and rounds to bytes.
-    fn expose(&self, camera: &Camera, frame: u64) -> Picture {
+    pub(crate) fn expose(&self, camera: &Camera, frame: u64) -> Picture {
         let mut seed = Stream::new(frame, Purpose::SensorNoise).bits();
         // photon noise: its variance grows with the light, half of it is there in the dark
         let strength: [f32; 256] = std::array::from_fn(|level| {

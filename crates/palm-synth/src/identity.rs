@@ -1,12 +1,13 @@
 //! A person who does not exist, and the person's two hands.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use handfast_palm::{Picture, Side};
 
 use crate::anatomy::{Anatomy, Fingers, side_seed};
 use crate::atlas::{Atlas, Region};
 use crate::camera::{Camera, Spectrum};
+use crate::relief::Relief;
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Purpose, Stream};
 
@@ -146,8 +147,37 @@ impl Traits {
 pub struct Hand {
     identity: Identity,
     side: Side,
+    fingers: Fingers,
     pub(crate) traits: Traits,
     pub(crate) skin: Arc<Atlas>,
+    relief: Arc<OnceLock<Relief>>,
+    pub(crate) surface: Surface,
+    ring: Option<usize>,
+}
+
+/// What a hand's surface is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Surface {
+    /// The skin of the palm.
+    Palm,
+    /// The back of the hand: no creases, darker, with nails and knuckles.
+    Back,
+    /// Cast silicone of one colour: its detail is shadow alone.
+    Silicone {
+        /// Its colour.
+        colour: [f32; 3],
+        /// How much it shines.
+        sheen: f32,
+        /// How much of the fine lines the mould took.
+        fine: f32,
+    },
+    /// A thin glove on which a palm is printed.
+    Glove {
+        /// Threads a hand unit.
+        threads: f32,
+        /// How much of the colours' depth the print keeps.
+        depth: f32,
+    },
 }
 
 impl Hand {
@@ -156,7 +186,39 @@ impl Hand {
         let anatomy = Anatomy::of(identity.seed, side, fingers);
         let own = side_seed(identity.seed, side);
         let skin = Arc::new(Atlas::build(own, &anatomy, traits.wrinkling, region));
-        Self { identity, side, traits, skin }
+        let relief = Arc::new(OnceLock::new());
+        Self { identity, side, fingers, traits, skin, relief, surface: Surface::Palm, ring: None }
+    }
+
+    /// The same hand showing its back: what a pedestal refuses. The thumb is on the other side.
+    #[must_use]
+    pub fn back(&self) -> Self {
+        Self { surface: Surface::Back, ..self.clone() }
+    }
+
+    /// The same hand with a ring on a finger, 0 the index finger to 3 the little one.
+    ///
+    /// # Panics
+    /// Where there is no such finger.
+    #[must_use]
+    pub fn with_ring(&self, finger: usize) -> Self {
+        assert!(finger < 4, "finger {finger}: 0 is the index finger, 3 the little one");
+        Self { ring: Some(finger), ..self.clone() }
+    }
+
+    /// The finger that wears a ring.
+    pub(crate) fn ring(&self) -> Option<usize> {
+        self.ring
+    }
+
+    pub(crate) fn of_surface(&self, surface: Surface) -> Self {
+        Self { surface, ..self.clone() }
+    }
+
+    /// How the hand stands out towards the camera; made at the first call.
+    pub(crate) fn relief(&self) -> &Relief {
+        self.relief
+            .get_or_init(|| Relief::of(&Anatomy::of(self.identity.seed, self.side, self.fingers)))
     }
 
     /// Whose hand it is.

@@ -15,13 +15,17 @@
 mod anatomy;
 mod approach;
 mod atlas;
+mod attack;
 mod camera;
+mod capture;
 mod creases;
 mod ground;
 mod identity;
 mod light;
 mod maths;
 mod phone;
+mod plane;
+mod relief;
 mod resample;
 mod scene;
 mod story;
@@ -31,7 +35,9 @@ mod y4m;
 
 pub use anatomy::Fingers;
 pub use approach::{ARRIVE_MS, Approach, HOVER_MS, LEAVE_MS};
+pub use attack::{Attack, Species};
 pub use camera::{Camera, Spectrum, render};
+pub use capture::{CAPTURE_FRAMES, CAPTURE_STEP_MS, Held};
 pub use ground::Ground;
 pub use identity::{Hand, Identity, ROI_PX_MAX, ROI_PX_MIN, ROI_SIDE};
 pub use scene::{HandPose, QrModules, QrModulesError, Scene};

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     SensorNoise,
     Ground,
     Phone,
+    Sway,
+    Attack,
 }
 
 /// A sequence of random numbers that follows from a seed and a purpose.

@@ -14,6 +14,7 @@
 mod acquire;
 mod field;
 mod hand;
+mod liveness;
 mod maths;
 mod picture;
 mod quality;
@@ -24,6 +25,10 @@ mod template;
 mod threshold;
 
 pub use acquire::{Capture, Found, Placement, Refusal, Refused, Side, acquire, find};
+pub use liveness::{
+    CUES, Cue, CueModel, CueWeights, Cues, Glimpse, LIVENESS_VERSION, Liveness, cues, glimpse,
+    liveness,
+};
 pub use picture::{
     ENCODED_BYTES_MAX, PIXELS_MAX, Picture, PictureError, SIDE_PX_MAX, SIDE_PX_MIN, decode,
 };

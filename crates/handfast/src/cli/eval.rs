@@ -11,7 +11,7 @@ use std::thread::available_parallelism;
 use anyhow::ensure;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use handfast_palm::{SAMPLES_MAX, threshold};
+use handfast_palm::{FORMAT_VERSION, LENGTH, PROBE_VECTORS, SAMPLES_MAX, threshold};
 use handfast_palm_eval::{
     EncodedSet, Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Page, Pairing, Report,
     SampleSet, SetPair,
@@ -55,6 +55,10 @@ pub struct Eval {
     /// Print one Markdown table of all folders
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Print the performance card: a Markdown table of every way of presenting, with what it was
+    /// measured by
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    card: bool,
     /// Also write a page with curves, histograms and failures: an .html file, or a folder for one
     #[arg(long, value_name = "PATH")]
     report: Option<PathBuf>,
@@ -115,18 +119,21 @@ impl Eval {
         let mut page = Page::default();
         let mut reports = Vec::new();
         for task in &tasks {
-            let report = self.evaluate(task, file.is_some(), &mut page)?;
-            if !self.json && !self.markdown {
+            let report = self.evaluate(task, file.is_some() || self.card, &mut page)?;
+            if !self.json && !self.markdown && !self.card {
                 writeln!(out, "{}", report.text())?;
             }
             reports.push(report);
         }
         self.print(out, &reports)?;
+        if self.card {
+            print_card(out, &page)?;
+        }
         if let Some(file) = file {
             let path = file.write(&page.html())?;
             // Beside JSON or a table only what was asked for is printed.
             let told = format!("wrote {}\n", path.display());
-            if self.json || self.markdown {
+            if self.json || self.markdown || self.card {
                 let _ = write!(std::io::stderr(), "{told}");
             } else {
                 write!(out, "{told}")?;
@@ -235,6 +242,25 @@ impl Eval {
             (false, false) => Input::by_name(set),
         }
     }
+}
+
+/// The engine's card: what it is, and every rate that the sets show.
+fn print_card(out: &mut dyn Write, page: &Page) -> anyhow::Result<()> {
+    writeln!(out, "# Performance card\n")?;
+    writeln!(
+        out,
+        "Printed by `handfast eval --card DIR...`. Template version {FORMAT_VERSION}: {LENGTH} numbers a \
+         vector, {PROBE_VECTORS} vectors a probe; matching one row costs {PROBE_VECTORS} inner products. \
+         Nothing was learned from a real palm. Ready-made crops for sets named `-roi`, whole pictures \
+         for the others. Two palms and two lights: scores added.\n"
+    )?;
+    write!(out, "{MARKDOWN_HEAD}")?;
+    for report in page.reports() {
+        write!(out, "{}", report.markdown_row())?;
+    }
+    writeln!(out)?;
+    write!(out, "{MARKDOWN_NOTE}")?;
+    Ok(())
 }
 
 fn print_markdown(out: &mut dyn Write, reports: &[Report]) -> anyhow::Result<()> {

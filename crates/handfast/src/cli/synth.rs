@@ -1,5 +1,8 @@
 //! `handfast synth`: procedural hands as pictures and videos, for trying out and for tests.
 
+mod set;
+mod sheet;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -40,6 +43,15 @@ enum What {
         #[arg(long, default_value_t = 1)]
         visit: u64,
         /// The file to write
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// A set of palms for `handfast eval` and `handfast calibrate`: two visits of every palm, and what
+    /// the palms look like
+    Set(set::Set),
+    /// A sheet of examples: hands, palms in two lights, artefacts
+    Sheet {
+        /// The JPEG file to write
         #[arg(long)]
         out: PathBuf,
     },
@@ -105,6 +117,11 @@ impl Synth {
         match self.what {
             What::Hand { seed, side, visit, out: file } => {
                 write_png(&hand_picture(seed, side.side(), visit), &file)?;
+                writeln!(out, "wrote {}", file.display())?;
+            }
+            What::Set(set) => set.run(out)?,
+            What::Sheet { out: file } => {
+                sheet::write(&file)?;
                 writeln!(out, "wrote {}", file.display())?;
             }
             What::Video { scenes, out: file } => {

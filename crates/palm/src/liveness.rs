@@ -1,0 +1,100 @@
+//! Whether what is held to the camera is a living hand: looked at over the frames of one capture.
+//!
+//! ```text
+//! Picture + Found --glimpse--> Glimpse (one a frame) --liveness--> Liveness::{Live, Suspect(cue)}
+//! ```
+//!
+//! Every cue is a number that physics gives a direction: a grid of pixels or printer's dots makes
+//! sharp peaks in the spectrum; a print's or a cast's lines differ from skin's in how much more green
+//! than red they swallow; a sheet moves as a plane where a hand, whose cushions are nearer than its
+//! hollow, does not. The cues are weighed by a model fitted to drawn hands and drawn attacks
+//! (`handfast liveness --fit` prints it); no real hand and no real attack took part.
+//!
+//! What this cannot know: pulse, warmth, and how it does against re-photographed prints and made
+//! replicas, which only a laboratory's can show.
+
+mod colour;
+mod model;
+mod motion;
+mod patch;
+mod spectrum;
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{Found, Picture};
+pub use model::{Cue, CueModel, CueWeights, LIVENESS_VERSION, Liveness};
+use patch::{ALIGNED_PX, Patch};
+
+/// How many cues there are.
+pub const CUES: usize = 6;
+
+/// What liveness keeps of one frame. Zeroed when dropped.
+#[derive(Clone)]
+pub struct Glimpse {
+    /// The strongest peak of brightness, against what is around it.
+    grid: f32,
+    /// The strongest peak of colour; none in a grey picture.
+    tint_grid: Option<f32>,
+    /// How much finest detail there is beside fine detail.
+    grain: f32,
+    /// How the palm's lines and patches are coloured; none in a grey picture.
+    colour: Option<colour::Colour>,
+    /// The palm in the frame of reference of its region, to be compared with the other frames.
+    aligned: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Glimpse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Glimpse")
+    }
+}
+
+/// Looks at one frame in which a hand was found.
+#[must_use]
+pub fn glimpse(picture: &Picture, found: &Found) -> Glimpse {
+    let corners = found.corners();
+    let patch = Patch::around(picture, corners);
+    let spectrum = spectrum::Spectrum::of(&patch.luma);
+    Glimpse {
+        grid: spectrum.peak(),
+        tint_grid: patch.tint.as_ref().map(|tint| spectrum::Spectrum::of(tint).peak()),
+        grain: spectrum.grain(),
+        colour: colour::Colour::of(picture, corners),
+        aligned: patch::aligned(picture, corners, ALIGNED_PX),
+    }
+}
+
+/// What the frames of one capture say, by [`Cue`]: each a number on its own scale, none where
+/// the frames cannot say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cues(pub [Option<f32>; CUES]);
+
+/// The cues of one capture's frames, in the order they were taken.
+#[must_use]
+pub fn cues(glimpses: &[Glimpse]) -> Cues {
+    let median = |of: &dyn Fn(&Glimpse) -> Option<f32>| {
+        let mut values: Vec<f32> = glimpses.iter().filter_map(of).collect();
+        values.sort_by(f32::total_cmp);
+        values.get(values.len() / 2).copied()
+    };
+    let colour =
+        |of: &dyn Fn(&colour::Colour) -> Option<f32>| median(&|it| it.colour.as_ref().and_then(of));
+    let frames: Vec<&[u8]> = glimpses.iter().map(|it| &**it.aligned).collect();
+    let mut cues = Cues::default();
+    cues.0[Cue::Grid as usize] = median(&|it| Some(it.grid));
+    cues.0[Cue::TintGrid as usize] = median(&|it| it.tint_grid);
+    cues.0[Cue::Grain as usize] = median(&|it| Some(it.grain));
+    cues.0[Cue::Lines as usize] = colour(&|it| it.lines);
+    cues.0[Cue::Bloom as usize] = colour(&|it| Some(it.bloom));
+    cues.0[Cue::Depth as usize] = motion::depth(&frames);
+    cues
+}
+
+/// Whether the frames of one capture show a living hand. No frame shows nothing suspicious: whoever
+/// needs liveness asks for frames first.
+#[must_use]
+pub fn liveness(glimpses: &[Glimpse]) -> Liveness {
+    CueModel::SHIPPED.judge(&cues(glimpses))
+}

@@ -1,0 +1,194 @@
+//! How the palm's lines and patches are coloured. Blood and melanin swallow green and blue more than
+//! red, so a living palm's lines are deeper in green, and its patches differ in hue. A cast of one
+//! dye has shadows alone: equally deep in every colour.
+
+use zeroize::Zeroizing;
+
+use super::patch::{pixel, point};
+use crate::Picture;
+
+/// Cells of the region on a side.
+const CELLS: usize = 64;
+/// Points on a side that a cell is averaged from.
+const POINTS: usize = 3;
+/// Half the side of the square that a line is seen against, in cells.
+const GROUND_REACH: usize = 3;
+/// The least depth of a line in green, as a part of its ground: what is shallower may be shadow on a
+/// cushion's side.
+const LINE_DEPTH_MIN: f32 = 0.03;
+/// Cells of lines that must be seen to speak of their colour.
+const LINE_CELLS_MIN: f32 = 60.0;
+/// Half the side of a patch of skin, in cells, and the step between patches.
+const PATCH_REACH: usize = 4;
+/// Cells this dark have no colour to speak of, those this bright neither.
+const VALUE_MIN: f32 = 12.0;
+const VALUE_MAX: f32 = 250.0;
+
+/// How a palm is coloured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Colour {
+    /// How deep the lines are in red beside green: 1 is shadow alone; none where there are too few.
+    pub lines: Option<f32>,
+    /// How much the hue differs from patch to patch.
+    pub bloom: f32,
+}
+
+impl Colour {
+    /// The colour of the region; none in a grey picture, or where there is too little to see.
+    pub fn of(picture: &Picture, corners: [(f32, f32); 4]) -> Option<Self> {
+        if picture.is_grey() {
+            return None;
+        }
+        let (red, green) = cells(picture, corners);
+        Some(Self { lines: lines(&red, &green), bloom: bloom(&red, &green)? })
+    }
+}
+
+type Channel = Zeroizing<Vec<f32>>;
+
+fn cells(picture: &Picture, corners: [(f32, f32); 4]) -> (Channel, Channel) {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let mut red = Zeroizing::new(Vec::with_capacity(CELLS * CELLS));
+    let mut green = Zeroizing::new(Vec::with_capacity(CELLS * CELLS));
+    let share = |k: usize| (k as f32 + 0.5) / (CELLS * POINTS) as f32;
+    for cell in 0..CELLS * CELLS {
+        let mut sum = [0.0; 2];
+        for i in 0..POINTS * POINTS {
+            let column = cell % CELLS * POINTS + i % POINTS;
+            let row = cell / CELLS * POINTS + i / POINTS;
+            let (x, y) = point(corners, share(column), share(row));
+            let place = (x.clamp(0.0, width - 1.0) as usize, y.clamp(0.0, height - 1.0) as usize);
+            let [r, g, _] = pixel(picture, place.0, place.1);
+            sum = [sum[0] + r, sum[1] + g];
+        }
+        red.push(sum[0] / (POINTS * POINTS) as f32);
+        green.push(sum[1] / (POINTS * POINTS) as f32);
+    }
+    (red, green)
+}
+
+/// How deep the lines are in red beside green, over all of them.
+fn lines(red: &[f32], green: &[f32]) -> Option<f32> {
+    let (red_ground, green_ground) = (blurred(red), blurred(green));
+    let (mut both, mut alone, mut count) = (0.0, 0.0, 0.0);
+    for i in 0..CELLS * CELLS {
+        if !usable(red_ground[i]) || !usable(green_ground[i]) {
+            continue;
+        }
+        let depth = |value: f32, ground: f32| (value - ground) / ground;
+        let (r, g) = (depth(red[i], red_ground[i]), depth(green[i], green_ground[i]));
+        if g < -LINE_DEPTH_MIN {
+            both += r * g;
+            alone += g * g;
+            count += 1.0;
+        }
+    }
+    (count >= LINE_CELLS_MIN).then(|| both / alone)
+}
+
+fn usable(value: f32) -> bool {
+    (VALUE_MIN..=VALUE_MAX).contains(&value)
+}
+
+/// How much the relation of red and green differs from patch to patch, beyond an even slope and
+/// beyond what follows the brightness: a gloss is white, and pales whatever it lies on.
+fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
+    let side = CELLS / (2 * PATCH_REACH);
+    let mut hues = Vec::with_capacity(side * side);
+    for patch in 0..side * side {
+        let (left, top) = (patch % side * 2 * PATCH_REACH, patch / side * 2 * PATCH_REACH);
+        let mean = |channel: &[f32]| {
+            let cells = (0..4 * PATCH_REACH * PATCH_REACH).map(|i| {
+                let (x, y) = (i % (2 * PATCH_REACH), i / (2 * PATCH_REACH));
+                channel[(top + y) * CELLS + left + x]
+            });
+            cells.sum::<f32>() / (4 * PATCH_REACH * PATCH_REACH) as f32
+        };
+        let (r, g) = (mean(red), mean(green));
+        let centred = |k: usize| k as f32 - (side - 1) as f32 / 2.0;
+        if usable(r) && usable(g) {
+            hues.push(([centred(patch % side), centred(patch / side), r + g], r / g));
+        }
+    }
+    if hues.len() < side * side / 2 {
+        return None;
+    }
+    let count = hues.len() as f32;
+    let mean = hues.iter().map(|it| it.1).sum::<f32>() / count;
+    let mut rest: Vec<f32> = hues.iter().map(|it| it.1 - mean).collect();
+    let mut explained: Vec<Vec<f32>> = Vec::new();
+    for k in 0..3 {
+        let mut along: Vec<f32> = hues.iter().map(|it| it.0[k]).collect();
+        let middle = along.iter().sum::<f32>() / count;
+        along.iter_mut().for_each(|it| *it -= middle);
+        for earlier in &explained {
+            take_off(&mut along, earlier);
+        }
+        take_off(&mut rest, &along);
+        explained.push(along);
+    }
+    let spread = rest.iter().map(|it| it * it).sum::<f32>() / count;
+    Some(spread.sqrt() / mean)
+}
+
+/// Takes off what follows `along`.
+fn take_off(values: &mut [f32], along: &[f32]) {
+    let length: f32 = along.iter().map(|it| it * it).sum();
+    if length <= 0.0 {
+        return;
+    }
+    let share = values.iter().zip(along).map(|(a, b)| a * b).sum::<f32>() / length;
+    values.iter_mut().zip(along).for_each(|(value, along)| *value -= share * along);
+}
+
+/// The mean around every cell, each way apart.
+fn blurred(channel: &[f32]) -> Channel {
+    let pass = |from: &[f32], at: &dyn Fn(usize, usize) -> usize| {
+        let mut to = Zeroizing::new(vec![0.0; CELLS * CELLS]);
+        for line in 0..CELLS {
+            for k in 0..CELLS {
+                let range = k.saturating_sub(GROUND_REACH)..(k + GROUND_REACH + 1).min(CELLS);
+                let count = range.len() as f32;
+                to[at(line, k)] = range.map(|j| from[at(line, j)]).sum::<f32>() / count;
+            }
+        }
+        to
+    };
+    let rows = pass(channel, &|line, k| line * CELLS + k);
+    pass(&rows, &|line, k| k * CELLS + line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDE: u32 = 256;
+
+    /// A square of skin with lines that are this deep in red and green.
+    fn drawn(red: f32, green: f32) -> Picture {
+        let line = |x: u32, y: u32| if (x + y / 3) % 40 < 4 { 1.0 } else { 0.0 };
+        let pixels = (0..SIDE * SIDE).flat_map(|i| {
+            let depth = line(i % SIDE, i / SIDE);
+            [200.0 * (1.0 - red * depth), 150.0 * (1.0 - green * depth), 120.0].map(|v| v as u8)
+        });
+        Picture::from_rgb(SIDE, SIDE, pixels.collect()).unwrap()
+    }
+
+    const WHOLE: [(f32, f32); 4] =
+        [(0.0, 0.0), (SIDE as f32, 0.0), (SIDE as f32, SIDE as f32), (0.0, SIDE as f32)];
+
+    #[test]
+    fn skin_is_deeper_in_green_and_shadow_is_not() {
+        let skin = Colour::of(&drawn(0.2, 0.4), WHOLE).unwrap();
+        assert!((skin.lines.unwrap() - 0.5).abs() < 0.06, "{skin:?}");
+        let shadow = Colour::of(&drawn(0.3, 0.3), WHOLE).unwrap();
+        assert!((shadow.lines.unwrap() - 1.0).abs() < 0.03 && shadow.bloom < 0.01, "{shadow:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_is_seen() {
+        assert_eq!(Colour::of(&drawn(0.0, 0.0), WHOLE).unwrap().lines, None);
+        let grey = Picture::from_grey(SIDE, SIDE, vec![90; (SIDE * SIDE) as usize]).unwrap();
+        assert!(Colour::of(&grey, WHOLE).is_none());
+    }
+}

@@ -1,0 +1,89 @@
+//! What is cut out of a frame for liveness: pixels as the sensor gave them, and the palm aligned.
+
+use zeroize::Zeroizing;
+
+use crate::Picture;
+use crate::picture::luma;
+
+/// Side of the patch whose spectrum is looked at, in pixels of the frame.
+pub const PATCH_PX: usize = 128;
+/// Side of an aligned palm.
+pub const ALIGNED_PX: usize = 96;
+
+/// The middle of the palm in the frame's own pixels: any resampling would blur what a grid leaves.
+pub struct Patch {
+    /// Brightness.
+    pub luma: Zeroizing<Vec<f32>>,
+    /// Red less green; none in a grey picture.
+    pub tint: Option<Zeroizing<Vec<f32>>>,
+}
+
+impl Patch {
+    /// The patch around the middle of a region, moved inside the frame where it reaches out.
+    pub fn around(picture: &Picture, corners: [(f32, f32); 4]) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let middle = |of: fn(&(f32, f32)) -> f32| corners.iter().map(of).sum::<f32>() / 4.0;
+        let first = |centre: f32, size: usize| {
+            (centre.max(0.0) as usize)
+                .saturating_sub(PATCH_PX / 2)
+                .min(size.saturating_sub(PATCH_PX))
+        };
+        let (left, top) = (first(middle(|it| it.0), width), first(middle(|it| it.1), height));
+        let mut luma = Zeroizing::new(Vec::with_capacity(PATCH_PX * PATCH_PX));
+        let mut tint = Zeroizing::new(Vec::with_capacity(PATCH_PX * PATCH_PX));
+        for y in 0..PATCH_PX {
+            for x in 0..PATCH_PX {
+                let [r, g, b] =
+                    pixel(picture, (left + x).min(width - 1), (top + y).min(height - 1));
+                luma.push(0.30 * r + 0.59 * g + 0.11 * b);
+                tint.push(r - g);
+            }
+        }
+        Self { luma, tint: (!picture.is_grey()).then_some(tint) }
+    }
+}
+
+/// Red, green and blue of a pixel.
+pub fn pixel(picture: &Picture, x: usize, y: usize) -> [f32; 3] {
+    let at = y * picture.width() as usize + x;
+    let pixels = picture.pixels();
+    if picture.is_grey() {
+        [f32::from(pixels[at]); 3]
+    } else {
+        [pixels[3 * at], pixels[3 * at + 1], pixels[3 * at + 2]].map(f32::from)
+    }
+}
+
+/// A point of a region in pixels of the frame: 0 to 1 from its left and from its top.
+pub fn point(corners: [(f32, f32); 4], x: f32, y: f32) -> (f32, f32) {
+    let [first, right, _, down] = corners;
+    (
+        first.0 + x * (right.0 - first.0) + y * (down.0 - first.0),
+        first.1 + x * (right.1 - first.1) + y * (down.1 - first.1),
+    )
+}
+
+/// The region, turned upright and scaled to `side` pixels, in grey.
+pub fn aligned(picture: &Picture, corners: [(f32, f32); 4], side: usize) -> Zeroizing<Vec<u8>> {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let grey = |x: usize, y: usize| {
+        let [r, g, b] = pixel(picture, x, y).map(|value| value as u8);
+        f32::from(if picture.is_grey() { r } else { luma(r, g, b) })
+    };
+    let mut pixels = Zeroizing::new(Vec::with_capacity(side * side));
+    for row in 0..side {
+        for column in 0..side {
+            let share = |k: usize| (k as f32 + 0.5) / side as f32;
+            let (x, y) = point(corners, share(column), share(row));
+            let x = (x - 0.5).clamp(0.0, (width - 1) as f32);
+            let y = (y - 0.5).clamp(0.0, (height - 1) as f32);
+            let (left, top) = (x as usize, y as usize);
+            let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
+            let (fx, fy) = (x - left as f32, y - top as f32);
+            let above = grey(left, top) + fx * (grey(right, top) - grey(left, top));
+            let below = grey(left, bottom) + fx * (grey(right, bottom) - grey(left, bottom));
+            pixels.push((above + fy * (below - above) + 0.5) as u8);
+        }
+    }
+    pixels
+}
