@@ -17,6 +17,7 @@ mod hand;
 mod liveness;
 mod maths;
 mod picture;
+mod poses;
 mod quality;
 mod roi;
 mod sample;
@@ -32,10 +33,11 @@ pub use liveness::{
 pub use picture::{
     ENCODED_BYTES_MAX, PIXELS_MAX, Picture, PictureError, SIDE_PX_MAX, SIDE_PX_MIN, decode,
 };
+pub use poses::Effort;
 pub use sample::{CORE_PX, Sample};
 pub use score::{score, score_many, score_rows};
 pub use template::{
-    FORMAT_VERSION, LENGTH, PROBE_VECTORS, Probe, Reference, SAMPLES_MAX, TemplateError, probe,
-    reference,
+    FORMAT_VERSION, LENGTH, PROBE_VECTORS, Probe, Reference, SAMPLES_MAX, StoredReference,
+    TemplateError, probe, probe_with, reference,
 };
-pub use threshold::{Threshold, threshold};
+pub use threshold::{Threshold, threshold, threshold_at_fmr};

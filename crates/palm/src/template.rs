@@ -5,34 +5,33 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::Sample;
-use crate::field::{Field, Pose};
+use crate::field::{Field, PARTS, Pose};
+use crate::{Effort, Sample};
 
 /// Version of the byte format and of what the numbers mean: it changes with either.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 /// Points of the lattice on a side.
 const LATTICE: usize = 16;
-/// Numbers in a vector: two for every point of the lattice.
-pub const LENGTH: usize = 2 * LATTICE * LATTICE;
-/// Vectors in a probe, one for every pose that is tried.
-pub const PROBE_VECTORS: usize = SHIFTS * SHIFTS * TURNS_AND_SCALES.len();
-/// Shifts tried either way along each axis, and the step between them in sample pixels.
-const SHIFT_STEPS: i8 = 2;
-const SHIFT_STEP_PX: f32 = 5.0;
-const SHIFTS: usize = 2 * SHIFT_STEPS as usize + 1;
-/// Rotations in degrees and scales that are tried, one at a time: a palm held a little turned is
-/// rarely also held at the wrong distance.
-const TURNS_AND_SCALES: [(f64, f32); 5] =
-    [(0.0, 1.0), (-4.0, 1.0), (4.0, 1.0), (0.0, 0.94), (0.0, 1.06)];
+/// Numbers in a vector: four for every point of the lattice.
+pub const LENGTH: usize = PARTS * LATTICE * LATTICE;
+/// Vectors in a probe of full effort, one for every pose that is tried.
+pub const PROBE_VECTORS: usize = Effort::Full.vectors();
+/// What the field at four times the angle counts against that at twice the angle.
+const FOURFOLD_WEIGHT: f32 = 0.9;
+/// Rounds in which the pose of a sample that is fused is refined, the step halved each time.
+const REFINEMENTS: i8 = 3;
 /// Most samples that are fused into a reference: beyond eight nothing more is gained.
 pub const SAMPLES_MAX: usize = 8;
 /// Length of every vector. Two to the seventh: the inner product of two is at most 2 to the 14th.
 const NORM: f64 = 128.0;
 /// The least length of a field with lines in it: a palm's is about ten, that of rounding alone in a
 /// flat picture a thousandth.
-const FIELD_NORM_MIN: f64 = 0.1;
+const FIELD_NORM_MIN: f32 = 0.1;
 /// The square of [`NORM`]: what no vector's squared length exceeds.
 pub(crate) const NORM_SQUARED_MAX: i32 = 1 << 14;
+
+/// Numbers in a vector of format version 1.
+const LENGTH_OF_VERSION_1: usize = 512;
 
 const REFERENCE_MAGIC: [u8; 4] = *b"HFPR";
 const PROBE_MAGIC: [u8; 4] = *b"HFPP";
@@ -70,6 +69,16 @@ pub enum TemplateError {
         /// Version found.
         found: u8,
     },
+    /// A count of vectors that no effort has.
+    #[error(
+        "a palm probe has {found} vectors, {} or {} were expected",
+        Effort::Full.vectors(),
+        Effort::Light.vectors()
+    )]
+    VectorCount {
+        /// Vectors given.
+        found: usize,
+    },
     /// Cut short or padded.
     #[error("the palm {kind} has {found} bytes, {expected} were expected")]
     WrongLength {
@@ -100,6 +109,7 @@ pub struct Reference {
 /// What is compared with references: the palm's vector in every pose tried. Zeroed when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Probe {
+    effort: Effort,
     vectors: Zeroizing<Vec<i8>>,
 }
 
@@ -158,21 +168,30 @@ impl Reference {
 }
 
 impl Probe {
-    /// The vectors, [`PROBE_VECTORS`] of [`LENGTH`] numbers.
+    /// The vectors of [`LENGTH`] numbers, as many as [`Probe::effort`] says.
     pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[i8]> {
         self.vectors.chunks_exact(LENGTH)
+    }
+
+    /// How many poses it covers.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        self.effort
     }
 
     /// A probe from its vectors one after the other, checked.
     ///
     /// # Errors
-    /// When there are not [`PROBE_VECTORS`] of [`LENGTH`] numbers or one is longer than a palm's
-    /// can be.
+    /// When they are not as many vectors of [`LENGTH`] numbers as an effort has, or one is longer
+    /// than a palm's can be.
     pub fn from_vectors(vectors: Vec<i8>) -> Result<Self, TemplateError> {
         let vectors = Zeroizing::new(vectors);
-        check_length("probe", PROBE_VECTORS * LENGTH, vectors.len())?;
+        let count = vectors.len() / LENGTH;
+        let effort =
+            Effort::with_vectors(count).ok_or(TemplateError::VectorCount { found: count })?;
+        check_length("probe", count * LENGTH, vectors.len())?;
         vectors.chunks_exact(LENGTH).try_for_each(check_norm)?;
-        Ok(Self { vectors })
+        Ok(Self { effort, vectors })
     }
 
     /// The bytes to send: magic, version, count, length, numbers.
@@ -181,7 +200,7 @@ impl Probe {
         let mut bytes = Zeroizing::new(Vec::with_capacity(PROBE_HEADER + self.vectors.len()));
         bytes.extend_from_slice(&PROBE_MAGIC);
         bytes.push(FORMAT_VERSION);
-        bytes.extend_from_slice(&(PROBE_VECTORS as u16).to_le_bytes());
+        bytes.extend_from_slice(&(self.effort.vectors() as u16).to_le_bytes());
         bytes.extend_from_slice(&(LENGTH as u16).to_le_bytes());
         bytes.extend(self.vectors.iter().map(|&value| value.cast_unsigned()));
         bytes
@@ -193,11 +212,49 @@ impl Probe {
     /// When the bytes are no probe, of another version, cut short, or impossible.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
         let rest = check_header("probe", PROBE_MAGIC, bytes)?;
-        check_length("probe", PROBE_HEADER + PROBE_VECTORS * LENGTH, bytes.len())?;
-        let (sizes, numbers) = rest.split_at(4);
-        check_length("probe", PROBE_VECTORS, read_u16(&sizes[..2]))?;
-        check_length("probe", LENGTH, read_u16(&sizes[2..]))?;
+        let Some((sizes, numbers)) = rest.split_at_checked(4) else {
+            let (expected, found) = (PROBE_HEADER, bytes.len());
+            return Err(TemplateError::WrongLength { kind: "probe", expected, found });
+        };
+        let (count, length) = (read_u16(&sizes[..2]), read_u16(&sizes[2..]));
+        check_length("probe", LENGTH, length)?;
+        check_length("probe", PROBE_HEADER + count * LENGTH, bytes.len())?;
         Self::from_vectors(numbers.iter().map(|&byte| byte.cast_signed()).collect())
+    }
+}
+
+/// A stored reference of any version that there ever was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredReference {
+    /// Of this build's version: it can be compared.
+    Current(Reference),
+    /// Of an older one, whose numbers mean something else: it is whole, but the palm has to be
+    /// enrolled again on its next visit.
+    Outdated {
+        /// Its format version.
+        version: u8,
+    },
+}
+
+impl StoredReference {
+    /// Reads the bytes of a reference of this version or an older one.
+    ///
+    /// # Errors
+    /// When the bytes are no reference, of a version yet unknown, cut short, or impossible.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
+        match check_header("reference", REFERENCE_MAGIC, bytes) {
+            Err(TemplateError::Version { found: 1, .. }) => {
+                let expected = REFERENCE_HEADER + LENGTH_OF_VERSION_1;
+                check_length("reference", expected, bytes.len())?;
+                let (length, numbers) = bytes[REFERENCE_HEADER - 2..].split_at(2);
+                check_length("reference", LENGTH_OF_VERSION_1, read_u16(length))?;
+                let numbers: Zeroizing<Vec<i8>> =
+                    Zeroizing::new(numbers.iter().map(|&byte| byte.cast_signed()).collect());
+                check_norm(&numbers)?;
+                Ok(Self::Outdated { version: 1 })
+            }
+            _ => Reference::from_bytes(bytes).map(Self::Current),
+        }
     }
 }
 
@@ -251,7 +308,7 @@ pub fn reference(samples: &[Sample]) -> Result<Reference, TemplateError> {
         return Err(TemplateError::BothSides);
     }
     let mut sum = Zeroizing::new(Vec::new());
-    Field::of(first).lattice(LATTICE, &Pose::IDENTITY, &mut sum);
+    describe(&Field::of(first), &Pose::IDENTITY, &mut sum);
     for sample in others {
         add_aligned(&mut sum, &Field::of(sample));
     }
@@ -260,57 +317,72 @@ pub fn reference(samples: &[Sample]) -> Result<Reference, TemplateError> {
     Ok(Reference { vector })
 }
 
-/// Adds a field to a sum of fields, in the pose in which they agree best.
+/// What is known of a palm in a pose: its field on the lattice, at unit length; nothing but zeros
+/// where no line is seen.
+fn describe(field: &Field, pose: &Pose, out: &mut Vec<f32>) {
+    field.lattice(LATTICE, pose, out);
+    let (doubled, fourfold) = out.split_at_mut(LENGTH / 2);
+    let both = (1.0 + FOURFOLD_WEIGHT * FOURFOLD_WEIGHT).sqrt();
+    for (part, weight) in [(doubled, 1.0), (fourfold, FOURFOLD_WEIGHT)] {
+        let norm = part.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let scale = if norm < FIELD_NORM_MIN { 0.0 } else { weight / (both * norm) };
+        part.iter_mut().for_each(|value| *value *= scale);
+    }
+}
+
+/// Adds a field to a sum of fields, in the pose in which they agree best: the best of those that a
+/// probe covers, then of its neighbours, nearer and nearer.
 fn add_aligned(sum: &mut [f32], field: &Field) {
-    let mut best = Zeroizing::new(Vec::new());
-    let mut best_fit = f32::NEG_INFINITY;
     let mut candidate = Zeroizing::new(Vec::new());
-    for pose in poses() {
-        field.lattice(LATTICE, &pose, &mut candidate);
-        let norm = candidate.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        let fit = sum.iter().zip(candidate.iter()).map(|(a, b)| a * b).sum::<f32>() / norm;
-        if fit > best_fit {
-            best_fit = fit;
-            std::mem::swap(&mut best, &mut candidate);
+    let mut fit = |pose: &Pose| {
+        describe(field, pose, &mut candidate);
+        sum.iter().zip(candidate.iter()).map(|(a, b)| a * b).sum::<f32>()
+    };
+    let mut best = (f32::NEG_INFINITY, Pose::IDENTITY);
+    let mut consider = |best: &mut (f32, Pose), pose: Pose| {
+        let found = fit(&pose);
+        if found > best.0 {
+            *best = (found, pose);
+        }
+    };
+    for pose in Effort::Full.poses() {
+        consider(&mut best, pose);
+    }
+    for round in 0..REFINEMENTS {
+        let step = 2.0 / f32::from(1_i8 << round);
+        for pose in best.1.neighbours(step) {
+            consider(&mut best, pose);
         }
     }
-    for (total, value) in sum.iter_mut().zip(best.iter()) {
+    describe(field, &best.1, &mut candidate);
+    for (total, value) in sum.iter_mut().zip(candidate.iter()) {
         *total += value;
     }
 }
 
-/// Makes the probe of a sample.
+/// Makes the probe of a sample, of full effort.
 #[must_use]
 pub fn probe(sample: &Sample) -> Probe {
-    let field = Field::of(sample);
-    let mut vectors = Zeroizing::new(Vec::with_capacity(PROBE_VECTORS * LENGTH));
-    let mut lattice = Zeroizing::new(Vec::new());
-    for pose in poses() {
-        field.lattice(LATTICE, &pose, &mut lattice);
-        quantise(&lattice, &mut vectors);
-    }
-    Probe { vectors }
+    probe_with(sample, Effort::Full)
 }
 
-/// The poses that a probe covers: shifts, each also turned either way, larger and smaller.
-fn poses() -> Vec<Pose> {
-    let shifts = -SHIFT_STEPS..=SHIFT_STEPS;
-    let mut poses = Vec::with_capacity(PROBE_VECTORS);
-    for (degrees, scale) in TURNS_AND_SCALES {
-        for row in shifts.clone() {
-            for column in shifts.clone() {
-                let (x, y) = (SHIFT_STEP_PX * f32::from(column), SHIFT_STEP_PX * f32::from(row));
-                poses.push(Pose::new(x, y, degrees, scale));
-            }
-        }
+/// Makes the probe of a sample. It compares with the same references, whatever the effort.
+#[must_use]
+pub fn probe_with(sample: &Sample, effort: Effort) -> Probe {
+    let field = Field::of(sample);
+    let mut vectors = Zeroizing::new(Vec::with_capacity(effort.vectors() * LENGTH));
+    let mut lattice = Zeroizing::new(Vec::with_capacity(LENGTH));
+    for pose in effort.poses() {
+        describe(&field, &pose, &mut lattice);
+        quantise(&lattice, &mut vectors);
     }
-    poses
+    Probe { effort, vectors }
 }
 
 /// Scales a vector to [`NORM`] and rounds it; no squared length exceeds [`NORM_SQUARED_MAX`].
 fn quantise(values: &[f32], out: &mut Vec<i8>) {
     let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-    if norm < FIELD_NORM_MIN {
+    if norm == 0.0 {
         // A flat picture: no lines, a vector that matches nothing.
         out.resize(out.len() + values.len(), 0);
         return;

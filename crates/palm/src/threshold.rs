@@ -10,18 +10,20 @@ pub struct Threshold(i32);
 const SCORE_MAX: i32 = 1 << 13;
 
 /// Scores that a stranger's palm reaches with a probability of ten to the minus first, second and so
-/// on, in one comparison.
+/// on, in one comparison with a probe of full effort. One of light effort has fewer vectors to be
+/// alike by chance with, so that it errs less at the same threshold.
 ///
-/// Measured on whole pictures of real hands, none of which took part in making the engine
-/// (`handfast eval DIR` prints the threshold at each rate): 11,399 comparisons of strangers of
-/// coep-hand gave 6,613 at 1e-2, 7,277 at 1e-3, 7,393 at 1e-4 and 7,588 at most; 28,125 of
-/// polyu-nir-palm 5,896, 6,581, 7,205 and 7,476. Ready-made crops give less (tongji-roi over
-/// 1,428,000: 4,891, 5,638, 6,262, then 6,655 at 1e-5 and 6,919 at 1e-6), since cutting by the
-/// valleys brings strangers' creases together too. Up to 1e-4 the table is the higher of the two
-/// whole-picture sets and a margin. **Beyond 1e-4 it is extrapolated** by 250 for every factor of
-/// ten, which is what tongji-roi's tail does at its end (393, then 264), and no number of
-/// comparisons at hand can confirm it.
-const SCORE_BY_DECADE: [i32; 7] = [5_750, 6_650, 7_300, 7_600, 7_850, 8_100, SCORE_MAX];
+/// Measured for format version 2 on real palms, none of which took part in making the engine
+/// (`handfast eval DIR` prints the threshold at each rate): on whole pictures, 11,549 comparisons of
+/// strangers of coep-hand gave 4,678 at 1e-1, 5,490 at 1e-2, 5,946 at 1e-3, 6,785 at 1e-4 (one pair
+/// of palms) and none from 6,829 on; 55,228 of polyu-nir-palm 3,686, 4,574, 5,246 and 5,830.
+/// Ready-made crops give less (tongji-roi over 1,428,000: 3,158, 4,116, 4,751, 5,254, and 5,635 at
+/// 1e-5), since cutting by the valleys brings strangers' creases together too. Up to 1e-4 the table
+/// is the higher of the two whole-picture sets and a margin. **Beyond 1e-4 it is extrapolated**: by
+/// 400 to 1e-5, as tongji-roi has it (381), then by less and less, as its steps do (635, 503, 381);
+/// no number of comparisons at hand can confirm it.
+const SCORE_BY_DECADE: [i32; 9] =
+    [4_750, 5_550, 6_050, 6_850, 7_250, 7_550, 7_800, 8_000, SCORE_MAX];
 
 impl Threshold {
     /// The score as a number: at most 2 to the 13th.
@@ -44,17 +46,23 @@ impl Threshold {
 }
 
 /// The threshold at which a stranger's search of a gallery of `gallery_size` palms finds anybody
-/// with a probability of at most `fpir`. Each comparison may err `gallery_size` times less often;
-/// that rate is looked up in the measured table, which ends at 2 to the 13th: for larger galleries
-/// and smaller probabilities that is the answer too, and asks for two palms or more samples.
+/// with a probability of at most `fpir`. Each comparison may err `gallery_size` times less often:
+/// see [`threshold_at_fmr`]. A probe of three frames has three chances; ask for a third of the rate.
 #[must_use]
 pub fn threshold(gallery_size: usize, fpir: f64) -> Threshold {
-    let rate = fpir / gallery_size.max(1) as f64;
+    threshold_at_fmr(fpir / gallery_size.max(1) as f64)
+}
+
+/// The threshold at which one comparison with a stranger matches with a probability of at most
+/// `fmr`. It is measured down to 1e-4, extrapolated below, and ends at 2 to the 13th, reached at
+/// 1e-9: for smaller rates that is the answer too, and asks for two palms or more samples.
+#[must_use]
+pub fn threshold_at_fmr(fmr: f64) -> Threshold {
     let last = SCORE_BY_DECADE.len() - 1;
-    if rate.is_nan() || rate <= 0.0 {
+    if fmr.is_nan() || fmr <= 0.0 {
         return Threshold(SCORE_MAX);
     }
-    let decades = (-rate.log10() - 1.0).clamp(0.0, last as f64);
+    let decades = (-fmr.log10() - 1.0).clamp(0.0, last as f64);
     let below = (decades as usize).min(last - 1);
     let (low, high) = (f64::from(SCORE_BY_DECADE[below]), f64::from(SCORE_BY_DECADE[below + 1]));
     Threshold((low + (high - low) * (decades - below as f64)).ceil() as i32)
@@ -83,7 +91,7 @@ mod tests {
     #[test]
     fn gives_the_measured_scores_at_whole_decades() {
         for (i, &score) in SCORE_BY_DECADE.iter().enumerate() {
-            let found = threshold(1, 10_f64.powi(-1 - i as i32)).get();
+            let found = threshold_at_fmr(10_f64.powi(-1 - i as i32)).get();
             assert!((found - score).abs() <= 1, "decade {i}: {found}");
         }
         assert_eq!(threshold(100, 0.01), threshold(1, 0.0001));

@@ -1,8 +1,9 @@
-//! Templates: fusing, format, comparison; golden vectors of format version 1.
+//! Templates: fusing, format, comparison; golden vectors of format versions 1 and 2.
 
 use handfast_palm::{
-    FORMAT_VERSION, LENGTH, PROBE_VECTORS, Picture, Probe, Reference, SAMPLES_MAX, Sample, Side,
-    TemplateError, probe, reference, score, score_many, score_rows,
+    Effort, FORMAT_VERSION, LENGTH, PROBE_VECTORS, Picture, Probe, Reference, SAMPLES_MAX, Sample,
+    Side, StoredReference, TemplateError, probe, probe_with, reference, score, score_many,
+    score_rows,
 };
 use proptest::prelude::*;
 
@@ -39,20 +40,55 @@ fn fnv(bytes: &[u8]) -> u64 {
 }
 
 /// The reference of `lines(1, 0, 0)` in format version 1, in hexadecimal.
-const GOLDEN_REFERENCE: &str = include_str!("golden/reference_v1.hex");
-/// The hash (FNV-1a, 64 bits) of the same sample's probe.
-const GOLDEN_PROBE: u64 = 11_416_728_568_406_976_167;
+const REFERENCE_OF_VERSION_1: &str = include_str!("golden/reference_v1.hex");
+/// The same in format version 2.
+const GOLDEN_REFERENCE: &str = include_str!("golden/reference_v2.hex");
+/// The hashes (FNV-1a, 64 bits) of the same sample's probes, full and light.
+const GOLDEN_PROBES: [u64; 2] = [10_837_025_421_846_576_224, 9_200_754_431_983_826_320];
 
 fn hex(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.chunks(32).map(|line| line.concat() + "\n").collect()
 }
 
+/// What [`hex`] wrote.
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pair = |pair: &[u8]| std::str::from_utf8(pair).map(|pair| u8::from_str_radix(pair, 16));
+    digits.chunks(2).map(|digits| pair(digits).expect("ASCII").expect("hexadecimal")).collect()
+}
+
 #[test]
-fn version_1_is_what_it_was() {
-    assert_eq!(FORMAT_VERSION, 1, "a new version needs golden vectors of its own");
+fn version_2_is_what_it_was() {
+    assert_eq!(FORMAT_VERSION, 2, "a new version needs golden vectors of its own");
     assert_eq!(hex(&one(lines(1, 0, 0)).to_bytes()), GOLDEN_REFERENCE);
-    assert_eq!(fnv(&probe(&lines(1, 0, 0)).to_bytes()), GOLDEN_PROBE);
+    let probes = [Effort::Full, Effort::Light]
+        .map(|effort| fnv(&probe_with(&lines(1, 0, 0), effort).to_bytes()));
+    assert_eq!(probes, GOLDEN_PROBES);
+}
+
+#[test]
+fn version_1_is_read_as_outdated() {
+    let bytes = bytes_of(REFERENCE_OF_VERSION_1);
+    assert_eq!(StoredReference::from_bytes(&bytes), Ok(StoredReference::Outdated { version: 1 }));
+    let error = Reference::from_bytes(&bytes).expect_err("its numbers mean something else");
+    assert!(error.to_string().contains("enrol the palm again"), "{error}");
+    let cut = StoredReference::from_bytes(&bytes[..bytes.len() - 1]);
+    assert!(matches!(cut, Err(TemplateError::WrongLength { expected: 519, .. })));
+    let mut long = bytes.clone();
+    long[100..300].fill(0x7f);
+    assert!(matches!(StoredReference::from_bytes(&long), Err(TemplateError::TooLong { .. })));
+    let current = one(lines(1, 0, 0));
+    assert_eq!(
+        StoredReference::from_bytes(&current.to_bytes()),
+        Ok(StoredReference::Current(current))
+    );
+    let mut future = bytes;
+    future[4] = 3;
+    assert!(matches!(
+        StoredReference::from_bytes(&future),
+        Err(TemplateError::Version { found: 3, .. })
+    ));
 }
 
 #[test]
@@ -61,6 +97,18 @@ fn bytes_are_read_back() {
     assert_eq!(Reference::from_bytes(&stored.to_bytes()), Ok(stored));
     let sent = probe(&lines(2, 0, 0));
     assert_eq!(Probe::from_bytes(&sent.to_bytes()), Ok(sent));
+    let light = probe_with(&lines(2, 0, 0), Effort::Light);
+    assert_eq!(light.effort(), Effort::Light);
+    assert_eq!(Probe::from_bytes(&light.to_bytes()), Ok(light));
+}
+
+#[test]
+fn a_light_probe_compares_with_the_same_references() {
+    let stored = one(lines(2, 0, 0));
+    let light = |palm| probe_with(&lines(palm, 2, -1), Effort::Light);
+    assert_eq!(light(2).vectors().len(), Effort::Light.vectors());
+    let (own, other) = (score(&stored, &light(2)), score(&stored, &light(6)));
+    assert!(own > 11_000 && other < 8_000, "{own} and {other}");
 }
 
 #[test]
@@ -88,7 +136,8 @@ fn a_vector_that_would_match_everybody_is_refused() {
     lowest[0] = i8::MIN;
     assert_eq!(Reference::from_vector(lowest), Err(TemplateError::OutOfRange));
     assert!(Probe::from_vectors(vec![100; LENGTH * PROBE_VECTORS]).is_err());
-    assert!(Probe::from_vectors(vec![0; LENGTH]).is_err());
+    assert_eq!(Probe::from_vectors(vec![0; LENGTH]), Err(TemplateError::VectorCount { found: 1 }));
+    assert!(Probe::from_vectors(vec![0; LENGTH * PROBE_VECTORS + 1]).is_err());
 }
 
 #[test]
@@ -187,7 +236,7 @@ fn vector(seed: u64) -> Vec<i8> {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state % 17) as i8 - 8
+            (state % 11) as i8 - 5
         })
         .collect()
 }
@@ -211,17 +260,18 @@ proptest! {
 
     #[test]
     fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
-        for magic in [&b""[..], b"HFPR\x01", b"HFPP\x01"] {
+        for magic in [&b""[..], b"HFPR\x01", b"HFPR\x02", b"HFPP\x02"] {
             let bytes = [magic, &bytes].concat();
             let _ = Reference::from_bytes(&bytes);
+            let _ = StoredReference::from_bytes(&bytes);
             let _ = Probe::from_bytes(&bytes);
         }
     }
 
     #[test]
-    fn damaged_references_are_refused_or_harmless(at in 0_usize..519, value in any::<u8>()) {
+    fn damaged_references_are_refused_or_harmless(at in 0_usize..1031, value in any::<u8>()) {
         let mut bytes = one(lines(1, 0, 0)).to_bytes();
-        prop_assert_eq!(bytes.len(), 519);
+        prop_assert_eq!(bytes.len(), 1031);
         bytes[at] = value;
         if let Ok(read) = Reference::from_bytes(&bytes) {
             prop_assert_eq!(read.to_bytes(), bytes);
