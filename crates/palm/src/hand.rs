@@ -17,6 +17,8 @@ mod side;
 mod valleys;
 mod view;
 
+use std::ops::Range;
+
 use crate::acquire::{Placement, Refusal, Refused, Side};
 use crate::{Picture, acquire};
 use blob::Blob;
@@ -25,7 +27,7 @@ use mask::{Ground, Mask, Rule};
 use measure::Measured;
 use valleys::Valleys;
 pub use view::Point;
-use view::{Region, View};
+use view::{Plane, Region, View};
 
 /// Blobs that are looked at in one mask, largest first: a hand may be smaller than a face.
 const BLOBS_MAX: usize = 3;
@@ -44,11 +46,18 @@ const MEASURED_MAX: usize = 3;
 /// The greatest area of a hand without valleys, in square palm radii: palm and fingers are about
 /// seven, a bare arm adds as much; a wall or a shirt with corners is more.
 const AREA_RADII_MAX: f32 = 14.0;
-/// What has no valleys is only taken for a hand held badly if it is at least this much redder than
-/// green, of 255, as skin of every tone is: walls and clothes are not to be advised.
-const SKIN_REDNESS_MIN: f32 = 8.0;
-/// The longest fingers, in palm radii: a hand turned about its own axis looks longer than any.
-const FINGER_REACH_MAX: f32 = 3.9;
+/// A hand is at least this much redder than green, as a part of its brightness: skin of every tone has
+/// more than three times as much in white light. Walls and clothes are not to be advised.
+const SKIN_REDNESS_MIN: f32 = 0.02;
+/// What has no valleys is only taken for a hand held badly if it is as red as skin usually is.
+const ADVISED_REDNESS_MIN: f32 = 0.05;
+/// A channel as bright as this is as bright as the camera can tell.
+const CLIPPED: u8 = 250;
+/// The least step across the outline of a thing in focus.
+const EDGE_STEP_MIN: f32 = 12.0;
+/// How far fingertips are from the palm's centre, in palm radii: 3.1 give or take 0.16. A hand turned
+/// about its own axis by 35 degrees looks longer, one tipped or with bent fingers shorter.
+const FINGER_REACH: Range<f32> = 2.3..3.75;
 /// The palm's circle this much larger touches the picture's edge where part of the palm is outside.
 const PALM_REACH_RADII: f32 = 1.1;
 /// The greatest part of the region of interest that may be outside the picture.
@@ -101,13 +110,12 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut guess: Option<Shape> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
-        let Some(rule) = ground.rule(&view) else { continue };
-        let Some(plane) = rule.plane(&view) else { continue };
+        let Some((rule, plane)) = ground.rule(&view) else { continue };
         let mut found = Vec::new();
-        for shape in shapes(rule.mask(&plane), &view) {
+        for shape in shapes(rule.mask(&plane), &plane, &view) {
             let mut valleys = valleys::find(&shape);
             valleys.retain(|valleys| valleys.cost <= COST_TAKEN_MAX);
-            if valleys.is_empty() && shape.redness(&view) >= SKIN_REDNESS_MIN {
+            if valleys.is_empty() && shape.redness(&view) >= ADVISED_REDNESS_MIN {
                 guess = better_guess(guess, shape);
                 continue;
             }
@@ -138,13 +146,15 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
 }
 
 /// The largest blobs of a mask that could be a palm.
-fn shapes(mask: Mask, view: &View) -> Vec<Shape> {
+fn shapes(mask: Mask, plane: &Plane, view: &View) -> Vec<Shape> {
     let radius_min = view.shorter() * acquire::RADIUS_SEEN_MIN;
     blob::largest(mask, BLOBS_MAX)
         .into_iter()
         .filter(|blob| blob.edge_part() <= EDGE_PART_MAX)
         .map(Shape::of)
         .filter(|shape| shape.radius >= radius_min)
+        .filter(|shape| shape.redness(view) >= SKIN_REDNESS_MIN)
+        .filter(|shape| shape.edge_step(plane) >= EDGE_STEP_MIN)
         .collect()
 }
 
@@ -171,6 +181,13 @@ fn better_guess(held: Option<Shape>, new: Shape) -> Option<Shape> {
 }
 
 impl Candidate {
+    /// Whether the fingers are as long as those of a hand that faces the camera.
+    fn flat(&self, view: &View) -> bool {
+        // Infrared light may fall off before the fingertips.
+        let reach = self.shape.finger_reach(&self.valleys);
+        reach <= FINGER_REACH.end && (reach >= FINGER_REACH.start || !view.has_colour())
+    }
+
     /// Measures the valleys in a larger view of the palm and gives the frame of reference, in pixels
     /// of the picture.
     fn measure(&self, picture: &Picture, view: &View) -> Result<Hand, Refused> {
@@ -179,7 +196,7 @@ impl Candidate {
             let placement = placement(self.valleys.centre, self.valleys.radius, Some(up), view);
             Refused { refusal, placement: Some(placement) }
         };
-        if !self.valleys.bounded && self.shape.finger_reach(&self.valleys) > FINGER_REACH_MAX {
+        if !self.valleys.bounded && !self.valleys.fingers_cut && !self.flat(view) {
             return Err(refused(Refusal::Tilted));
         }
         let Some(side) = side::of(&self.shape, &self.valleys) else {
@@ -272,12 +289,46 @@ impl Shape {
             / self.radius
     }
 
-    /// How much redder than green it is on average, of 255; endless where there is no colour.
+    /// How much redder than green it is on average, as a part of its brightness; endless where the
+    /// picture has no colour.
     fn redness(&self, view: &View) -> f32 {
-        let Some(rgb) = view.rgb() else { return f32::INFINITY };
+        let Some(rgb) = view.rgb().filter(|_| view.has_colour()) else { return f32::INFINITY };
+        // Where it is too bright for the camera it is white, whatever it is.
         let inside = rgb.iter().zip(self.blob.bits()).filter(|(_, bit)| **bit);
-        let sum: i64 = inside.map(|(&[red, green, _], _)| i64::from(red) - i64::from(green)).sum();
-        sum as f32 / self.blob.area() as f32
+        let told = inside.filter(|(pixel, _)| pixel.iter().all(|&value| value < CLIPPED));
+        let (mut redder, mut light, mut count) = (0_i64, 1_i64, 0);
+        for (&[red, green, blue], _) in told {
+            redder += i64::from(red) - i64::from(green);
+            light += i64::from(red) + i64::from(green) + i64::from(blue);
+            count += 1;
+        }
+        if 3 * count < self.blob.area() {
+            return f32::INFINITY;
+        }
+        redder as f32 / light as f32
+    }
+
+    /// How much a plane changes over a few pixels across the outline, on average: little where a
+    /// shapeless patch of a room was cut out of it.
+    fn edge_step(&self, plane: &Plane) -> f32 {
+        /// How far inside and outside the outline is looked, in pixels.
+        const ASIDE: f32 = 2.0;
+        const STRIDE: usize = 3;
+        let count = self.contour.len();
+        let (mut sum, mut number) = (0.0, 0.0);
+        for at in (0..count).step_by(STRIDE) {
+            let point = self.contour[at];
+            let along =
+                self.contour[(at + STRIDE) % count] - self.contour[(at + count - STRIDE) % count];
+            if self.blob.edge_bounds(point, 1.0 + ASIDE) || along.length() == 0.0 {
+                continue;
+            }
+            // The outline runs clockwise on the screen: the hand is on its right.
+            let inward = Point { x: -along.unit().y, y: along.unit().x };
+            sum += plane.at(point + inward * ASIDE) - plane.at(point - inward * ASIDE);
+            number += 1.0_f32;
+        }
+        sum / number.max(1.0)
     }
 
     /// The area in square radii.

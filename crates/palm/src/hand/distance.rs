@@ -7,7 +7,7 @@ use super::view::Point;
 #[derive(Clone)]
 pub struct Distances {
     width: usize,
-    squared: Vec<i64>,
+    squared: Vec<i32>,
 }
 
 impl Distances {
@@ -31,7 +31,7 @@ impl Distances {
             let from = (middle - reach).max(0.0) as usize;
             from..((middle + reach + 1.0).max(0.0) as usize).min(length)
         };
-        let mut best: Option<(Point, i64)> = None;
+        let mut best: Option<(Point, i32)> = None;
         for y in span(point.y, height) {
             for x in span(point.x, self.width) {
                 let distance = self.squared[y * self.width + x];
@@ -49,9 +49,9 @@ impl Distances {
 
 /// The squared distance of every pixel to the nearest one outside the blob; the outside of the
 /// picture is outside the blob. Exact, in linear time (Felzenszwalb and Huttenlocher 2012).
-fn squared_distances(blob: &Blob) -> Vec<i64> {
+fn squared_distances(blob: &Blob) -> Vec<i32> {
     let (width, height) = (blob.width(), blob.height());
-    let mut distances = vec![0_i64; width * height];
+    let mut distances = vec![0_i32; width * height];
     for x in 0..width {
         // Down, then up: the distance to the nearest outside pixel of the same column.
         let mut run = 0;
@@ -77,21 +77,21 @@ fn squared_distances(blob: &Blob) -> Vec<i64> {
 /// The lower envelope of parabolas, one rooted at each pixel of a row.
 #[derive(Default)]
 struct Envelope {
-    roots: Vec<(i64, i64)>,
+    roots: Vec<(i32, i32)>,
     /// From which pixel on the root of the same place is the lowest.
-    starts: Vec<i64>,
+    starts: Vec<i32>,
 }
 
 impl Envelope {
     /// Replaces heights by the lowest parabola above each pixel.
-    fn lower(&mut self, row: &mut [i64]) {
+    fn lower(&mut self, row: &mut [i32]) {
         self.roots.clear();
         self.starts.clear();
-        let width = row.len() as i64;
+        let width = row.len() as i32;
         // The picture's outside stands beyond both ends of the row, at height 0.
         self.add(-1, 0);
         for (x, &height) in row.iter().enumerate() {
-            self.add(x as i64, height);
+            self.add(x as i32, height);
         }
         self.add(width, 0);
         let mut lowest = 0;
@@ -104,7 +104,7 @@ impl Envelope {
         }
     }
 
-    fn add(&mut self, x: i64, height: i64) {
+    fn add(&mut self, x: i32, height: i32) {
         while let (Some(&(root, root_height)), Some(&start)) =
             (self.roots.last(), self.starts.last())
         {
@@ -120,7 +120,7 @@ impl Envelope {
             self.starts.pop();
         }
         self.roots.push((x, height));
-        self.starts.push(i64::MIN);
+        self.starts.push(i32::MIN);
     }
 }
 
@@ -133,9 +133,9 @@ mod tests {
     use super::*;
 
     /// The nearest outside pixel, looked for among all of them and the picture's surroundings.
-    fn nearest(blob: &Blob, x: i64, y: i64) -> i64 {
-        let (width, height) = (blob.width() as i64, blob.height() as i64);
-        let mut least = i64::MAX;
+    fn nearest(blob: &Blob, x: i32, y: i32) -> i32 {
+        let (width, height) = (blob.width() as i32, blob.height() as i32);
+        let mut least = i32::MAX;
         for oy in -1..=height {
             for ox in -1..=width {
                 let within = ox >= 0 && oy >= 0 && ox < width && oy < height;
@@ -153,7 +153,7 @@ mod tests {
         // A shape with bays and a border that touches the picture's edge.
         let bits = (0..width * height)
             .map(|at| {
-                let (x, y) = ((at % width) as i64, (at / width) as i64);
+                let (x, y) = ((at % width) as i32, (at / width) as i32);
                 (x * x + 3 * y) % 29 > 4 || (x - 20).abs() < 6
             })
             .collect();
@@ -161,7 +161,7 @@ mod tests {
         let blob = blob::largest(mask, 1).pop().expect("one large blob");
         let distances = squared_distances(&blob);
         for (at, &distance) in distances.iter().enumerate() {
-            let (x, y) = ((at % width) as i64, (at / width) as i64);
+            let (x, y) = ((at % width) as i32, (at / width) as i32);
             assert_eq!(distance, nearest(&blob, x, y), "at {x}, {y}");
         }
     }

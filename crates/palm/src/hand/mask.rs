@@ -64,8 +64,9 @@ impl Ground {
         Self::Unlit,
     ];
 
-    /// How to tell what stands out from this ground; none where nothing does.
-    pub fn rule(self, view: &View) -> Option<Rule> {
+    /// How to tell what stands out from this ground, and the plane in which it does; none where
+    /// nothing does.
+    pub fn rule(self, view: &View) -> Option<(Rule, Plane)> {
         let reference = match self {
             Self::OneColour => edge_colour(view)?,
             Self::Room => middle_colour(view)?,
@@ -85,11 +86,8 @@ impl Ground {
             }
             _ => {}
         }
-        (split.step >= self.step_min()).then_some(Rule {
-            ground: self,
-            reference,
-            level: split.level,
-        })
+        let rule = Rule { ground: self, reference, level: split.level };
+        (split.step >= self.step_min()).then_some((rule, plane))
     }
 
     fn step_min(self) -> f32 {

@@ -194,6 +194,18 @@ impl View {
         }
     }
 
+    /// Whether there is colour in the picture: an infrared camera may send three equal channels.
+    pub fn has_colour(&self) -> bool {
+        /// The least mean difference between two channels, of 255: less is a sensor's noise.
+        const COLOUR_MIN: u64 = 3;
+        self.rgb().is_some_and(|rgb| {
+            let apart = |&[red, green, blue]: &[u8; 3]| {
+                u64::from(red.abs_diff(green)) + u64::from(green.abs_diff(blue))
+            };
+            rgb.iter().map(apart).sum::<u64>() >= COLOUR_MIN * rgb.len() as u64
+        })
+    }
+
     pub fn mean_luma(&self) -> f32 {
         let sum: u64 = self.luma.values.iter().map(|&value| u64::from(value)).sum();
         sum as f32 / self.area()
