@@ -107,8 +107,21 @@ const DEVIATIONS_MAX: f32 = 12.0;
 impl CueModel {
     /// The weights that this build judges with, as `handfast liveness --fit` printed them.
     pub const SHIPPED: Self = Self {
-        cues: [CueWeights { mean: 0.0, deviation: 1.0, below: 0.0, above: 0.0 }; CUES],
-        limit: 1.0,
+        cues: [
+            // grid
+            CueWeights { mean: 10.541_39, deviation: 1.013_884, below: 0.0, above: 0.226_26 },
+            // tint grid
+            CueWeights { mean: 10.910_28, deviation: 1.126_806, below: 0.0, above: 0.493_386 },
+            // grain: cameras differ in it more than hands and artefacts do
+            CueWeights { mean: 0.079_972, deviation: 0.106_971, below: 0.0, above: 0.0 },
+            // lines
+            CueWeights { mean: 0.774_743, deviation: 0.087_623, below: 0.0, above: 0.571_288 },
+            // bloom
+            CueWeights { mean: 0.021_344, deviation: 0.003_837, below: 1.609_583, above: 0.0 },
+            // depth: hardly tells a body from a sheet over so small motions
+            CueWeights { mean: 0.150_977, deviation: 0.369_144, below: 0.031_229, above: 0.0 },
+        ],
+        limit: 4.075_192,
     };
 
     /// What each cue adds to the suspicion; a cue that the frames do not give adds nothing.
@@ -167,6 +180,19 @@ mod tests {
         let Liveness::Suspect { cue, excess } = model().judge(&cues) else { panic!("flat") };
         assert_eq!(cue, Cue::Depth);
         assert!((excess - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_shipped_weights_know_a_screen_and_leave_a_hand_alone() {
+        let hand = Cues([Some(11.0), Some(11.0), Some(0.2), Some(0.48), Some(0.025), Some(0.1)]);
+        assert!(CueModel::SHIPPED.judge(&hand).is_live());
+        let mut screen = hand;
+        (screen.0[Cue::Grid as usize], screen.0[Cue::TintGrid as usize]) =
+            (Some(110.0), Some(90.0));
+        let Liveness::Suspect { cue, .. } = CueModel::SHIPPED.judge(&screen) else {
+            panic!("a screen")
+        };
+        assert_eq!(cue, Cue::TintGrid);
     }
 
     #[test]

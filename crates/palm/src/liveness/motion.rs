@@ -80,7 +80,7 @@ fn follow(first: &[u8], other: &[u8], centre: [f32; 2]) -> Option<[f32; 2]> {
         }
         motion[0] += (yy * bx - xy * by) / determinant;
         motion[1] += (xx * by - xy * bx) / determinant;
-        if motion.iter().any(|it| !(it.abs() <= MOTION_MAX)) {
+        if motion.iter().any(|it| it.is_nan() || it.abs() > MOTION_MAX) {
             return None;
         }
     }
