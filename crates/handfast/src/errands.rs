@@ -79,6 +79,9 @@ impl Desk {
             Request::Identify { presentation } => self.identify(id, presentation).await,
             Request::Admit { identified, count } => self.admit(identified, count).await,
             Request::Pay { charge, presentation } => self.pay(&charge, presentation).await,
+            Request::EnterPin { charge, pin } => self.enter_pin(charge, &pin).await,
+            Request::Outcome { charge } => self.outcome(charge).await,
+            Request::StepBack { charge } => self.step_back(charge).await,
             Request::Release { identified } => {
                 self.take_identified(identified);
                 return None;

@@ -1,10 +1,11 @@
 //! The flow of a counter: a charge is shown, a hand arrives, exactly that charge is paid.
 
-use handfast_model::{ChargeId, Duration};
+use handfast_model::{ChargeId, Duration, Timestamp};
 
 use crate::clearance::Clearance;
 use crate::cue::Cue;
 use crate::engine::Engine;
+use crate::entered_pin::EnteredPin;
 use crate::guidance::Guidance;
 use crate::hub::{Answer, OpenCharge, Request, RequestId, Situation};
 use crate::lane::IDENTIFY_ATTEMPTS;
@@ -18,6 +19,10 @@ use crate::view::{Biometrics, Purpose, Reason, View, WantedSide};
 const MISSES_PER_CHARGE_MAX: u32 = 5;
 /// How long a payment may take before it is called unknown: a gateway's slow answers included.
 const PAY_ANSWER_MAX: Duration = Duration::from_secs(20);
+/// How often it is asked what became of a charge that a phone may pay meanwhile.
+const ASK_OUTCOME_EVERY: Duration = Duration::from_secs(2);
+/// An unanswered question about it is asked again after this.
+const OUTCOME_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long "paid" is shown.
 const PAID_SHOWN: Duration = Duration::from_secs(5);
 
@@ -32,9 +37,39 @@ pub(crate) struct Counter<E: Engine> {
 
 enum Step<E: Engine> {
     Idle,
-    Prompt { charge: OpenCharge, watch: PalmWatch<E::Sample>, attempt: u32 },
-    Paying { charge: OpenCharge, watch: PalmWatch<E::Sample>, pending: Pending, attempt: u32 },
+    Prompt {
+        charge: OpenCharge,
+        watch: PalmWatch<E::Sample>,
+        attempt: u32,
+    },
+    Paying {
+        charge: OpenCharge,
+        watch: PalmWatch<E::Sample>,
+        pending: Pending,
+        attempt: u32,
+    },
+    /// The charge is on its way without a palm in front: a PIN was entered, a phone pays, or the
+    /// customer stepped back.
+    Settling {
+        charge: OpenCharge,
+        pending: Pending,
+        until: Timestamp,
+    },
+    Pin {
+        charge: OpenCharge,
+        pad: Pad,
+    },
     Outcome(Outcome),
+}
+
+/// The PIN pad, or the wait for the phone.
+struct Pad {
+    tries_left: Option<u32>,
+    wrong: bool,
+    until: Timestamp,
+    /// The question about what became of it.
+    pending: Option<Pending>,
+    ask_at: Timestamp,
 }
 
 impl<E: Engine> Counter<E> {
@@ -48,9 +83,11 @@ impl<E: Engine> Counter<E> {
         self.step = self.heed_situation(turn);
         self.step = match input {
             Input::Frame(frame) => self.frame(&frame, turn),
-            Input::Touch(Touch::Cancel) => self.cancel(),
+            Input::Touch(Touch::Cancel) => self.cancel(turn),
+            Input::Touch(Touch::Pin { pin: Some(pin) }) => self.pin(pin, turn),
+            Input::Changed => self.look_again(turn),
             Input::Answer(id, answer) => self.answer(id, answer, turn),
-            Input::Touch(_) | Input::Changed | Input::Tick => self.step,
+            Input::Touch(_) | Input::Tick => self.step,
         };
         self
     }
@@ -58,7 +95,15 @@ impl<E: Engine> Counter<E> {
     /// The screen.
     pub(crate) fn view(&self, situation: Option<&Situation>) -> View {
         match (&self.step, situation) {
-            (Step::Idle, None) | (Step::Paying { .. }, _) => View::Working {},
+            (Step::Idle, None) => View::Working {},
+            (Step::Paying { charge, .. } | Step::Settling { charge, .. }, _) => {
+                View::Paying { charge: charge.brief.clone() }
+            }
+            (Step::Pin { charge, pad }, _) => View::Pin {
+                charge: charge.brief.clone(),
+                tries_left: pad.tries_left,
+                wrong: pad.wrong,
+            },
             (Step::Idle, Some(now)) => View::WaitingForCharge { shop_name: now.shop_name.clone() },
             (Step::Prompt { charge, watch, .. }, _) => View::Palm {
                 purpose: Purpose::Pay,
@@ -77,7 +122,7 @@ impl<E: Engine> Counter<E> {
     pub(crate) fn guidance(&self) -> Option<Guidance> {
         match &self.step {
             Step::Prompt { watch, .. } => Some(watch.guidance()),
-            Step::Idle | Step::Paying { .. } | Step::Outcome(_) => None,
+            _ => None,
         }
     }
 
@@ -86,7 +131,9 @@ impl<E: Engine> Counter<E> {
         match &self.step {
             Step::Prompt { watch, .. } => watch.cue(),
             Step::Paying { .. } => Cue::Hand { side: WantedSide::Either },
-            Step::Idle | Step::Outcome(_) => Cue::Nothing,
+            Step::Idle | Step::Settling { .. } | Step::Pin { .. } | Step::Outcome(_) => {
+                Cue::Nothing
+            }
         }
     }
 
@@ -94,7 +141,11 @@ impl<E: Engine> Counter<E> {
     pub(crate) const fn attention(&self) -> Attention {
         match self.step {
             Step::Prompt { .. } => Attention::Palm,
-            Step::Idle | Step::Paying { .. } | Step::Outcome(_) => Attention::None,
+            Step::Idle
+            | Step::Paying { .. }
+            | Step::Settling { .. }
+            | Step::Pin { .. }
+            | Step::Outcome(_) => Attention::None,
         }
     }
 
@@ -109,6 +160,21 @@ impl<E: Engine> Counter<E> {
             }
             Step::Paying { charge, pending, .. } if pending.is_overdue(now) => {
                 self.end(&charge, Reason::PaymentUnknown, turn)
+            }
+            Step::Settling { charge, until, .. } if now >= until => {
+                self.end(&charge, Reason::PaymentUnknown, turn)
+            }
+            Step::Settling { charge, pending, until } if pending.is_overdue(now) => {
+                settle(charge, until, turn)
+            }
+            Step::Pin { charge, pad } if now >= pad.until => {
+                self.end(&charge, Reason::ChargeExpired, turn)
+            }
+            Step::Pin { charge, mut pad } => {
+                if now >= pad.ask_at {
+                    pad.ask(&charge, turn);
+                }
+                Step::Pin { charge, pad }
             }
             Step::Outcome(outcome) if outcome.is_over(now) => Step::Idle,
             step => step,
@@ -130,10 +196,13 @@ impl<E: Engine> Counter<E> {
                     _ if is_open => self.end(&charge, Reason::NoBiometrics, turn),
                     // Another amount is another question: it is shown, and a hand has to arrive.
                     Some(_) => self.prompt_if_open(situation, turn),
-                    None => self.end(&charge, Reason::ChargeCancelled, turn),
+                    // The register took it back, or a phone pays it: the hub knows.
+                    None => settle(charge, turn.now + PAY_ANSWER_MAX, turn),
                 }
             }
-            Step::Paying { .. } | Step::Outcome(_) => step,
+            Step::Paying { .. } | Step::Settling { .. } | Step::Pin { .. } | Step::Outcome(_) => {
+                step
+            }
         }
     }
 
@@ -171,9 +240,17 @@ impl<E: Engine> Counter<E> {
         }
     }
 
-    /// The customer pays in another way: the register's charge stays, the prompt goes.
-    fn cancel(&mut self) -> Step<E> {
+    /// The customer pays in another way. Before the hand the register's charge stays and the prompt
+    /// goes; after it the hub is asked to let go, which it can until the money is taken.
+    fn cancel(&mut self, turn: &mut Turn<'_, E>) -> Step<E> {
         match self.take_step() {
+            Step::Paying { charge, .. }
+            | Step::Settling { charge, .. }
+            | Step::Pin { charge, .. } => {
+                let request = Request::StepBack { charge: charge.charge_id };
+                let pending = turn.ask(request, OUTCOME_ANSWER_MAX);
+                Step::Settling { charge, pending, until: turn.now + PAY_ANSWER_MAX }
+            }
             Step::Prompt { charge, .. } => {
                 self.finished = Some(charge.charge_id);
                 Step::Idle
@@ -184,14 +261,84 @@ impl<E: Engine> Counter<E> {
         }
     }
 
+    /// A PIN was entered; nothing else may be asked before its answer.
+    fn pin(&mut self, pin: EnteredPin, turn: &mut Turn<'_, E>) -> Step<E> {
+        match self.take_step() {
+            Step::Pin { charge, pad } if pad.tries_left.is_some() => {
+                let request = Request::EnterPin { charge: charge.charge_id, pin };
+                let pending = turn.ask(request, PAY_ANSWER_MAX);
+                Step::Settling { charge, pending, until: turn.now + PAY_ANSWER_MAX }
+            }
+            step => step,
+        }
+    }
+
+    /// Something changed: perhaps a phone paid what waits for a PIN here.
+    fn look_again(&mut self, turn: &mut Turn<'_, E>) -> Step<E> {
+        match self.take_step() {
+            Step::Pin { charge, mut pad } => {
+                pad.ask(&charge, turn);
+                Step::Pin { charge, pad }
+            }
+            step => step,
+        }
+    }
+
+    /// What became of a charge whose palm is not needed any more.
+    fn settled(
+        &mut self,
+        charge: OpenCharge,
+        answer: Answer,
+        until: Timestamp,
+        wrong: bool,
+        turn: &mut Turn<'_, E>,
+    ) -> Step<E> {
+        match answer {
+            Answer::Paid { .. } => self.paid(&charge, answer, turn),
+            Answer::FactorWanted { tries_left, until } => {
+                let ask_at = turn.now + ASK_OUTCOME_EVERY;
+                let pad = Pad { tries_left, wrong, until, pending: None, ask_at };
+                Step::Pin { charge, pad }
+            }
+            Answer::StillPaying => {
+                // Asked again when this is overdue.
+                let pending = turn.wait(ASK_OUTCOME_EVERY);
+                Step::Settling { charge, pending, until }
+            }
+            Answer::Refused(reason) => self.end(&charge, reason, turn),
+            _ => self.end(&charge, Reason::PaymentUnknown, turn),
+        }
+    }
+
+    fn paid(&mut self, charge: &OpenCharge, answer: Answer, turn: &Turn<'_, E>) -> Step<E> {
+        self.finished = Some(charge.charge_id);
+        let Answer::Paid { number, amount, credit_used, receipt_url, held, discount } = answer
+        else {
+            return Step::Outcome(turn.turned_away(Reason::PaymentUnknown));
+        };
+        let view = View::Paid { number, amount, credit_used, receipt_url, held, discount };
+        Step::Outcome(turn.show(view, PAID_SHOWN))
+    }
+
     fn answer(&mut self, id: RequestId, answer: Answer, turn: &mut Turn<'_, E>) -> Step<E> {
         match self.take_step() {
+            Step::Settling { charge, pending, until } if pending.awaits(id) => {
+                self.settled(charge, answer, until, true, turn)
+            }
+            Step::Pin { charge, pad } if pad.pending.is_some_and(|asked| asked.awaits(id)) => {
+                match answer {
+                    // Still waited for: what is on the screen stays as it is.
+                    Answer::FactorWanted { .. } => {
+                        Step::Pin { charge, pad: Pad { pending: None, ..pad } }
+                    }
+                    other => self.settled(charge, other, turn.now + PAY_ANSWER_MAX, false, turn),
+                }
+            }
             Step::Paying { charge, watch, pending, attempt } if pending.awaits(id) => {
                 match answer {
-                    Answer::Paid { number, amount, credit_used, receipt_url } => {
-                        self.finished = Some(charge.charge_id);
-                        let view = View::Paid { number, amount, credit_used, receipt_url };
-                        Step::Outcome(turn.show(view, PAID_SHOWN))
+                    Answer::Paid { .. } | Answer::FactorWanted { .. } | Answer::StillPaying => {
+                        let until = turn.now + PAY_ANSWER_MAX;
+                        self.settled(charge, answer, until, false, turn)
                     }
                     Answer::Refused(reason) if is_miss(reason) => {
                         self.missed(charge, watch, attempt, reason, turn)
@@ -238,6 +385,21 @@ impl<E: Engine> Counter<E> {
     }
 }
 
+impl Pad {
+    fn ask<E: Engine>(&mut self, charge: &OpenCharge, turn: &mut Turn<'_, E>) {
+        let request = Request::Outcome { charge: charge.charge_id };
+        self.pending = Some(turn.ask(request, OUTCOME_ANSWER_MAX));
+        self.ask_at = turn.now + ASK_OUTCOME_EVERY;
+    }
+}
+
+/// Asks what became of a charge.
+fn settle<E: Engine>(charge: OpenCharge, until: Timestamp, turn: &mut Turn<'_, E>) -> Step<E> {
+    let request = Request::Outcome { charge: charge.charge_id };
+    let pending = turn.ask(request, OUTCOME_ANSWER_MAX);
+    Step::Settling { charge, pending, until }
+}
+
 fn pay<E: Engine>(
     charge: OpenCharge,
     mut watch: PalmWatch<E::Sample>,
@@ -265,5 +427,8 @@ const fn is_miss(reason: Reason) -> bool {
 
 /// The charge was not touched and may be answered by another palm, or later.
 const fn leaves_charge_open(reason: Reason) -> bool {
-    matches!(reason, Reason::NoWallet | Reason::VaultUnavailable)
+    matches!(
+        reason,
+        Reason::NoWallet | Reason::AgeNotKnown | Reason::WalletFrozen | Reason::VaultUnavailable
+    )
 }

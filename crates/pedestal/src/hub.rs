@@ -14,6 +14,7 @@ use std::fmt;
 use handfast_model::{ChargeId, Money, Timestamp};
 
 use crate::engine::Engine;
+use crate::entered_pin::EnteredPin;
 use crate::guidance::GuidanceState;
 use crate::ticket_code::TicketCode;
 use crate::view::{
@@ -26,6 +27,9 @@ use crate::view::{
 pub struct RequestId(u64);
 
 impl RequestId {
+    /// No request has this id: they are numbered from 1.
+    pub(crate) const NONE: Self = Self(0);
+
     pub(crate) const fn next_after(last: u64) -> Self {
         Self(last + 1)
     }
@@ -88,12 +92,31 @@ pub enum Request<E: Engine> {
         identified: RequestId,
     },
     /// Pay exactly this charge with the wallet of whoever hovers. Answers: [`Answer::Paid`],
-    /// [`Answer::Refused`].
+    /// [`Answer::FactorWanted`], [`Answer::StillPaying`], [`Answer::Refused`].
     Pay {
         /// The charge that was on the screen; refuse where number or amount differ by now.
         charge: OpenCharge,
         /// The frames of one hover.
         presentation: E::Presentation,
+    },
+    /// The PIN for a charge that a hand answered. Answers: as [`Request::Pay`].
+    EnterPin {
+        /// The charge.
+        charge: ChargeId,
+        /// What was entered.
+        pin: EnteredPin,
+    },
+    /// What became of a charge that this pedestal showed (a phone may have paid it, the register
+    /// may have taken it back). Answers: as [`Request::Pay`].
+    Outcome {
+        /// The charge.
+        charge: ChargeId,
+    },
+    /// The customer steps back from a charge that their hand answered. Answers: as
+    /// [`Request::Pay`], for it may be too late.
+    StepBack {
+        /// The charge.
+        charge: ChargeId,
     },
     /// For the operator's statistics: a hand was there and no good picture came of it. No answer.
     CaptureFailed {
@@ -198,7 +221,20 @@ pub enum Answer {
         credit_used: Option<Money>,
         /// Where the receipt is.
         receipt_url: Option<ReceiptUrl>,
+        /// Whether the money is only held.
+        held: bool,
+        /// What a discount took off.
+        discount: Option<Money>,
     },
+    /// To [`Request::Pay`]: the palm alone may not pay this.
+    FactorWanted {
+        /// How many tries the PIN has left; absent where only the phone can confirm.
+        tries_left: Option<u32>,
+        /// Until when it is waited for.
+        until: Timestamp,
+    },
+    /// To [`Request::Outcome`] and [`Request::StepBack`]: the gateway has not answered yet.
+    StillPaying,
     /// To anything: no, because.
     Refused(Reason),
 }
@@ -214,6 +250,9 @@ impl<E: Engine> fmt::Debug for Request<E> {
             Self::Admit { .. } => "Admit",
             Self::Release { .. } => "Release",
             Self::Pay { .. } => "Pay",
+            Self::EnterPin { .. } => "EnterPin",
+            Self::Outcome { .. } => "Outcome",
+            Self::StepBack { .. } => "StepBack",
             Self::CaptureFailed { .. } => "CaptureFailed",
         })
     }

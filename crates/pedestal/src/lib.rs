@@ -17,6 +17,7 @@ mod counter;
 mod cue;
 mod engine;
 mod enrol;
+mod entered_pin;
 mod guidance;
 mod hub;
 mod lane;
@@ -34,6 +35,7 @@ mod view;
 pub use clearance::Clearance;
 pub use cue::Cue;
 pub use engine::{Engine, Observation, Placement, SeenPalm, Side, Unfit};
+pub use entered_pin::EnteredPin;
 pub use guidance::{Guidance, GuidanceState, Ring};
 pub use hub::{
     Answer, ConsentOffer, Errand, GivenConsent, IDENTIFIED_KEPT, OpenCharge, Request, RequestId,

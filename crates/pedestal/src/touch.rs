@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
+use crate::entered_pin::EnteredPin;
 use crate::ticket_code::TicketCode;
 use crate::view::{Language, Scope};
 
@@ -35,6 +36,12 @@ pub enum Touch {
         /// The number.
         count: u32,
     },
+    /// The PIN was entered.
+    Pin {
+        /// The digits; `None` where they cannot be a PIN.
+        #[serde(deserialize_with = "digits")]
+        pin: Option<EnteredPin>,
+    },
     /// Stop and forget.
     Cancel,
     /// Another language.
@@ -66,4 +73,9 @@ impl HandsChoice {
 fn plausible<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TicketCode>, D::Error> {
     let text = zeroize::Zeroizing::new(String::deserialize(from)?);
     Ok(TicketCode::parse(&text))
+}
+
+fn digits<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EnteredPin>, D::Error> {
+    let text = zeroize::Zeroizing::new(String::deserialize(from)?);
+    Ok(EnteredPin::parse(&text))
 }

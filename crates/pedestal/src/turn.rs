@@ -63,6 +63,11 @@ impl<E: Engine> Turn<'_, E> {
         Pending { id: self.desk.send(request), until: self.now + patience }
     }
 
+    /// Waits for a time, as for an answer that never comes.
+    pub(crate) fn wait(&self, patience: Duration) -> Pending {
+        Pending { id: RequestId::NONE, until: self.now + patience }
+    }
+
     /// Sends a request that has no answer.
     pub(crate) fn tell(&mut self, request: Request<E>) {
         self.desk.send(request);

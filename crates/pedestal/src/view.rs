@@ -125,6 +125,21 @@ pub enum View {
         /// Whose counter this is.
         shop_name: String,
     },
+    /// The palm alone may not pay this charge.
+    Pin {
+        /// The charge.
+        charge: ChargeBrief,
+        /// How many tries the PIN has left; absent where the wallet has none and the phone alone
+        /// can confirm.
+        tries_left: Option<u32>,
+        /// Whether the last try was wrong.
+        wrong: bool,
+    },
+    /// The payment is under way; it can still be stopped until the money is taken.
+    Paying {
+        /// The charge.
+        charge: ChargeBrief,
+    },
     /// The charge went through.
     Paid {
         /// The charge's number at this shop.
@@ -135,6 +150,10 @@ pub enum View {
         credit_used: Option<Money>,
         /// Where the receipt is, as a path on this server.
         receipt_url: Option<ReceiptUrl>,
+        /// The money is only held: the shop takes it, or a part of it, later.
+        held: bool,
+        /// What a discount took off.
+        discount: Option<Money>,
     },
     /// It did not work; how to go on.
     TurnedAway {
@@ -248,6 +267,8 @@ pub struct ChargeBrief {
     pub number: u64,
     /// How much.
     pub amount: Money,
+    /// The same charge as a QR code for the customer's own phone (SVG).
+    pub pay_qr: Option<String>,
 }
 
 /// Which way to go behind the lane.
@@ -325,6 +346,10 @@ pub enum Reason {
     PaymentUnknown,
     /// The palm is known and has no wallet that pays by palm.
     NoWallet,
+    /// The wallet is frozen: after wrong PINs, or by its owner.
+    WalletFrozen,
+    /// The sale needs an age that nobody saw proof of yet.
+    AgeNotKnown,
     /// The charge was not answered in time.
     ChargeExpired,
     /// The register took the charge back.
@@ -349,6 +374,8 @@ pub enum WayOn {
     SignIn,
     /// Pay in another way.
     OtherWayToPay,
+    /// Nothing is left to do.
+    Nothing,
 }
 
 impl Reason {
@@ -385,10 +412,10 @@ impl Reason {
 
     const fn way_on_from_counter(self) -> WayOn {
         match self {
-            // Only the register can tell what became of these.
-            Self::PaymentUnknown | Self::ChargeExpired | Self::ChargeCancelled | Self::Internal => {
-                WayOn::Staff
-            }
+            // Only the register can tell what became of it; papers are looked at by people.
+            Self::PaymentUnknown | Self::AgeNotKnown | Self::Internal => WayOn::Staff,
+            // The register took it back, or asks again: there is nothing to do here.
+            Self::ChargeCancelled | Self::ChargeExpired => WayOn::Nothing,
             _ => WayOn::OtherWayToPay,
         }
     }

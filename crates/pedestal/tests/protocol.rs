@@ -2,8 +2,8 @@
 
 use handfast_model::{Currency, Money, Timestamp};
 use handfast_pedestal::{
-    Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EventBrief, Guidance,
-    GuidanceState, HandsChoice, Language, Mode, Purpose, Reason, ReceiptUrl, Ring, Scope,
+    Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EnteredPin, EventBrief,
+    Guidance, GuidanceState, HandsChoice, Language, Mode, Purpose, Reason, ReceiptUrl, Ring, Scope,
     ScopeOffer, Snapshot, TicketBrief, TicketCode, TicketProblem, Touch, View, WantedSide, WayOn,
 };
 use serde::Serialize;
@@ -121,6 +121,8 @@ fn views_of_entry() {
 #[test]
 fn views_of_payment() {
     let amount = Money::new(1_250, Currency::Usd);
+    let (shop_name, pay_qr) = ("Bar East".into(), Some("<svg/>".into()));
+    let brief = ChargeBrief { shop_name, number: 7, amount, pay_qr };
     let palm = View::Palm {
         purpose: Purpose::Pay,
         side: WantedSide::Left,
@@ -128,7 +130,7 @@ fn views_of_payment() {
         palms: 1,
         taken: 0,
         wanted: 3,
-        charge: Some(ChargeBrief { shop_name: "Bar East".into(), number: 7, amount }),
+        charge: Some(brief.clone()),
     };
     let cases = [
         (
@@ -139,7 +141,18 @@ fn views_of_payment() {
             palm,
             json!({"screen": "palm", "purpose": "pay", "side": "left", "palm": 1, "palms": 1,
                 "taken": 0, "wanted": 3, "charge": {"shop_name": "Bar East", "number": 7,
-                "amount": {"minor": 1250, "currency": "USD"}}}),
+                "amount": {"minor": 1250, "currency": "USD"}, "pay_qr": "<svg/>"}}),
+        ),
+        (
+            View::Pin { charge: brief.clone(), tries_left: Some(4), wrong: true },
+            json!({"screen": "pin", "charge": {"shop_name": "Bar East", "number": 7,
+                "amount": {"minor": 1250, "currency": "USD"}, "pay_qr": "<svg/>"},
+                "tries_left": 4, "wrong": true}),
+        ),
+        (
+            View::Paying { charge: brief },
+            json!({"screen": "paying", "charge": {"shop_name": "Bar East", "number": 7,
+                "amount": {"minor": 1250, "currency": "USD"}, "pay_qr": "<svg/>"}}),
         ),
         (
             View::Paid {
@@ -147,14 +160,24 @@ fn views_of_payment() {
                 amount,
                 credit_used: Some(Money::new(1_000, Currency::Usd)),
                 receipt_url: Some(ReceiptUrl::new("/receipt/KEY".into())),
+                held: false,
+                discount: Some(Money::new(50, Currency::Usd)),
             },
             json!({"screen": "paid", "number": 7, "amount": {"minor": 1250, "currency": "USD"},
-                "credit_used": {"minor": 1000, "currency": "USD"}, "receipt_url": "/receipt/KEY"}),
+                "credit_used": {"minor": 1000, "currency": "USD"}, "receipt_url": "/receipt/KEY",
+                "held": false, "discount": {"minor": 50, "currency": "USD"}}),
         ),
         (
-            View::Paid { number: 7, amount, credit_used: None, receipt_url: None },
+            View::Paid {
+                number: 7,
+                amount,
+                credit_used: None,
+                receipt_url: None,
+                held: true,
+                discount: None,
+            },
             json!({"screen": "paid", "number": 7, "amount": {"minor": 1250, "currency": "USD"},
-                "credit_used": null, "receipt_url": null}),
+                "credit_used": null, "receipt_url": null, "held": true, "discount": null}),
         ),
     ];
     for (view, expected) in cases {
@@ -223,6 +246,8 @@ fn every_word_of_the_protocol() {
         R::PaymentDeclined,
         R::PaymentUnknown,
         R::NoWallet,
+        R::WalletFrozen,
+        R::AgeNotKnown,
         R::ChargeExpired,
         R::ChargeCancelled,
         R::EventClosed,
@@ -232,7 +257,8 @@ fn every_word_of_the_protocol() {
         words(reasons.map(json_of).to_vec()),
         "not_recognised ambiguous no_ticket already_redeemed no_biometrics already_linked \
          declined_consent capture_timeout vault_unavailable payment_declined payment_unknown \
-         no_wallet charge_expired charge_cancelled event_closed internal"
+         no_wallet wallet_frozen age_not_known charge_expired charge_cancelled event_closed \
+         internal"
     );
     use TicketProblem as T;
     let problems = [T::UnknownCode, T::OtherEvent, T::AlreadyRedeemed, T::NotValid, T::EventOver];
@@ -241,10 +267,10 @@ fn every_word_of_the_protocol() {
         "unknown_code other_event already_redeemed not_valid event_over"
     );
     use WayOn as W;
-    let ways = [W::QrLane, W::Staff, W::TryAgain, W::SignIn, W::OtherWayToPay];
+    let ways = [W::QrLane, W::Staff, W::TryAgain, W::SignIn, W::OtherWayToPay, W::Nothing];
     assert_eq!(
         words(ways.map(json_of).to_vec()),
-        "qr_lane staff try_again sign_in other_way_to_pay"
+        "qr_lane staff try_again sign_in other_way_to_pay nothing"
     );
     let modes = [Mode::EnrolOutside, Mode::EnrolInside, Mode::EntryLane, Mode::Counter];
     assert_eq!(words(modes.map(json_of).to_vec()), "enrol_outside enrol_inside entry_lane counter");
@@ -266,6 +292,8 @@ fn touches() {
         (json!({"type": "hands", "choice": "one"}), Touch::Hands { choice: HandsChoice::One }),
         (json!({"type": "hands", "choice": "both"}), Touch::Hands { choice: HandsChoice::Both }),
         (json!({"type": "count", "count": 2}), Touch::Count { count: 2 }),
+        (json!({"type": "pin", "pin": "2580"}), Touch::Pin { pin: EnteredPin::parse("2580") }),
+        (json!({"type": "pin", "pin": "25"}), Touch::Pin { pin: None }),
         (json!({"type": "cancel"}), Touch::Cancel),
         (json!({"type": "language", "language": "de"}), Touch::Language { language: Language::De }),
     ];

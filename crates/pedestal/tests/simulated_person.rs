@@ -179,6 +179,7 @@ fn a_hover_at_the_counter_pays_the_charge_that_is_shown() {
             shop_name: "Bar East".into(),
             number: 7,
             amount: Money::new(1_250, Currency::Usd),
+            pay_qr: None,
         },
         expires_at: walk.now + Duration::from_secs(60),
     };
@@ -186,5 +187,5 @@ fn a_hover_at_the_counter_pays_the_charge_that_is_shown() {
     walk.give(Input::Changed);
     let Request::Pay { charge: paid, .. } = walk.until_sent().request else { panic!("a payment") };
     assert_eq!(paid, charge);
-    assert_eq!(walk.session.view(), View::Working {});
+    assert_eq!(walk.session.view(), View::Paying { charge: charge.brief });
 }

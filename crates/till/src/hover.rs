@@ -589,21 +589,23 @@ async fn after_try(
         tx.execute("UPDATE till_wallets SET pin_misses = 0 WHERE wallet_id = $1", params![wallet])
             .await?;
     }
-    if charge.state != ChargeState::Identified {
-        return Ok(Decision::answered(outcome_of(charge, now)));
-    }
-    if right {
+    let waits = charge.state == ChargeState::Identified;
+    if right && waits {
         return proceed(tx, charge, Factor::Pin, instance, now).await;
     }
     let row: WalletRow =
         tx.fetch_one("SELECT * FROM till_wallets WHERE wallet_id = $1", params![wallet]).await?;
-    if row.pin_misses < PIN_MISSES_MAX {
-        return Ok(Decision::answered(second_factor(charge, &row)));
+    if !right && row.pin_misses >= PIN_MISSES_MAX {
+        // Also where another try of the same moment has let go of the charge already.
+        let freeze = "UPDATE till_wallets SET frozen = TRUE WHERE wallet_id = $1";
+        tx.execute(freeze, params![wallet]).await?;
+        if waits {
+            step(tx, charge, &[ChargeEvent::LetGo], Some("pin_missed"), now).await?;
+        }
+        return Ok(Decision::turned_away(TurnedAway::WalletFrozen));
     }
-    tx.execute("UPDATE till_wallets SET frozen = TRUE WHERE wallet_id = $1", params![wallet])
-        .await?;
-    step(tx, charge, &[ChargeEvent::LetGo], Some("pin_missed"), now).await?;
-    Ok(Decision::turned_away(TurnedAway::WalletFrozen))
+    let outcome = if waits { second_factor(charge, &row) } else { outcome_of(charge, now) };
+    Ok(Decision::answered(outcome))
 }
 
 async fn reserve_parts(

@@ -15,7 +15,7 @@ use crate::gateway::{
     Answer, Authorisation, AuthoriseRequest, CaptureRequest, DisputeNotice, DisputeStage,
     GatewayError, Notice, NoticeAbout, NoticeError, Notices, PaymentName, PaymentStatus, Payments,
     RefundRequest, RefundStatus, Refunds, Refusal, ReportLine, Reports, SetupPaymentMethod,
-    SetupRequest, SetupResult, SetupSession, Setups, Voided,
+    SetupRequest, SetupResult, SetupSession, Setups, StoredCredential, Voided,
 };
 use crate::notice_signature;
 
@@ -153,9 +153,11 @@ impl Stripe {
     async fn confirm(&self, request: &AuthoriseRequest) -> Result<Authorisation, GatewayError> {
         let intent = intent_of(&request.payment)?;
         let mut form = Form::default();
-        // A palm at a counter cannot answer a bank's question on a screen: `off_session` makes
-        // Stripe decline where one would come. Who is present is the merchant's record.
-        form.add("off_session", "true");
+        // A person at a counter is present, and still cannot answer a bank's question here: where
+        // one comes, the intent is cancelled below. Whoever has left is never asked.
+        if request.stored_credential == StoredCredential::MerchantInitiated {
+            form.add("off_session", "true");
+        }
         form.add("expand[0]", "latest_charge");
         let path = format!("/v1/payment_intents/{intent}/confirm");
         let reply = self.wire.post(&path, form, Some(request.idempotency_key.clone())).await?;

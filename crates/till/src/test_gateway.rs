@@ -277,6 +277,39 @@ impl TestGateway {
         }
     }
 
+    /// How many payment methods were detached.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn detached_methods(&self) -> Result<i64, StoreError> {
+        let counted: Result<(i64,), StoreError> = self
+            .store
+            .read("test_gateway.detached", |tx| {
+                Box::pin(async move {
+                    tx.fetch_one("SELECT COUNT(*) FROM tg_setups WHERE detached", params![]).await
+                })
+            })
+            .await;
+        Ok(counted?.0)
+    }
+
+    /// A payment method of somebody, for whoever works at the gateway past the till.
+    ///
+    /// # Errors
+    /// [`StoreError`] where there is none.
+    pub async fn any_method(&self) -> Result<SecretText, StoreError> {
+        let found: Result<(String,), StoreError> = self
+            .store
+            .read("test_gateway.method", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT method FROM tg_setups WHERE method IS NOT NULL LIMIT 1";
+                    tx.fetch_one(sql, params![]).await
+                })
+            })
+            .await;
+        Ok(SecretText::new(found?.0))
+    }
+
     fn take_fault(&self, operation: Operation) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let at = faults.iter().position(|(aimed_at, _)| *aimed_at == operation)?;

@@ -147,9 +147,9 @@ async fn begin_tip(
     // The charge itself is the transaction that this one follows.
     method.network_transaction_id =
         charge.network_transaction_id.clone().or(method.network_transaction_id);
+    reserve(tx, tip, &charge, ids, now).await?;
     insert_tip(tx, tip, &charge, &method.id, ids, instance, now).await?;
     let tip_charge = by_id(tx, ids.charge).await?;
-    reserve(tx, &tip_charge, ids, now).await?;
     let tip_charge = step(tx, tip_charge, &[ChargeEvent::AskingGateway], None, now).await?;
     let request = authorise_request(&tip_charge, method);
     Ok(Decision::Ask(Box::new(request), Box::new(tip_charge)))
@@ -236,11 +236,12 @@ async fn insert_tip(
 
 async fn reserve(
     tx: &mut Tx<'_>,
-    tip: &Charge,
+    tip: &LateTip,
+    charge: &Charge,
     ids: &TipIds,
     now: Timestamp,
 ) -> Result<(), TillError> {
-    let (currency, at) = (tip.amount.currency, (tip.shop, tip.register));
+    let (currency, at) = (charge.amount.currency, (charge.shop, tip.register));
     let credit = ledger::shop_account(tx, ids.plan.shop_account, at, currency, now).await?;
     let fresh = ids.plan.gateway_account;
     let debit = ledger::gateway_account(tx, fresh, tip.register, currency, now).await?;
@@ -248,9 +249,9 @@ async fn reserve(
         id: ids.plan.card_transfer,
         debit,
         credit,
-        amount: Money::new(tip.card_part.minor, currency),
+        amount: Money::new(tip.minor, currency),
         purpose: Purpose::ChargeCard,
-        subject: tip.id.to_string(),
+        subject: ids.charge.to_string(),
     };
     ledger::reserve_new(tx, &transfer, now).await
 }

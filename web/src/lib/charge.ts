@@ -5,9 +5,9 @@ export function isOpen(state: ChargeState): boolean {
   return ['requested', 'identified', 'authorising', 'authorised', 'unknown'].includes(state);
 }
 
-/** Cancelled before the hover only: afterwards money may be on its way. */
+/** Until the money is taken it can be stopped; what was under way comes back with what it came to. */
 export function canCancel(state: ChargeState): boolean {
-  return state === 'requested';
+  return isOpen(state);
 }
 
 export type ChargeTone = 'good' | 'wait' | 'bad' | 'calm' | 'plain';
@@ -18,6 +18,8 @@ export function toneOf(state: ChargeState): ChargeTone {
       return 'good';
     case 'declined':
       return 'bad';
+    case 'refunded':
+      return 'plain';
     case 'unknown':
       return 'wait';
     case 'requested':

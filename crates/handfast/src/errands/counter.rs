@@ -1,8 +1,10 @@
 //! At the counter: a palm pays exactly the charge that was on the screen.
 
-use handfast_model::GalleryId;
-use handfast_pedestal::{Answer, OpenCharge, Reason, ReceiptUrl};
-use handfast_till::{Charge, ChargeStatus, Hover, PayOutcome, TurnedAway};
+use handfast_model::{ChargeId, GalleryId};
+use handfast_pedestal::{Answer, EnteredPin, OpenCharge, Reason, ReceiptUrl};
+use handfast_till::{
+    Charge, ChargeState, ChargeStatus, Hover, PayOutcome, Pin, TillError, TurnedAway,
+};
 use handfast_vault::dealer::Presentation;
 
 use super::recognition::Search;
@@ -28,11 +30,43 @@ impl Desk {
         let outcome = self.hub.till.pay(&hover).await.map_err(|error| fault(&error))?;
         answer_to(outcome)
     }
+
+    /// The PIN for a charge that a hand answered.
+    pub(super) async fn enter_pin(
+        &self,
+        charge: ChargeId,
+        pin: &EnteredPin,
+    ) -> Result<Answer, Refused> {
+        let pin = Pin::parse(pin.expose()).map_err(|error| fault(&error))?;
+        let outcome = self.hub.till.enter_pin(self.device.id, charge, &pin).await;
+        answer_to(outcome.map_err(|error| fault(&error))?)
+    }
+
+    /// What became of a charge that this pedestal showed.
+    pub(super) async fn outcome(&self, charge: ChargeId) -> Result<Answer, Refused> {
+        let outcome = self.hub.till.outcome_at(self.device.id, charge).await;
+        match outcome.map_err(|error| fault(&error))? {
+            PayOutcome::InProgress(_) => Ok(Answer::StillPaying),
+            outcome => answer_to(outcome),
+        }
+    }
+
+    /// The customer steps back; what was taken before the hub heard of it stays taken.
+    pub(super) async fn step_back(&self, charge: ChargeId) -> Result<Answer, Refused> {
+        match self.hub.till.step_back(self.device.id, charge).await {
+            Ok(_) | Err(TillError::TooLateToCancel { .. }) => self.outcome(charge).await,
+            Err(error) => Err(fault(&error)),
+        }
+    }
 }
 
 fn answer_to(outcome: PayOutcome) -> Result<Answer, Refused> {
     match outcome {
-        PayOutcome::Paid(charge) => Ok(paid(&charge)),
+        PayOutcome::Paid(charge) | PayOutcome::Held(charge) => Ok(paid(&charge)),
+        PayOutcome::SecondFactor(wanted) => Ok(Answer::FactorWanted {
+            tries_left: wanted.tries_left.map(|left| u32::try_from(left).unwrap_or(0)),
+            until: wanted.until,
+        }),
         PayOutcome::Declined(_) => Err(Refused(Reason::PaymentDeclined)),
         PayOutcome::Unknown(_) | PayOutcome::InProgress(_) => Err(Refused(Reason::PaymentUnknown)),
         PayOutcome::TurnedAway(turned) => Err(Refused(reason_for(turned))),
@@ -45,6 +79,8 @@ fn paid(charge: &Charge) -> Answer {
         amount: charge.amount,
         credit_used: charge.credit_used(),
         receipt_url: charge.receipt().map(|key| ReceiptUrl::new(page_of(key))),
+        held: charge.state == ChargeState::Authorised,
+        discount: (charge.discount.minor > 0).then_some(charge.discount),
     }
 }
 
@@ -53,7 +89,8 @@ fn reason_for(turned: TurnedAway) -> Reason {
         TurnedAway::NoWallet | TurnedAway::PalmPayOff | TurnedAway::NoPaymentMethod => {
             Reason::NoWallet
         }
-        TurnedAway::WalletFrozen => Reason::PaymentDeclined,
+        TurnedAway::WalletFrozen => Reason::WalletFrozen,
+        TurnedAway::AgeNotKnown => Reason::AgeNotKnown,
         TurnedAway::Expired => Reason::ChargeExpired,
         TurnedAway::Cancelled => Reason::ChargeCancelled,
         TurnedAway::Over(status) => match status {

@@ -42,6 +42,7 @@ impl Desk {
                 shop_name: open.shop_name,
                 number: open.number.unsigned_abs(),
                 amount: open.amount,
+                pay_qr: open.pay_key.as_ref().and_then(|key| self.hub.pay_qr(key)),
             },
             expires_at: open.expires_at,
         });

@@ -2,8 +2,8 @@
 
 use handfast_model::{Currency, Duration, Money};
 use handfast_pedestal::{
-    Answer, Attention, Biometrics, Cue, GuidanceState, Mode, OpenCharge, Purpose, Reason,
-    ReceiptUrl, Request, RequestId, Situation, Touch, View, WantedSide, WayOn,
+    Answer, Attention, Biometrics, Cue, EnteredPin, GuidanceState, Input, Mode, OpenCharge,
+    Purpose, Reason, ReceiptUrl, Request, RequestId, Situation, Touch, View, WantedSide, WayOn,
 };
 
 use crate::script::{Booth, LEFT, REASONS, Scene, charge, situation};
@@ -26,7 +26,7 @@ fn close(booth: &mut Booth) {
 /// A hover up to its request.
 fn hover(booth: &mut Booth) -> (RequestId, OpenCharge) {
     booth.show(LEFT, 8);
-    assert_eq!(booth.screen(), "working");
+    assert_eq!(booth.screen(), "paying");
     let errand = booth.only_sent();
     let Request::Pay { charge, .. } = errand.request else { panic!("a payment") };
     (errand.id, charge)
@@ -38,7 +38,20 @@ fn paid(number: u64, minor: i64) -> Answer {
         amount: Money::new(minor, Currency::Usd),
         credit_used: None,
         receipt_url: Some(ReceiptUrl::new("/receipt/KEY".into())),
+        held: false,
+        discount: None,
     }
+}
+
+fn pin_wanted(booth: &Booth, tries_left: Option<u32>) -> Answer {
+    Answer::FactorWanted { tries_left, until: booth.now + Duration::from_secs(60) }
+}
+
+/// The one question about what became of the charge.
+fn asked_outcome(booth: &mut Booth) -> RequestId {
+    let errand = booth.only_sent();
+    assert!(matches!(errand.request, Request::Outcome { .. }), "{errand:?}");
+    errand.id
 }
 
 #[test]
@@ -133,8 +146,10 @@ fn a_charge_taken_back_ends_the_prompt() {
     booth.clear();
     booth.show(LEFT, 3);
     close(&mut booth);
-    booth.assert_turned_away(Reason::ChargeCancelled, WayOn::Staff);
-    assert_eq!(booth.samples_alive(), 0);
+    assert_eq!((booth.screen().as_str(), booth.samples_alive()), ("paying", 0));
+    let id = asked_outcome(&mut booth);
+    booth.answer(id, Answer::Refused(Reason::ChargeCancelled));
+    booth.assert_turned_away(Reason::ChargeCancelled, WayOn::Nothing);
     booth.wait(Duration::from_secs(6));
     assert_eq!(booth.screen(), "waiting_for_charge");
 }
@@ -146,7 +161,7 @@ fn a_charge_expires_by_its_own_time() {
     booth.wait(Duration::from_secs(59));
     assert_eq!(booth.screen(), "palm");
     booth.wait(Duration::from_secs(1));
-    booth.assert_turned_away(Reason::ChargeExpired, WayOn::Staff);
+    booth.assert_turned_away(Reason::ChargeExpired, WayOn::Nothing);
     booth.wait(Duration::from_secs(6));
     booth.show(Scene::Empty, 10);
     booth.show(LEFT, 10);
@@ -163,17 +178,101 @@ fn an_expired_charge_is_not_even_shown() {
 }
 
 #[test]
-fn a_payment_under_way_is_not_touched_by_the_register_or_the_person() {
+fn a_payment_under_way_can_be_stopped_until_the_money_is_taken() {
+    for (answer, screen) in [
+        (Answer::Refused(Reason::ChargeCancelled), "turned_away"),
+        // Too late: the money was taken before the hub heard of it.
+        (paid(7, 1_250), "paid"),
+    ] {
+        let mut booth = counter();
+        open(&mut booth, 7, 1_250);
+        booth.clear();
+        let (first, _) = hover(&mut booth);
+        booth.touch(Touch::Cancel);
+        let errand = booth.only_sent();
+        assert!(matches!(errand.request, Request::StepBack { .. }), "{errand:?}");
+        assert_eq!(booth.screen(), "paying");
+        booth.answer(first, paid(7, 1_250));
+        assert_eq!(booth.screen(), "paying", "what the hub says to the last question counts");
+        booth.answer(errand.id, answer);
+        assert_eq!(booth.screen(), screen);
+    }
+}
+
+#[test]
+fn a_pin_is_asked_for_and_a_wrong_one_asked_again() {
     let mut booth = counter();
-    open(&mut booth, 7, 1_250);
+    let shown = open(&mut booth, 7, 12_500);
     booth.clear();
     let (id, _) = hover(&mut booth);
-    booth.touch(Touch::Cancel);
+    let answer = pin_wanted(&booth, Some(5));
+    booth.answer(id, answer);
+    let pad = |tries_left, wrong| View::Pin { charge: shown.brief.clone(), tries_left, wrong };
+    assert_eq!(booth.view(), pad(Some(5), false));
+    assert_eq!((booth.attention(), booth.samples_alive()), (Attention::None, 0));
+    booth.touch(Touch::Pin { pin: None });
+    assert!(booth.sent_kinds().is_empty(), "what is no PIN is not even asked about");
+    booth.touch(Touch::Pin { pin: EnteredPin::parse("0000") });
+    let errand = booth.only_sent();
+    let Request::EnterPin { charge, pin } = errand.request else { panic!("a PIN") };
+    assert_eq!((charge, pin.expose()), (shown.charge_id, "0000"));
+    booth.touch(Touch::Pin { pin: EnteredPin::parse("2580") });
+    assert!(booth.sent_kinds().is_empty(), "one try at a time");
+    let answer = pin_wanted(&booth, Some(4));
+    booth.answer(errand.id, answer);
+    assert_eq!(booth.view(), pad(Some(4), true));
+    booth.touch(Touch::Pin { pin: EnteredPin::parse("2580") });
+    let id = booth.only_sent().id;
+    booth.answer(id, paid(7, 12_500));
+    assert_eq!(booth.screen(), "paid");
+}
+
+#[test]
+fn a_phone_confirms_what_waits_at_the_pedestal() {
+    let mut booth = counter();
+    open(&mut booth, 7, 12_500);
+    booth.clear();
+    let (id, _) = hover(&mut booth);
+    let answer = pin_wanted(&booth, None);
+    booth.answer(id, answer);
+    booth.touch(Touch::Pin { pin: EnteredPin::parse("2580") });
+    assert!(booth.sent_kinds().is_empty(), "no PIN, no pad");
+    booth.wait(Duration::from_secs(2));
+    let id = asked_outcome(&mut booth);
+    let answer = pin_wanted(&booth, None);
+    booth.answer(id, answer);
+    assert_eq!(booth.screen(), "pin");
+    // A nudge asks at once.
+    booth.give(Input::Changed);
+    let id = asked_outcome(&mut booth);
+    booth.answer(id, Answer::StillPaying);
+    assert_eq!(booth.screen(), "paying");
+    booth.wait(Duration::from_secs(2));
+    let id = asked_outcome(&mut booth);
+    booth.answer(id, paid(7, 12_500));
+    assert_eq!(booth.screen(), "paid");
+}
+
+#[test]
+fn a_phone_pays_while_the_palm_is_waited_for() {
+    let mut booth = counter();
+    open(&mut booth, 7, 1_250);
     close(&mut booth);
-    booth.wait(Duration::from_secs(10));
-    assert_eq!(booth.screen(), "working");
-    booth.answer(id, Answer::Refused(Reason::ChargeCancelled));
-    booth.assert_turned_away(Reason::ChargeCancelled, WayOn::Staff);
+    let id = asked_outcome(&mut booth);
+    booth.answer(id, paid(7, 1_250));
+    assert_eq!(booth.screen(), "paid");
+}
+
+#[test]
+fn nobody_waits_for_a_second_factor_for_ever() {
+    let mut booth = counter();
+    open(&mut booth, 7, 12_500);
+    booth.clear();
+    let (id, _) = hover(&mut booth);
+    let answer = pin_wanted(&booth, Some(5));
+    booth.answer(id, answer);
+    booth.wait(Duration::from_secs(60));
+    booth.assert_turned_away(Reason::ChargeExpired, WayOn::Nothing);
 }
 
 #[test]
@@ -206,15 +305,20 @@ fn every_refusal_has_a_way_on_and_ends_the_charge_or_leaves_it_open() {
         }
         booth.answer(id, Answer::Refused(reason));
         let way_on = match reason {
-            Reason::PaymentUnknown
-            | Reason::ChargeExpired
-            | Reason::ChargeCancelled
-            | Reason::Internal => WayOn::Staff,
+            Reason::PaymentUnknown | Reason::AgeNotKnown | Reason::Internal => WayOn::Staff,
+            Reason::ChargeExpired | Reason::ChargeCancelled => WayOn::Nothing,
             _ => WayOn::OtherWayToPay,
         };
         booth.assert_turned_away(reason, way_on);
         booth.wait(Duration::from_secs(6));
-        let stays_open = is_miss || matches!(reason, Reason::NoWallet | Reason::VaultUnavailable);
+        let stays_open = is_miss
+            || matches!(
+                reason,
+                Reason::NoWallet
+                    | Reason::WalletFrozen
+                    | Reason::AgeNotKnown
+                    | Reason::VaultUnavailable
+            );
         let screen = if stays_open { "palm" } else { "waiting_for_charge" };
         assert_eq!(booth.screen(), screen, "{reason:?}");
     }

@@ -129,7 +129,7 @@ impl Watcher {
         }
         let question = Self::question_of(&view);
         // Asking the hub continues a question: another attempt may follow.
-        if question != self.question.0 && view != (View::Working {}) {
+        if question != self.question.0 && !matches!(view, View::Working {} | View::Paying { .. }) {
             // The lane sees a hand leave while an outcome is shown, and the next one may come at
             // its end: the outcome's start is where the next question's looks begin.
             let is_outcome = matches!(view, View::Admitted { .. } | View::TurnedAway { .. });

@@ -348,6 +348,7 @@ pub fn charge(number: u64, minor: i64, now: Timestamp) -> OpenCharge {
             shop_name: "Bar East".into(),
             number,
             amount: Money::new(minor, Currency::Usd),
+            pay_qr: None,
         },
         expires_at: now + Duration::from_secs(60),
     }
@@ -376,7 +377,7 @@ pub fn offer(language: Language) -> ConsentOffer {
     }
 }
 
-pub const REASONS: [Reason; 16] = [
+pub const REASONS: [Reason; 18] = [
     Reason::NotRecognised,
     Reason::Ambiguous,
     Reason::NoTicket,
@@ -389,6 +390,8 @@ pub const REASONS: [Reason; 16] = [
     Reason::PaymentDeclined,
     Reason::PaymentUnknown,
     Reason::NoWallet,
+    Reason::WalletFrozen,
+    Reason::AgeNotKnown,
     Reason::ChargeExpired,
     Reason::ChargeCancelled,
     Reason::EventClosed,

@@ -31,14 +31,15 @@ use handfast_till::gateway::{
 };
 use handfast_till::test_gateway::{Fault, Instrument, Operation, TestGateway};
 use handfast_till::{
-    Charge, ChargeRequest, ChargeState, CreditGrant, Hover, RefundOrder, RefundState, SetupId,
-    Till, TillError,
+    Charge, ChargeRequest, ChargeState, CreditGrant, HOLD_TIME, Hover, LateTip, Pin, RefundOrder,
+    RefundState, SetupId, Till, TillError,
 };
 use tokio::sync::Notify;
 
 use crate::counter::{CREDIT_MINOR, Counter, FUNDS_MINOR, Fan, promotion};
 
-/// Histories in memory, shared out over `SHARDS` tests so that they run beside each other.
+/// Histories in memory, shared out over `SHARDS` tests so that they run beside each other. More by
+/// `HANDFAST_CRASH_SEEDS`, for the long run that docs/payments.md tells the counts of.
 const SEEDS: u64 = 400;
 const SHARDS: u64 = 4;
 /// Histories on disk in which the process dies at any await.
@@ -288,7 +289,7 @@ impl History {
     }
 
     async fn step(&mut self) {
-        match self.at.below(12) {
+        match self.at.below(16) {
             0..=3 => self.request_and_pay().await,
             4 => self.request().await,
             5 => self.pay_again().await,
@@ -297,12 +298,18 @@ impl History {
             8 => self.link().await,
             9 => self.disturb_the_gateway(),
             10 => self.switch_a_wallet().await,
+            11 => self.capture().await,
+            12 => self.tip().await,
+            13 => self.hear_the_gateway().await,
+            14 => self.enter_a_pin().await,
             _ => self.let_time_pass().await,
         }
     }
 
     async fn request(&mut self) {
         let mut request = self.at.request(1 + i64::try_from(self.at.below(2_500)).unwrap());
+        request.hold = self.at.below(5) == 0;
+        request.tip_minor = i64::try_from(self.at.below(3) * 50).unwrap();
         if self.at.below(4) == 0
             && let Some(earlier) = self.any(&self.requests)
         {
@@ -386,6 +393,70 @@ impl History {
         }
     }
 
+    async fn capture(&mut self) {
+        let Some(charge) = self.any(&self.charges) else { return };
+        let minor = Some(1 + i64::try_from(self.at.below(2_500)).unwrap());
+        let (register, part) = (self.at.register, minor.filter(|_| self.at.below(2) == 0));
+        let done =
+            self.run(async |till| till.capture_charge(register, charge.id, part).await).await;
+        match done {
+            None | Some(Ok(_)) => {}
+            Some(Err(TillError::NotHeld { .. } | TillError::OverCapture { .. })) => {}
+            Some(Err(other)) => panic!("seed {}: {other}", self.seed),
+        }
+    }
+
+    async fn tip(&mut self) {
+        let Some(charge) = self.any(&self.charges) else { return };
+        let minor = 1 + i64::try_from(self.at.below(200)).unwrap();
+        let nonce = self.at.nonce();
+        let tip = &LateTip { register: self.at.register, charge: charge.id, minor, nonce };
+        match self.run(async |till| till.add_late_tip(tip).await).await {
+            None | Some(Ok(_) | Err(TillError::TipRefused(_))) => {}
+            Some(Err(other)) => panic!("seed {}: {other}", self.seed),
+        }
+        for charge in self.at.till.latest_charges(self.at.register).await.unwrap() {
+            if self.charges.iter().all(|earlier| earlier.id != charge.id) {
+                self.charges.push(charge);
+            }
+        }
+    }
+
+    /// Webhooks arrive, some of them twice.
+    async fn hear_the_gateway(&mut self) {
+        for notice in self.at.gateway.notices_due().await.unwrap() {
+            let notice = &notice;
+            loop {
+                let heard = self
+                    .run(async |till| {
+                        till.receive_notice(&notice.signature, notice.body.as_bytes()).await
+                    })
+                    .await;
+                match heard {
+                    Some(Ok(_) | Err(TillError::GatewayDiffers)) => break,
+                    // Nobody said 2xx: a gateway sends it again.
+                    None | Some(Err(TillError::Gateway(_))) => {}
+                    Some(Err(other)) => panic!("seed {}: {other}", self.seed),
+                }
+            }
+        }
+    }
+
+    async fn enter_a_pin(&mut self) {
+        let Some(charge) = self.any(&self.charges) else { return };
+        let fan = self.fan();
+        let pin = Pin::parse(["2580", "1379"][usize::from(self.at.below(2) == 0)]).unwrap();
+        if self.at.below(20) == 0 {
+            self.at.till.set_pin(fan.account, &pin, self.at.below(2) == 0).await.unwrap();
+            return;
+        }
+        let (pedestal, pin) = (self.at.pedestal, &pin);
+        match self.run(async |till| till.enter_pin(pedestal, charge.id, pin).await).await {
+            None | Some(Ok(_) | Err(TillError::PinWrong { .. })) => {}
+            Some(Err(other)) => panic!("seed {}: {other}", self.seed),
+        }
+    }
+
     /// Somebody new, or one of the fans, links a payment method; perhaps the same one twice.
     async fn link(&mut self) {
         let newcomer = self.at.below(2) == 0;
@@ -457,10 +528,18 @@ impl History {
 
     /// The gateway answers again and time passes: everything comes to an end.
     async fn settle(&mut self) {
-        for _ in 0..60 {
+        self.at.clock.advance(HOLD_TIME);
+        for round in 0..60 {
             self.at.clock.advance(Duration::from_secs(61));
             let resolved = self.at.till.resolve_due().await.unwrap();
-            if resolved.charges + resolved.refunds == 0 && resolved.expired == 0 {
+            // Also what the gateway captures late has to go back.
+            let heard = self.at.gateway.notices_due().await.unwrap();
+            for notice in &heard {
+                let body = notice.body.as_bytes();
+                self.at.till.receive_notice(&notice.signature, body).await.unwrap();
+            }
+            let quiet = resolved.charges + resolved.refunds + resolved.expired + heard.len() == 0;
+            if quiet && round > 2 {
                 return;
             }
         }
@@ -569,19 +648,25 @@ async fn history(store: Store, seed: u64, death: Death) -> u64 {
     history.deaths
 }
 
+fn seeds() -> u64 {
+    let asked = std::env::var("HANDFAST_CRASH_SEEDS").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(SEEDS)
+}
+
 fn shard(number: u64) {
+    let seeds = seeds();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let deaths = runtime.block_on(async {
         let mut deaths = 0;
-        for seed in (number..SEEDS).step_by(usize::try_from(SHARDS).unwrap()) {
+        for seed in (number..seeds).step_by(usize::try_from(SHARDS).unwrap()) {
             let store = Store::connect("sqlite::memory:").await.unwrap();
             deaths += Box::pin(history(store, seed, Death::AtTheGateway)).await;
         }
         deaths
     });
     // A suite of crashes in which nothing crashes proves nothing.
-    assert!(deaths > SEEDS / SHARDS, "only {deaths} deaths");
-    println!("{} histories, {deaths} deaths", SEEDS / SHARDS);
+    assert!(deaths > seeds / SHARDS, "only {deaths} deaths");
+    println!("{} histories, {deaths} deaths", seeds / SHARDS);
 }
 
 #[test]

@@ -9,5 +9,8 @@ mod charging;
 mod counter;
 mod crashes;
 mod crediting;
+mod factors;
 mod gateway;
+mod news;
+mod parts;
 mod refunding;

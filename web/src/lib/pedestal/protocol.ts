@@ -23,12 +23,14 @@ export type Reason =
   | 'payment_declined'
   | 'payment_unknown'
   | 'no_wallet'
+  | 'wallet_frozen'
+  | 'age_not_known'
   | 'charge_expired'
   | 'charge_cancelled'
   | 'event_closed'
   | 'internal';
 
-export type WayOn = 'qr_lane' | 'staff' | 'try_again' | 'sign_in' | 'other_way_to_pay';
+export type WayOn = 'qr_lane' | 'staff' | 'try_again' | 'sign_in' | 'other_way_to_pay' | 'nothing';
 
 export type GuidanceState =
   | 'no_hand'
@@ -63,6 +65,14 @@ export interface ConsentText {
   purposes: { id: string; text: string }[];
 }
 
+/** A charge as the customer sees it; `pay_qr` is the same charge for a phone, as SVG. */
+export interface ChargeBrief {
+  shop_name: string;
+  number: string | number;
+  amount: Money;
+  pay_qr: string | null;
+}
+
 export type PalmPurpose = 'enrol' | 'enter' | 'pay';
 
 export type View =
@@ -87,8 +97,10 @@ export type View =
       palms: number;
       taken: number;
       wanted: number;
-      charge: { shop_name: string; number: string | number; amount: Money } | null;
+      charge: ChargeBrief | null;
     }
+  | { screen: 'pin'; charge: ChargeBrief; tries_left: number | null; wrong: boolean }
+  | { screen: 'paying'; charge: ChargeBrief }
   | { screen: 'working' }
   | {
       screen: 'linked';
@@ -107,6 +119,8 @@ export type View =
       amount: Money;
       credit_used: Money | null;
       receipt_url: string | null;
+      held: boolean;
+      discount: Money | null;
     }
   | { screen: 'turned_away'; reason: Reason; way_on: WayOn };
 
@@ -127,6 +141,7 @@ export type ClientMessage =
   | { type: 'decline' }
   | { type: 'hands'; choice: 'one' | 'both' }
   | { type: 'count'; count: number }
+  | { type: 'pin'; pin: string }
   | { type: 'cancel' }
   | { type: 'language'; language: string };
 

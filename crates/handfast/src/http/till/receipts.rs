@@ -35,6 +35,33 @@ pub(crate) struct ReceiptView {
     #[schema(value_type = String, examples("captured"))]
     state: &'static str,
     refunded_at: Option<Time>,
+    /// What went back.
+    #[schema(value_type = Amount)]
+    refunded: Money,
+    /// Of the amount, tip.
+    #[schema(value_type = Amount)]
+    tip: Money,
+    /// Paid in cash beside the amount.
+    #[schema(value_type = Amount)]
+    cash: Money,
+    /// Tax in the sale, where lines are known.
+    #[schema(value_type = Amount)]
+    tax: Money,
+    #[schema(value_type = Amount)]
+    discount: Money,
+    discount_name: Option<String>,
+    lines: Vec<LineView>,
+}
+
+/// One line of a sale.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LineView {
+    name: String,
+    quantity: i64,
+    #[schema(value_type = Amount)]
+    total: Money,
+    /// In parts in a million.
+    tax_ppm: i64,
 }
 
 /// The receipt that a key opens.
@@ -55,5 +82,21 @@ pub(crate) async fn one(
         at: receipt.at.into(),
         state: receipt.status.as_str(),
         refunded_at: receipt.refunded_at.map(Time),
+        refunded: receipt.refunded,
+        tip: receipt.tip,
+        cash: receipt.cash,
+        tax: receipt.tax,
+        discount: receipt.discount,
+        discount_name: receipt.discount_name,
+        lines: receipt
+            .lines
+            .into_iter()
+            .map(|line| LineView {
+                total: Money::new(line.total_minor(), receipt.amount.currency),
+                name: line.name,
+                quantity: line.quantity,
+                tax_ppm: line.tax_ppm,
+            })
+            .collect(),
     }))
 }
