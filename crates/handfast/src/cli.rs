@@ -7,6 +7,8 @@ mod demo;
 mod encode;
 mod eval;
 mod liveness;
+mod import;
+mod lane;
 mod openapi;
 mod picture_file;
 mod redeem;
@@ -14,6 +16,7 @@ mod runtime;
 mod serve;
 mod stopwatch;
 mod synth;
+mod vault;
 mod verify;
 mod witness;
 
@@ -63,10 +66,16 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Redeem a ticket by its code, as an agent's scan does
     Redeem(redeem::Redeem),
+    /// Run a lane that goes on deciding when the service does not answer
+    Lane(lane::Lane),
+    /// Import tickets from a CSV file
+    Import(import::Import),
     /// Check a transparency log or a receipt, without believing the service
     Verify(verify::Verify),
     /// Run a witness: cosign what continues the logs seen before
     Witness(witness::WitnessCommand),
+    /// Run and look after the nodes of a split vault
+    Vault(vault::VaultCommand),
     /// Measure how long things take on this machine
     Bench(bench::Bench),
     /// Print the OpenAPI document of the service
@@ -87,8 +96,11 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Serve(serve) => serve.run(out),
         Command::Demo(demo) => demo.run(out),
         Command::Redeem(redeem) => redeem.run(out),
+        Command::Lane(lane) => lane.run(out),
+        Command::Import(import) => import.run(out),
         Command::Verify(verify) => verify.run(out),
         Command::Witness(witness) => witness.run(out),
+        Command::Vault(vault) => vault.run(out),
         Command::Bench(bench) => bench.run(out),
         Command::OpenApi(openapi) => openapi.run(out),
         Command::Routes(routes) => routes.run(out),

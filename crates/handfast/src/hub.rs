@@ -13,6 +13,7 @@ use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
+use crate::local_nodes::LocalNodes;
 use crate::stations::Stations;
 use crate::witnesses::Witnesses;
 
@@ -24,6 +25,8 @@ pub(crate) struct Hub {
     pub(crate) till: Till,
     pub(crate) test_gateway: Arc<TestGateway>,
     pub(crate) vault: Vault,
+    /// The vault's nodes, where this process started them.
+    pub(crate) nodes: Option<LocalNodes>,
     /// The transparency log, and what opens its leaves.
     pub(crate) trust: Trust,
     /// Who is asked to cosign its checkpoints.

@@ -1,12 +1,15 @@
 //! The binary: command line, configuration, HTTP, wiring. It decides nothing of the domain.
 
 mod cli;
+mod day_pdf;
 mod demo;
 mod errands;
 mod http;
 mod hub;
 mod leaves;
 mod linking;
+mod local_nodes;
+mod money;
 mod qr;
 mod serve;
 mod simulated;

@@ -12,23 +12,27 @@ use handfast_store::Store;
 use handfast_till::Till;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_trust::{Trust, TrustConfig};
-use handfast_vault::Vault;
+use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
 use crate::http;
 use crate::hub::{Hub, SharedHub};
+use crate::linking::LinkingError;
+use crate::local_nodes::LocalNodes;
+use crate::money;
 use crate::stations::Stations;
 use crate::witnesses::{self, WitnessAddress, Witnesses};
 
-/// How often charges are resolved and expired: an unanswered one ends within this of its time.
-const MONEY_EVERY: StdDuration = StdDuration::from_secs(1);
 /// How often armings, deletions and strays are looked after; whatever a request changes is carried
 /// over at once, this is for time passing and for what failed.
 const LINKS_EVERY: StdDuration = StdDuration::from_secs(30);
 /// How often promised leaves are put under a checkpoint: a receipt is there within this.
 const LOG_EVERY: StdDuration = StdDuration::from_secs(1);
+
+/// Nodes on this machine answer within this; others are waited for in the background after it.
+const NODES_WITHIN: StdDuration = StdDuration::from_secs(20);
 
 /// Where a service keeps its things and how it is reached.
 #[derive(Clone, Debug)]
@@ -45,6 +49,19 @@ pub(crate) struct Settings {
     pub(crate) witnesses: Vec<WitnessAddress>,
     /// How many of them have to; all without.
     pub(crate) witnesses_needed: Option<usize>,
+    /// Which vault matches palms.
+    pub(crate) vault: VaultChoice,
+}
+
+/// Which vault matches palms.
+#[derive(Clone, Debug)]
+pub(crate) enum VaultChoice {
+    /// This process, in clear.
+    Plain,
+    /// Three nodes, through the front in this folder.
+    Front(PathBuf),
+    /// Three nodes that this process starts on this machine.
+    LocalNodes,
 }
 
 impl Settings {
@@ -82,12 +99,10 @@ impl Settings {
         let test_gateway =
             Arc::new(test_gateway.await.context("the test gateway cannot be opened")?);
         let till = self.store("till").await?;
-        let till = Till::open(till, test_gateway.clone(), clock.clone(), random.clone())
+        let till = Till::open(till, money::gateway(&test_gateway)?, clock.clone(), random.clone())
             .await
             .context("the till cannot be opened")?;
-        let vault = Vault::open(&self.data.join("vault"), clock.clone(), random.clone())
-            .await
-            .context("the vault cannot be opened")?;
+        let (vault, nodes) = self.vault(&clock, &random).await?;
         let trust = self.trust(public_url, &clock, &random).await?;
         let https = public_url.starts_with("https://");
         Ok(Hub {
@@ -97,6 +112,7 @@ impl Settings {
             till,
             test_gateway,
             vault,
+            nodes,
             trust,
             witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
             public_url: public_url.to_owned(),
@@ -107,6 +123,35 @@ impl Settings {
             https,
             demo,
         })
+    }
+
+    async fn vault(
+        &self,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> anyhow::Result<(Vault, Option<LocalNodes>)> {
+        let (front, nodes) = match &self.vault {
+            VaultChoice::Plain => {
+                let dir = self.data.join("vault");
+                let vault = Vault::open(&dir, clock.clone(), random.clone()).await;
+                return Ok((vault.context("the vault cannot be opened")?, None));
+            }
+            VaultChoice::Front(dir) => (dir.clone(), None),
+            VaultChoice::LocalNodes => {
+                let dir = self.data.join("nodes");
+                let nodes = LocalNodes::start(&dir, &**clock, &**random)?;
+                (nodes.front(), Some(nodes))
+            }
+        };
+        let (clock, random) = (clock.clone(), random.clone());
+        let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+        let vault = SplitVault::open(&front, options).await;
+        let vault = vault.context("the vault's front cannot be opened")?;
+        if let Err(error) = vault.ready(NODES_WITHIN).await {
+            // Codes work without it; palms as soon as it is there.
+            tracing::error!(%error, "palms wait for the vault");
+        }
+        Ok((vault.into(), nodes))
     }
 
     async fn trust(
@@ -167,40 +212,35 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
     hub.note_software().await.context("the log does not take the version of this program")?;
     hub.till.recover().await.context("the till cannot look after its open charges")?;
-    hub.carry_due_deletions().await?;
-    hub.sweep_palms_without_link().await?;
-    hub.carry_armings().await?;
+    let linked = async {
+        hub.carry_due_deletions().await?;
+        hub.sweep_palms_without_link().await?;
+        hub.carry_armings().await
+    };
+    match linked.await {
+        // Codes work without the vault's nodes; what is owed to them is carried over later.
+        Err(LinkingError::Vault(error @ VaultError::Unavailable { .. })) => {
+            tracing::warn!(%error, "palm links wait for the vault");
+        }
+        linked => linked?,
+    }
     Ok(())
 }
 
 /// Answers until the process is told to stop.
 pub(crate) async fn run(hub: SharedHub, listener: TcpListener) -> anyhow::Result<()> {
-    let money = tokio::spawn(look_after_money(hub.clone()));
+    let money = tokio::spawn(money::look_after(hub.clone()));
     let links = tokio::spawn(look_after_links(hub.clone()));
     let log = tokio::spawn(look_after_log(hub.clone()));
     let served =
         axum::serve(listener, http::service(hub.clone())).with_graceful_shutdown(told_to_stop());
     let served = served.await.context("the server stopped");
     money.abort();
+    hub.till.end_lease().await.context("the till's lease cannot be ended")?;
     links.abort();
     log.abort();
     hub.trust.publish().await.context("the last leaves are promised and not yet published")?;
     served
-}
-
-async fn look_after_money(hub: SharedHub) {
-    let mut every = tokio::time::interval(MONEY_EVERY);
-    loop {
-        every.tick().await;
-        match hub.till.resolve_due().await {
-            Ok(resolved) if resolved.expired > 0 => hub.stations.changed(),
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "open charges could not be looked after"),
-        }
-        if let Err(error) = hub.till.end_credits().await {
-            tracing::error!(%error, "ended credits could not be returned");
-        }
-    }
 }
 
 async fn look_after_log(hub: SharedHub) {

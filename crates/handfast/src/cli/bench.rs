@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::Answer;
 
+mod charge;
 mod hover;
+mod redeem;
+mod vault;
 
 /// Arguments of `handfast bench`.
 #[derive(Debug, Args)]
@@ -17,15 +20,24 @@ pub struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Charges paid over HTTP, in a service of its own
+    Charge(charge::Charge),
     /// A hover in the entry lane, from a still hand to the verdict
     Hover(hover::Hover),
+    /// Tickets redeemed over HTTP, in a service of its own
+    Redeem(redeem::Redeem),
+    /// A search on three nodes, beside the same in clear
+    Vault(vault::Vault),
 }
 
 impl Bench {
     /// Runs the bench and prints its figures.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         match self.what {
+            What::Charge(charge) => charge.run(out),
             What::Hover(hover) => hover.run(out),
+            What::Redeem(redeem) => redeem.run(out),
+            What::Vault(vault) => vault.run(out),
         }
     }
 }

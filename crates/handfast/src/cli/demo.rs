@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Answer;
 use super::runtime::block_on;
 use super::serve::{Place, say_ready};
 use crate::demo::{Demo, seed};
 use crate::hub::Hub;
-use crate::serve;
+use crate::serve::{self, VaultChoice};
 
 /// A file that says "this folder is a demo's": nothing else is ever removed by `--fresh`.
 const MARKER: &str = "handfast-demo";
@@ -26,12 +26,24 @@ pub struct DemoCommand {
     /// Start over: remove the data folder of an earlier demo
     #[arg(long)]
     fresh: bool,
+    /// What matches palms: one process in clear, or three node processes on this machine
+    #[arg(long, value_enum, default_value_t = VaultKind::Plain)]
+    vault: VaultKind,
     /// Let other machines in: everybody who reaches a demo may open its stations and read its mail
     #[arg(long)]
     danger_open_demo: bool,
     /// Print one line of JSON with the address once it answers
     #[arg(long)]
     json: bool,
+}
+
+/// What matches palms in the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum VaultKind {
+    /// This process, in clear
+    Plain,
+    /// Three processes, none of which holds a palm
+    Split,
 }
 
 impl DemoCommand {
@@ -47,7 +59,10 @@ impl DemoCommand {
             let listener = serve::listen(self.place.listen).await?;
             let address = listener.local_addr()?;
             prepare(&self.place.data, self.place.database.is_some(), self.fresh)?;
-            let settings = self.place.settings(address);
+            let mut settings = self.place.settings(address);
+            if self.vault == VaultKind::Split && self.place.vault_front.is_none() {
+                settings.vault = VaultChoice::LocalNodes;
+            }
             let loaded = Demo::load(&self.place.data)?;
             let mut hub = settings.open(loaded).await?;
             if hub.demo.is_none() {
@@ -58,7 +73,7 @@ impl DemoCommand {
             if self.json {
                 say_ready(out, address, true)?;
             } else {
-                welcome(out, address, over)?;
+                welcome(out, address, over, &hub)?;
             }
             serve::run(Arc::new(hub), listener).await?;
             Ok(Answer::Positive)
@@ -112,7 +127,12 @@ fn prepare(data: &Path, on_postgres: bool, fresh: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool) -> anyhow::Result<()> {
+fn welcome(
+    out: &mut dyn Write,
+    address: SocketAddr,
+    over: bool,
+    hub: &Hub,
+) -> anyhow::Result<()> {
     let base = format!("http://{address}");
     writeln!(out, "\n  Handfast is open: the evening begins at {base}/\n")?;
     for (path, what) in [
@@ -123,7 +143,7 @@ fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool) -> anyhow::Resu
     ] {
         writeln!(out, "    {base}{path:<10} {what}")?;
     }
-    writeln!(out, "\n  One vault machine matches in clear here: no split trust.")?;
+    say_vault(out, hub)?;
     if over {
         writeln!(out, "  This demo's evening is over: `handfast demo --fresh` begins a new one.")?;
     }
@@ -139,4 +159,24 @@ fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool) -> anyhow::Resu
     }
     writeln!(out, "  Ctrl-C ends it; what happened stays in the data folder.\n")?;
     Ok(out.flush()?)
+}
+
+/// What matches palms here, and how to see a node fail.
+fn say_vault(out: &mut dyn Write, hub: &Hub) -> anyhow::Result<()> {
+    let Some(nodes) = &hub.nodes else {
+        writeln!(out, "\n  One vault machine matches in clear here: no split trust.")?;
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\n  Three vault nodes match palms, none of them holds one; all three run on this machine:\n  \
+         no split trust. Stop one, and palm lanes ask for codes until it is back:"
+    )?;
+    for (letter, node) in ["A", "B", "C"].into_iter().zip(nodes.processes()) {
+        match node.process {
+            Some(id) => writeln!(out, "    node {letter}: kill {id}; back: {}", node.restart)?,
+            None => writeln!(out, "    node {letter}: not running; back: {}", node.restart)?,
+        }
+    }
+    Ok(())
 }

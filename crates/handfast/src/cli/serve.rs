@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::Answer;
 use super::runtime::block_on;
-use crate::serve::{self, Settings};
+use crate::serve::{self, Settings, VaultChoice};
 use crate::witnesses::WitnessAddress;
 
 /// Where the service keeps its things and how it is reached; shared by `serve` and `demo`.
@@ -31,6 +31,9 @@ pub struct Place {
     /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Match palms on three nodes, as the front in this folder (see `handfast vault init`)
+    #[arg(long, value_name = "DIR")]
+    pub vault_front: Option<PathBuf>,
     /// A witness that cosigns the transparency log, as URL=KEY; may be given several times
     #[arg(long, value_name = "URL=KEY")]
     pub(crate) witness: Vec<WitnessAddress>,
@@ -49,6 +52,10 @@ impl Place {
             camera: self.camera.clone(),
             witnesses: self.witness.clone(),
             witnesses_needed: self.witnesses_needed,
+            vault: match &self.vault_front {
+                Some(dir) => VaultChoice::Front(dir.clone()),
+                None => VaultChoice::Plain,
+            },
             public_url: public_url.unwrap_or_else(|| format!("http://{listening}")),
         }
     }
@@ -79,7 +86,9 @@ impl Serve {
                      front, and name it with --public-url https://..."
                 );
             }
-            tracing::warn!("one vault machine matches in clear: no split trust");
+            if hub.vault.status().nodes.is_none() {
+                tracing::warn!("one vault machine matches in clear: no split trust");
+            }
             tracing::warn!("no mail server is configured: mails wait in the outbox");
             serve::run(hub, listener).await?;
             Ok(Answer::Positive)

@@ -90,6 +90,7 @@ impl Hover {
                 camera: None,
                 witnesses: Vec::new(),
                 witnesses_needed: None,
+                vault: crate::serve::VaultChoice::Plain,
             };
             let hub = Arc::new(settings.open(None).await?);
             let lane = Lane::prepare(&hub, self.palms).await?;
