@@ -1,4 +1,5 @@
-//! Three nodes over TLS, a front, and the vault in clear beside them: the same answers.
+//! Three nodes over TLS and a front: an evening, absences, starts, and what is on disk.
+#![expect(clippy::unwrap_used, reason = "a test stops at anything unexpected")]
 
 use std::path::Path;
 use std::sync::Arc;

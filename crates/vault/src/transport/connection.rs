@@ -79,6 +79,7 @@ impl Outbox {
     }
 
     /// Whether the connection has ended, or its limit was exceeded.
+    #[cfg(test)]
     pub(crate) fn is_closed(&self) -> bool {
         self.messages.is_closed() || self.waiting.load(Ordering::Relaxed) > OUTBOX_BYTES_MAX
     }

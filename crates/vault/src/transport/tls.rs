@@ -40,11 +40,6 @@ impl fmt::Debug for TlsSecrets {
 }
 
 impl TlsSecrets {
-    #[cfg(test)]
-    pub(crate) fn from_der(key: Vec<u8>) -> Self {
-        Self(Arc::new(Zeroizing::new(key)))
-    }
-
     /// Reads the key in a member's folder.
     pub(crate) fn load(dir: &Path) -> Result<Self, VaultError> {
         let path = dir.join(TLS_KEY_FILE);
