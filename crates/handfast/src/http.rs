@@ -15,7 +15,7 @@ use self::routes::{Routes, Rule};
 use crate::hub::SharedHub;
 
 pub(crate) mod access;
-mod boxoffice;
+pub(crate) mod boxoffice;
 mod demo;
 mod identity;
 pub(crate) mod json;
@@ -77,10 +77,32 @@ fn boxoffice_routes(routes: Routes) -> Routes {
         .add(Access::Anyone, routes!(boxoffice::link_decisions::decide))
         .add(ANY_DEVICE, routes!(boxoffice::device::this))
         .add(SCANNER, routes!(boxoffice::admissions::redeem))
+        .add(SCANNER, routes!(boxoffice::admissions::annul))
+        .add(SCANNER, routes!(boxoffice::lane::copy))
+        .add(SCANNER, routes!(boxoffice::lane::queue))
+        .add(ANY_DEVICE, routes!(boxoffice::devices::roll))
+        // The code in the body is the proof: it was shown once at the console.
+        .add(Access::Anyone, routes!(boxoffice::devices::provision))
         .add(Access::PedestalInFirstMessage, routes!(pedestal::link::link))
         .add(WATCHES, routes!(boxoffice::console::events))
         .add(WATCHES, routes!(boxoffice::console::live))
         .add(OPERATES, routes!(boxoffice::console::switch))
+        .add(WATCHES, routes!(boxoffice::figures::occupancy))
+        .add(WATCHES, routes!(boxoffice::figures::doubles))
+        .add(OPERATES, routes!(boxoffice::figures::settlement))
+        .add(OPERATES, routes!(boxoffice::figures::settlement_csv))
+        .add(OPERATES, routes!(boxoffice::figures::settlement_pdf))
+        .add(WATCHES, routes!(boxoffice::figures::fallback_pdf))
+        .add(WATCHES, routes!(boxoffice::supervision::search))
+        .add(WATCHES, routes!(boxoffice::supervision::history))
+        .add(WATCHES, routes!(boxoffice::supervision::set_state))
+        .add(WATCHES, routes!(boxoffice::supervision::force))
+        .add(WATCHES, routes!(boxoffice::supervision::correct))
+        .add(WATCHES, routes!(boxoffice::supervision::actions))
+        .add(WATCHES, routes!(boxoffice::devices::of_venue))
+        .add(OPERATES, routes!(boxoffice::devices::invite))
+        .add(OPERATES, routes!(boxoffice::devices::invite_again))
+        .add(OPERATES, routes!(boxoffice::devices::revoke))
 }
 
 fn till_routes(routes: Routes) -> Routes {
@@ -90,6 +112,20 @@ fn till_routes(routes: Routes) -> Routes {
         .add(REGISTER, routes!(till::charges::one))
         .add(REGISTER, routes!(till::charges::cancel))
         .add(REGISTER, routes!(till::charges::refund))
+        .add(REGISTER, routes!(till::charges::capture))
+        .add(REGISTER, routes!(till::charges::tip))
+        .add(REGISTER, routes!(till::charges::see_age))
+        .add(REGISTER, routes!(till::charges::evidence))
+        .add(REGISTER, routes!(till::day::report))
+        .add(REGISTER, routes!(till::day::csv))
+        .add(REGISTER, routes!(till::day::pdf))
+        .add(REGISTER, routes!(till::day::statement))
+        .add(OPERATES, routes!(till::shops::all))
+        .add(OPERATES, routes!(till::shops::add_webhook))
+        .add(OPERATES, routes!(till::shops::remove_webhook))
+        .add(OPERATES, routes!(till::shops::reconcile))
+        // The signature over the body is the proof.
+        .add(Access::Anyone, routes!(till::gateway::receive))
         // The key in the path is unguessable and the receipt names no person.
         .add(Access::Anyone, routes!(till::receipts::one))
         .add(Access::Fan, routes!(till::wallet::one))
@@ -98,6 +134,17 @@ fn till_routes(routes: Routes) -> Routes {
         .add(Access::Fan, routes!(till::wallet::remove_payment_method))
         .add(Access::Fan, routes!(till::wallet::set_palm_pay))
         .add(Access::Fan, routes!(till::wallet::payments))
+        // A released text, the same for everybody.
+        .add(Access::Anyone, routes!(till::wallet::consent))
+        .add(Access::Fan, routes!(till::wallet::choose_default))
+        .add(Access::Fan, routes!(till::wallet::set_pin))
+        .add(Access::Fan, routes!(till::wallet::clear_pin))
+        .add(Access::Fan, routes!(till::wallet::set_limits))
+        .add(Access::Fan, routes!(till::wallet::set_loyalty))
+        .add(Access::Fan, routes!(till::wallet::forget_loyalty))
+        .add(Access::Fan, routes!(till::wallet::statement))
+        .add(Access::Fan, routes!(till::phone::one))
+        .add(Access::Fan, routes!(till::phone::pay))
         // As at a real gateway, the session's name in the path is the proof.
         .add(Access::Anyone, routes!(till::test_gateway::page))
         .add(Access::Anyone, routes!(till::test_gateway::choose))

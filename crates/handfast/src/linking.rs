@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use handfast_boxoffice::{
-    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Link, LinkState, PalmHandle, Scope,
+    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Language, Link, LinkState, PalmHandle,
+    Scope,
 };
 use handfast_model::{
     AccountId, CompanyId, EventId, GalleryId, PairwiseToken, RelyingParty, Timestamp, VenueId,
@@ -130,9 +131,19 @@ impl Hub {
 
     /// Lets an account's palms pay, or no more: consent, switch, galleries, in the order that
     /// leaves nothing searched without consent whenever it stops.
-    pub(crate) async fn set_palm_pay(&self, account: AccountId, on: bool) -> Result<()> {
+    /// `read_in` is the language that the consent's text was read in, where the page says it; the
+    /// account's otherwise.
+    pub(crate) async fn set_palm_pay(
+        &self,
+        account: AccountId,
+        on: bool,
+        read_in: Option<Language>,
+    ) -> Result<()> {
         if on {
-            let language = self.boxoffice.account(account).await?.language;
+            let language = match read_in {
+                Some(language) => language,
+                None => self.boxoffice.account(account).await?.language,
+            };
             self.boxoffice.give_payment_consent(account, language).await?;
             self.till.set_palm_pay(account, true).await?;
         } else {
