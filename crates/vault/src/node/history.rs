@@ -42,6 +42,7 @@ const PEOPLE: u64 = 12;
 
 /// How a change ended, as the front knows.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, in tests")]
 pub(super) enum Outcome {
     Committed(Committed),
     GivenUp,
@@ -165,13 +166,7 @@ impl History {
         Outcome::Unknown
     }
 
-    pub(super) fn seal_for(
-        &self,
-        role: Role,
-        binding: &Binding,
-        set: &handfast_mpc::ShareSet,
-    ) -> SealedShares {
-        let _ = role;
+    pub(super) fn seal_for(binding: &Binding, set: &handfast_mpc::ShareSet) -> SealedShares {
         SealedShares {
             device: DEVICE,
             challenge: binding.challenge,
@@ -223,7 +218,7 @@ impl History {
             let mut binding = self.binding(ENROLMENT_PURPOSE, HOME, name.0, [0; 16]);
             binding.challenge = challenges[role.index()];
             binding.operation = head.number;
-            self.seal_for(role, &binding, &sets[role.index()])
+            Self::seal_for(&binding, &sets[role.index()])
         });
         self.enrolled.insert(name, palms.to_vec());
         let enrolment = Enrolment {
@@ -314,7 +309,7 @@ impl History {
                 let mut binding = self.binding(purpose, gallery, query.0, nonce);
                 binding.challenge = challenges[role.index()];
                 binding.operation = at.number;
-                self.seal_for(role, &binding, &sets[role.index()])
+                Self::seal_for(&binding, &sets[role.index()])
             });
             Search { query, attempt, gallery, side, at, epoch, sought, nonce, shares }
         })

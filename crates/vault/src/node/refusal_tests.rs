@@ -8,7 +8,7 @@ use super::history::{DEVICE, EVENTS, HOME, History, Outcome};
 use super::memory_store::Fault;
 use super::message::{Content, Frame, PEER_FRAME_MAX};
 use super::simulator::Weather;
-use super::testing::{DIMENSION, POLICY, palm, probe, spec};
+use super::testing::{DIMENSION, POLICY, probe, spec};
 use super::{
     Change, DeviceName, GalleryName, GalleryPurpose, NodeStatus, OperationName, QueryName, Reason,
     Refusal, Reply, Request, Search, Sought,
@@ -258,7 +258,7 @@ fn inconsistent_dealing_is_noticed() {
             binding.operation = shares.sealed_at;
             binding
         };
-        let foreign = history.seal_for(node, &binding, &sets[node.index()]);
+        let foreign = History::seal_for(&binding, &sets[node.index()]);
         mixed[node.index()].shares = Some(foreign);
         let replies = ask_search(&mut history, &mixed);
         let reasons = refusals(&replies);
@@ -424,7 +424,6 @@ fn changes_that_make_no_sense_are_refused() {
     history.must(Change::OpenGallery(spec(2, GalleryPurpose::Entry)));
     assert_eq!(history.simulator.disks[0].operations().len(), before + 1, "the same again");
     history.check_agreement();
-    let _ = palm(1);
 }
 
 #[test]

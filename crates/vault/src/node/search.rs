@@ -54,6 +54,9 @@ const QUERY_KEPT: Duration = Duration::from_secs(180);
 /// An attempt at a query.
 pub(super) type Key = (QueryName, u8);
 
+/// Keyed hashes of shares, by the peer that is told.
+type ShareChecks = Vec<(Role, [u8; 32])>;
+
 /// What a node was asked and joined.
 struct Attempt {
     digest: Hash,
@@ -220,11 +223,7 @@ impl Node {
     }
 
     /// Everything that this node checks by itself.
-    fn admit(
-        &mut self,
-        search: Search,
-        digest: Hash,
-    ) -> Result<(Attempt, Vec<(Role, [u8; 32])>), Refusal> {
+    fn admit(&mut self, search: Search, digest: Hash) -> Result<(Attempt, ShareChecks), Refusal> {
         let spec = self.check_search(&search)?;
         let shares = match (&search.sought, &search.shares) {
             (Sought::Delivery(_), None) => None,
@@ -283,11 +282,7 @@ impl Node {
     }
 
     /// What each peer is told of the component that it was dealt too.
-    fn share_checks(
-        &self,
-        key: Key,
-        shares: Option<&ShareSet>,
-    ) -> Result<Vec<(Role, [u8; 32])>, Refusal> {
+    fn share_checks(&self, key: Key, shares: Option<&ShareSet>) -> Result<ShareChecks, Refusal> {
         let context = check_context(key);
         let mut checks = Vec::with_capacity(2);
         for peer in [self.keys.role.next(), self.keys.role.previous()] {

@@ -37,7 +37,7 @@ pub(super) struct Weather {
 
 enum Event {
     Up { node: Role, peer: Role, generation: u64 },
-    Down { node: Role, peer: Role },
+    Down { node: Role, peer: Role, generation: u64 },
     Frame { from: Role, to: Role, generation: u64, bytes: Vec<u8> },
     Connect { one: Role, other: Role },
     Request { node: Role, request: u64, bytes: Vec<u8> },
@@ -48,11 +48,14 @@ enum Event {
     Mend(Role),
 }
 
+/// Sender, receiver, query, attempt, chunk, step.
+type StepName = (usize, usize, [u8; 16], u8, u32, u8);
+
 /// What must never repeat on the wire.
 #[derive(Default)]
 struct Watch {
     nonces: HashMap<(usize, [u8; 16]), [u8; 17]>,
-    steps: HashMap<(usize, usize, [u8; 16], u8, u32, u8), Hash>,
+    steps: HashMap<StepName, Hash>,
     /// Incarnations of the sender in which an attempt's steps were sent.
     senders: HashMap<(usize, [u8; 16], u8), u64>,
 }
@@ -73,9 +76,7 @@ impl Watch {
                 // A restarted node may be asked the same attempt: its nonce is new, and so are keys.
                 if *sender != incarnation {
                     *sender = incarnation;
-                    let same = |key: &(usize, usize, [u8; 16], u8, u32, u8)| {
-                        (key.0, key.2, key.3) == (from, query.0, *attempt)
-                    };
+                    let same = |key: &StepName| (key.0, key.2, key.3) == (from, query.0, *attempt);
                     self.steps.retain(|key, _| !same(key));
                 }
                 let before = self.steps.insert(key, Hash::of(b"step", body));
@@ -200,9 +201,10 @@ impl Simulator {
         let (a, b) = (one.index().min(other.index()), one.index().max(other.index()));
         self.generations[a][b] += 1;
         self.connected[a][b] = false;
+        let generation = self.generations[a][b];
         for (node, peer) in [(one, other), (other, one)] {
             let delay = self.below(20_000);
-            self.after(delay, Event::Down { node, peer });
+            self.after(delay, Event::Down { node, peer, generation });
         }
         let pause = if self.happens(200) { 5_000_000 } else { 200_000 };
         let pause = 30_000 + self.below(pause);
@@ -276,7 +278,12 @@ impl Simulator {
                     self.handle(node, Input::PeerUp(peer));
                 }
             }
-            Event::Down { node, peer } => self.handle(node, Input::PeerDown(peer)),
+            // Once there is a new connection its beginning tells of the old one's end.
+            Event::Down { node, peer, generation } => {
+                if generation == self.generation(node, peer) {
+                    self.handle(node, Input::PeerDown(peer));
+                }
+            }
             Event::Frame { from, to, generation, bytes } => {
                 if generation == self.generation(from, to) {
                     self.arrive(from, to, &bytes);
