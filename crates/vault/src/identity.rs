@@ -166,7 +166,7 @@ impl NewSecrets {
 
     #[cfg(test)]
     pub(crate) fn into_node(self, deployment: &Deployment) -> NodeSecrets {
-        NodeSecrets::new(self.0, deployment).unwrap_or_else(|_| panic!("a node"))
+        NodeSecrets::new(self.0, deployment).expect("a node's")
     }
 
     #[cfg(test)]
@@ -198,8 +198,8 @@ impl NodeSecrets {
         let (secrets, deployment) = Secrets::load(dir)?;
         let found = secrets.member;
         match Self::new(secrets, &deployment) {
-            Ok(node) => Ok((node, deployment)),
-            Err(_) => Err(IdentityError::OtherMember {
+            Some(node) => Ok((node, deployment)),
+            None => Err(IdentityError::OtherMember {
                 path: dir.join(IDENTITY_FILE),
                 found,
                 expected: "a node",
@@ -207,11 +207,12 @@ impl NodeSecrets {
         }
     }
 
-    fn new(secrets: Secrets, deployment: &Deployment) -> Result<Self, Secrets> {
-        let Member::Node(role) = secrets.member else { return Err(secrets) };
+    /// `None` where they are the front's.
+    fn new(secrets: Secrets, deployment: &Deployment) -> Option<Self> {
+        let Member::Node(role) = secrets.member else { return None };
         let masters = Role::ALL
             .map(|other| (other != role).then(|| agree(&secrets, role, other, deployment)));
-        Ok(Self { role, secrets, masters })
+        Some(Self { role, secrets, masters })
     }
 
     /// Which node this is.
