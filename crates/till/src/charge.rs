@@ -620,7 +620,7 @@ async fn request_charge(
     let at = register(tx, request.register).await?;
     if let Some(earlier) = by_nonce(tx, request.register, &request.nonce).await? {
         let same = earlier.asked == asked
-            && earlier.tip.minor == request.tip_minor
+            // The tip is in what was asked for; a capture in part may have lowered it since.
             && earlier.cash.minor == request.cash_minor
             && earlier.held == request.hold
             && earlier.description == request.description.as_str();
