@@ -107,8 +107,6 @@ const OPEN_SLANTS: [f32; 7] = [0.0, -0.2, 0.2, -0.4, 0.4, -0.6, 0.6];
 /// A valley is a mean of outline points: the first pixels above it may be hand.
 const OPEN_FIRST_PX: usize = 3;
 const CLOSED_COST: f32 = 12.0;
-/// A gap narrower than this twice as high above a valley, in spans, is a shadow between closed fingers.
-const GAP_SPANS_MIN: f32 = 0.11;
 /// What such a valley costs, if it is deep: valleys were taken that lie between others.
 const FIFTH_COST: f32 = 15.0;
 /// The part of a palm that is ground: what counts as much as a standard deviation.
@@ -347,12 +345,6 @@ fn depth_cost(bottom: &Bottom, span: f32) -> f32 {
 /// What valleys cost above which there is no ground, straight up or as aslant as spread fingers are.
 fn closed_cost(shape: &Shape, points: &[Point], right: Point, up: Point, span: f32) -> f32 {
     let first = OPEN_FIRST_PX;
-    let ground = |point: Point| shape.blob.contains(point) != Some(true);
-    let wide = |point: Point| {
-        let most = (GAP_SPANS_MIN * span).ceil() as usize;
-        let side = |way: Point| (1..=most).take_while(|&k| ground(point + way * k as f32)).count();
-        side(right) + side(right * -1.0) + 1 >= most
-    };
     let opens = |valley: Point| {
         OPEN_SLANTS.iter().any(|&slant| {
             let way = (up + right * slant).unit();
