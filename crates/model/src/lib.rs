@@ -11,9 +11,10 @@ mod window;
 
 pub use clock::{Clock, Duration, ManualClock, SystemClock, Timestamp};
 pub use id::{
-    AccountId, AdmissionId, AreaId, ChargeId, CheckInListId, CompanyId, ConsentId, DeviceId, EventId, GalleryId,
-    GateId, IdError, LaneId, LedgerAccountId, LinkId, MailId, OrderId, PaymentMethodId, QuestionId, RefundId,
-    RelyingParty, ShopId, StaffUserId, TicketId, TransferId, VenueId, WalletId,
+    AccountId, AdmissionId, AreaId, ChargeId, CheckInListId, CompanyId, ConsentId, DeviceId,
+    EventId, GalleryId, GateId, IdError, LaneId, LedgerAccountId, LinkId, MailId, OrderId,
+    PaymentMethodId, QuestionId, RefundId, RelyingParty, ShopId, StaffUserId, TicketId, TransferId,
+    VenueId, WalletId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use random::{Random, SeededRandom, SystemRandom};

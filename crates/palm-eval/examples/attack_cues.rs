@@ -14,7 +14,7 @@ const SIZE: (u32, u32) = (1_280, 720);
 
 fn presented(first: u64, captures: u64) -> Vec<PresentedCues> {
     let one = |seed: u64| {
-        let side = if seed % 2 == 0 { Side::Left } else { Side::Right };
+        let side = if seed.is_multiple_of(2) { Side::Left } else { Side::Right };
         let hand = Identity::from_seed(seed).hand(side);
         let mut all = Vec::new();
         for visit in 0..6 {

@@ -1,4 +1,5 @@
 //! Leaves, openings and receipts over a real log and both database engines.
+#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
 use std::path::Path;
 use std::sync::Arc;

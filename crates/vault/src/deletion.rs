@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use handfast_model::{CompanyId, PairwiseToken, Random, Timestamp};
 
-use crate::vault::{Inner, Step, PlainVault};
+use crate::vault::{Inner, PlainVault, Step};
 use crate::{SlotId, VaultError, records};
 
 /// The id of a deletion receipt: 128 random bits, as text `rcp_` and 32 hexadecimal digits.

@@ -90,20 +90,19 @@ pub use codec::CodecError;
 pub use machine::{Effect, Input, Node, NodeError};
 pub use memory_store::{Fault, MemoryDisk, MemoryStore};
 pub use message::{PEER_FRAME_MAX, PEER_VERSION};
-pub use names::{
-    DeviceName, GalleryName, Hash, Head, OperationName, QueryName, RelyingName,
-};
+pub use names::{DeviceName, GalleryName, Hash, Head, OperationName, QueryName, RelyingName};
 pub use operation::{
     Certificate, Certified, Change, Enrolment, GalleryPurpose, GallerySpec, OPERATION_VERSION,
     Operation, Policy, SLOTS_PER_CHANGE_MAX, Verdict, Vote,
 };
 pub use refusal::{Reason, Refusal, Refusals};
 pub use request::{
-    Committed, Found, NodeStatus, REQUEST_MAX, REQUEST_VERSION, Reply, Request, Search,
-    SealedShares, Sought,
+    Committed, Found, NodeStatus, REQUEST_MAX, REQUEST_VERSION, Reply, Request, SealedShares,
+    Search, Sought,
 };
 pub use seals::{NodeKeys, PartBinding, Seals};
 pub use sqlite_store::SqliteStore;
 pub use store::{
-    Batch, Budget, BudgetUse, NodeStore, NodeStoreError, Renewal, RowBytes, Seeds, Stored, Undecided,
+    Batch, Budget, BudgetUse, NodeStore, NodeStoreError, Renewal, RowBytes, Seeds, Stored,
+    Undecided,
 };

@@ -21,7 +21,7 @@ use crate::records::{self, SlotRow, SlotState};
 use crate::row_key_file::{Loaded, RowKeyFile, VaultId};
 use crate::sealing::SealingKey;
 use crate::storing::reference_place;
-use crate::vault::{Inner, SlotNumbers, PlainVault, blocking, party_place};
+use crate::vault::{Inner, PlainVault, SlotNumbers, blocking, party_place};
 use crate::{PlainMatcher, SlotId, VaultError, node_key, private_file};
 
 /// Rows read from the database at once: four megabytes of sealed references, however large the

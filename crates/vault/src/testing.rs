@@ -16,7 +16,7 @@ use crate::danger::random_vector;
 use crate::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use crate::vault::Step;
 use crate::{
-    EnrolOutcome, Identification, NewGallery, Purpose, ThresholdPolicy, PlainVault, VaultError,
+    EnrolOutcome, Identification, NewGallery, PlainVault, Purpose, ThresholdPolicy, VaultError,
 };
 
 /// The palm number `seed`.

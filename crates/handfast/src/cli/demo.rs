@@ -127,12 +127,7 @@ fn prepare(data: &Path, on_postgres: bool, fresh: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn welcome(
-    out: &mut dyn Write,
-    address: SocketAddr,
-    over: bool,
-    hub: &Hub,
-) -> anyhow::Result<()> {
+fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool, hub: &Hub) -> anyhow::Result<()> {
     let base = format!("http://{address}");
     writeln!(out, "\n  Handfast is open: the evening begins at {base}/\n")?;
     for (path, what) in [
