@@ -80,7 +80,8 @@ impl Hub {
         for notice in self.test_gateway.notices_due().await? {
             let heard = self.till.receive_notice(&notice.signature, notice.body.as_bytes()).await;
             if let Err(error) = heard {
-                tracing::warn!(%error, "a webhook of the test gateway was not taken");
+                tracing::warn!(%error, "a webhook of the test gateway was not taken; it comes again");
+                self.test_gateway.not_taken(&notice).await?;
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ use crate::notice_signature;
 
 /// How long a disputed payment's evidence is taken.
 const EVIDENCE_TIME: handfast_model::Duration = handfast_model::Duration::from_days(7);
+/// When a webhook that was not taken comes again.
+const RESENT_AFTER: handfast_model::Duration = handfast_model::Duration::from_secs(30);
 /// How many webhooks one round sends.
 const ROUND_MAX: i64 = 50;
 
@@ -112,6 +114,27 @@ impl TestGateway {
             body,
         };
         Ok(bodies.into_iter().map(sign).collect())
+    }
+
+    /// A webhook was not taken: it comes again, as any gateway's does.
+    ///
+    /// # Errors
+    /// [`handfast_store::StoreError`].
+    pub async fn not_taken(&self, notice: &SentNotice) -> Result<(), handfast_store::StoreError> {
+        let (due_at, body) = (self.clock.now() + RESENT_AFTER, &notice.body);
+        self.store
+            .transaction("test_gateway.not_taken", |tx| {
+                Box::pin(async move {
+                    tx.execute(
+                        "UPDATE tg_events SET sends_left = sends_left + 1, due_at = $1 \
+                         WHERE body = $2",
+                        params![due_at, body],
+                    )
+                    .await
+                    .map(drop)
+                })
+            })
+            .await
     }
 
     /// The bank decides a dispute: the webhook that says so is due at once.

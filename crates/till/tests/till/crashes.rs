@@ -536,7 +536,9 @@ impl History {
             let heard = self.at.gateway.notices_due().await.unwrap();
             for notice in &heard {
                 let body = notice.body.as_bytes();
-                self.at.till.receive_notice(&notice.signature, body).await.unwrap();
+                if self.at.till.receive_notice(&notice.signature, body).await.is_err() {
+                    self.at.gateway.not_taken(notice).await.unwrap();
+                }
             }
             let quiet = resolved.charges + resolved.refunds + resolved.expired + heard.len() == 0;
             if quiet && round > 2 {

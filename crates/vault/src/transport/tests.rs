@@ -155,7 +155,7 @@ async fn members_know_each_other_and_messages_arrive_in_order() {
     let Event::Message { bytes, from, .. } = a.events.recv().await.unwrap() else { panic!() };
     assert_eq!((bytes, from), (b"back".to_vec(), B));
     a.task.abort();
-    drop(a);
+    drop((a, to_b));
     assert!(b.down().await.contains("node A"), "and says with whom");
 }
 
