@@ -4,7 +4,7 @@
 CARGO_FLAGS ?= --locked
 HANDFAST := target/release/handfast
 
-.PHONY: help demo test bench pages binary test-pages test-rust test-browser lint docs
+.PHONY: help demo test bench soak pages binary test-pages test-rust test-browser lint docs
 
 help: ## What there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,11 @@ test: ## Every test, the browser ones included
 
 bench: binary ## The benches, with their parts
 	@$(HANDFAST) bench hover
+
+soak: ## The long versions of the tests: hours
+	@cargo test $(CARGO_FLAGS) --release -p handfast-vault --lib -- --ignored node::
+	@cargo test $(CARGO_FLAGS) --release -p handfast-mpc -- --ignored
+	@cargo test $(CARGO_FLAGS) --release -p handfast-boxoffice --test evening -- --ignored
 
 lint: ## What CI checks besides the tests
 	@scripts/lint.sh
