@@ -19,10 +19,13 @@ const quietBrowser = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
+/** More arguments for every demo of a run, for example `--vault split`. */
+const demoArguments = (process.env.HANDFAST_DEMO_ARGS ?? "").split(" ").filter(Boolean);
+
 /** Starts `handfast demo` on a free port, in a fresh folder or again in one that is there; resolves when it answers. */
 export async function startDemo({ args = [], folder = mkdtempSync(join(tmpdir(), "handfast-walk-")) } = {}) {
   const data = join(folder, "data");
-  const server = spawn(handfast, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json", ...args], {
+  const server = spawn(handfast, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json", ...demoArguments, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const log = [];
