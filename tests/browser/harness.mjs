@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-const handfast = process.env.HANDFAST_BIN ?? join(repository, "target/debug/handfast");
+export const handfast = process.env.HANDFAST_BIN ?? join(repository, "target/debug/handfast");
 const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const screenshots = join(repository, "test-results/screenshots");
 
