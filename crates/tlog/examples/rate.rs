@@ -32,7 +32,8 @@ const PROOFS: usize = 2_000;
 fn draft(number: u64) -> Draft {
     let mut commitment = [0; 32];
     commitment[..8].copy_from_slice(&number.to_be_bytes());
-    let tags = AuditTags::new(vec![AuditTag::from_bytes([7; 16])]).expect("one tag fits");
+    let tags =
+        AuditTags::new(vec![AuditTag { query: [7; 16], tag: [8; 16] }]).expect("one tag fits");
     let place = Label::from_bytes([1; 16]);
     let statement = Statement::Identify { purpose: Purpose::Entry, place, searched: 10_000, tags };
     Draft { statement, commitment: Commitment::from_bytes(commitment) }

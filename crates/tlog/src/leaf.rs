@@ -1,10 +1,14 @@
 //! Leaves: what happened, in public fields that name nobody, and a commitment to the rest.
 //!
-//! # Format, version 1
+//! # Format, versions 1 and 2
 //! All numbers are big-endian. One byte of version (1), one byte of kind, eight bytes of seconds
 //! since 1970, 32 bytes of commitment, then the kind's public fields in the order of their
-//! declaration: labels and audit tags are 16 bytes, texts and lists have one byte of length before
-//! them, choices are one byte. Nothing may follow. Every leaf has exactly one encoding.
+//! declaration: labels are 16 bytes, texts and lists have one byte of length before them, choices
+//! are one byte. Nothing may follow.
+//!
+//! An identification with audit tags has version 2, in which a tag is 32 bytes: the 16 of its query,
+//! then the 16 of the tag itself. Everything else has version 1 (and no identification of version 1
+//! has tags), so every leaf has exactly one encoding.
 
 use handfast_model::Timestamp;
 use thiserror::Error;
@@ -13,8 +17,10 @@ use crate::commitment::{Commitment, Label};
 use crate::hash::TreeHash;
 use crate::wire::{Fields, WireError};
 
-/// The version that is written; older ones stay readable.
+/// The version of every leaf but those with audit tags.
 const VERSION: u8 = 1;
+/// The version of an identification with audit tags.
+const VERSION_TAGGED: u8 = 2;
 /// Microseconds in a leaf's unit of time. Finer times would help linking visits and nothing else.
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Most audit tags in a leaf: one a palm shown, and nobody shows more hands at one pedestal.
@@ -22,13 +28,15 @@ pub const TAGS_MAX: usize = 8;
 /// Most bytes of a text in public fields.
 pub const TEXT_BYTES_MAX: usize = 64;
 /// Most bytes of a leaf, by its widest kind; an entry bundle could carry 65,535.
-pub const LEAF_BYTES_MAX: usize = 42 + 2 * (1 + TEXT_BYTES_MAX) + 32;
+pub const LEAF_BYTES_MAX: usize = 42 + 1 + 16 + 4 + 1 + TAGS_MAX * AuditTag::LEN;
 
 /// Why bytes are not a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LeafError {
     /// A newer program wrote it.
-    #[error("a leaf of version {got}, but this program reads version {VERSION}; use a newer one")]
+    #[error(
+        "a leaf of version {got}, but this program reads up to {VERSION_TAGGED}; use a newer one"
+    )]
     Version {
         /// The version found.
         got: u8,
@@ -227,25 +235,21 @@ impl PublicText {
 const _: () = assert!(TEXT_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(TAGS_MAX <= u8::MAX as usize);
 
-/// One per palm found or not found, by which the person alone recognises a use of their own palm.
+/// One per palm that was looked for, found or not: by it the person alone recognises a use of their
+/// own palm. To everybody else it is 16 random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AuditTag([u8; Self::LEN]);
+pub struct AuditTag {
+    /// The query: with it the person asks what the tag would be, had it been their palm.
+    pub query: [u8; Self::HALF],
+    /// The tag that the search opened.
+    pub tag: [u8; Self::HALF],
+}
 
 impl AuditTag {
-    /// Bytes in a tag.
-    pub const LEN: usize = 16;
-
-    /// From its bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
-        &self.0
-    }
+    /// Bytes of the query, and of the tag.
+    pub const HALF: usize = 16;
+    /// Bytes in all.
+    pub const LEN: usize = 2 * Self::HALF;
 }
 
 /// The audit tags of one identification, at most [`TAGS_MAX`].
@@ -388,6 +392,14 @@ impl Statement {
         }
     }
 
+    /// The version of the format in which it is written.
+    const fn version(&self) -> u8 {
+        match self {
+            Self::Identify { tags, .. } if !tags.0.is_empty() => VERSION_TAGGED,
+            _ => VERSION,
+        }
+    }
+
     fn put(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Enrol { place, palms } => {
@@ -404,7 +416,10 @@ impl Statement {
                 bytes.extend_from_slice(place.as_bytes());
                 bytes.extend_from_slice(&searched.to_be_bytes());
                 bytes.push(tags.0.len() as u8);
-                tags.0.iter().for_each(|tag| bytes.extend_from_slice(&tag.0));
+                for AuditTag { query, tag } in &tags.0 {
+                    bytes.extend_from_slice(query);
+                    bytes.extend_from_slice(tag);
+                }
             }
             Self::Delete { cause, palms } => {
                 bytes.push(cause.code());
@@ -496,8 +511,10 @@ fn take_tags(fields: &mut Fields<'_>) -> Result<AuditTags, LeafError> {
     if count > TAGS_MAX {
         return Err(LeafError::Malformed("more than 8 audit tags"));
     }
-    let tags: Result<_, WireError> =
-        (0..count).map(|_| fields.array().map(AuditTag::from_bytes)).collect();
+    let tag = |fields: &mut Fields<'_>| {
+        Ok::<_, WireError>(AuditTag { query: fields.array()?, tag: fields.array()? })
+    };
+    let tags: Result<_, WireError> = (0..count).map(|_| tag(fields)).collect();
     Ok(AuditTags(tags?))
 }
 
@@ -547,10 +564,11 @@ impl Leaf {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(LEAF_BYTES_MAX);
-        bytes.extend_from_slice(&[VERSION, self.draft.statement.kind().code()]);
+        let statement = &self.draft.statement;
+        bytes.extend_from_slice(&[statement.version(), statement.kind().code()]);
         bytes.extend_from_slice(&(self.at.as_micros() / MICROS_PER_SECOND).to_be_bytes());
         bytes.extend_from_slice(self.draft.commitment.as_bytes());
-        self.draft.statement.put(&mut bytes);
+        statement.put(&mut bytes);
         debug_assert!(bytes.len() <= LEAF_BYTES_MAX, "the limit covers the widest kind");
         bytes
     }
@@ -561,10 +579,10 @@ impl Leaf {
     /// Where the bytes are none, or of a version or kind that is not known.
     pub fn decode(bytes: &[u8]) -> Result<Self, LeafError> {
         let mut fields = Fields::new(bytes);
-        match fields.u8()? {
-            VERSION => {}
+        let version = match fields.u8()? {
+            known @ (VERSION | VERSION_TAGGED) => known,
             got => return Err(LeafError::Version { got }),
-        }
+        };
         let kind = Kind::take(&mut fields)
             .map_err(|error| bytes.get(1).map_or(error, |&got| LeafError::Kind { got }))?;
         let micros = i64::try_from(fields.u64()?)
@@ -574,6 +592,9 @@ impl Leaf {
         let commitment = Commitment::from_bytes(fields.array()?);
         let statement = Statement::take(kind, &mut fields)?;
         fields.finish()?;
+        if statement.version() != version {
+            return Err(LeafError::Malformed("its kind is written in another version"));
+        }
         Ok(Self { at: Timestamp::from_micros(micros), draft: Draft { statement, commitment } })
     }
 
@@ -598,7 +619,8 @@ pub(crate) mod tests {
     pub(crate) fn one_of_each() -> Vec<Leaf> {
         let place = Label::from_bytes([0x11; 16]);
         let purpose = Purpose::Entry;
-        let tags = AuditTags::new(vec![AuditTag::from_bytes([0xaa; 16]); 2]).unwrap();
+        let tag = AuditTag { query: [0xab; 16], tag: [0xaa; 16] };
+        let tags = AuditTags::new(vec![tag; 2]).unwrap();
         let statements = [
             Statement::Enrol { place, palms: 2 },
             Statement::Arm { purpose, place, palms: 1 },
@@ -639,7 +661,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_golden_leaves_of_version_1_stay() {
+    fn the_golden_leaves_stay() {
         // Made by another program, from the format's description above. Behind version and kind,
         // all have the same time and commitment.
         let head = concat!(
@@ -651,8 +673,12 @@ pub(crate) mod tests {
             ("0102", "021111111111111111111111111111111100000001"),
             ("0103", "031111111111111111111111111111111100000001"),
             (
-                "0104",
-                "02111111111111111111111111111111110000271002aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "0204",
+                concat!(
+                    "021111111111111111111111111111111100002710",
+                    "02ababababababababababababababababaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                    "ababababababababababababababababaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                ),
             ),
             ("0105", "0100000002"),
             ("0106", "0000000000000007"),
@@ -669,19 +695,39 @@ pub(crate) mod tests {
         for (leaf, (start, fields)) in one_of_each().iter().zip(golden) {
             assert_eq!(hex(&leaf.encode()), format!("{start}{head}{fields}"));
         }
+        let untagged = Leaf::new(one_of_each()[0].at(), untagged());
+        let fields = "02111111111111111111111111111111110000271000";
+        assert_eq!(hex(&untagged.encode()), format!("0104{head}{fields}"));
+        assert_eq!(Leaf::decode(&untagged.encode()), Ok(untagged));
+    }
+
+    /// An identification as version 1 has it: no audit tags.
+    fn untagged() -> Draft {
+        let place = Label::from_bytes([0x11; 16]);
+        let tags = AuditTags::default();
+        let statement =
+            Statement::Identify { purpose: Purpose::Entry, place, searched: 10_000, tags };
+        Draft { statement, commitment: Commitment::from_bytes([0xcc; 32]) }
     }
 
     #[test]
-    fn the_widest_leaf_is_as_wide_as_the_limit() {
+    fn no_leaf_is_wider_than_the_limit() {
+        let tag = AuditTag { query: [1; 16], tag: [2; 16] };
+        let tags = AuditTags::new(vec![tag; TAGS_MAX]).unwrap();
+        let place = Label::from_bytes([0; 16]);
+        let tagged = Statement::Identify { purpose: Purpose::Entry, place, searched: 1, tags };
         let widest = text(&"x".repeat(TEXT_BYTES_MAX));
-        let statement = Statement::SoftwareVersion {
+        let worded = Statement::SoftwareVersion {
             component: widest.clone(),
             version: widest,
             digest: [0; 32],
         };
-        let commitment = Commitment::from_bytes([0; 32]);
-        let leaf = Leaf::new(Timestamp::MAX, Draft { statement, commitment });
-        assert_eq!(leaf.encode().len(), LEAF_BYTES_MAX);
+        let len = |statement| {
+            let commitment = Commitment::from_bytes([0; 32]);
+            Leaf::new(Timestamp::MAX, Draft { statement, commitment }).encode().len()
+        };
+        assert_eq!(len(tagged), LEAF_BYTES_MAX);
+        assert!(len(worded) < LEAF_BYTES_MAX);
     }
 
     #[test]
@@ -700,7 +746,8 @@ pub(crate) mod tests {
             bytes[at] = byte;
             Leaf::decode(&bytes)
         };
-        assert_eq!(with(0, 2), Err(LeafError::Version { got: 2 }));
+        assert_eq!(with(0, 3), Err(LeafError::Version { got: 3 }));
+        assert!(with(0, 2).is_err(), "an enrolment has no version 2");
         assert_eq!(with(1, 0), Err(LeafError::Kind { got: 0 }));
         assert!(with(2, 0xff).is_err(), "a time beyond all clocks");
         assert!(Leaf::decode(&[good.as_slice(), &[0]].concat()).is_err());
@@ -712,11 +759,12 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic_and_have_one_encoding(
-            kind in 0_u8..13, mut bytes in proptest::collection::vec(any::<u8>(), 0..220), low in any::<bool>(),
+            version in 1_u8..3, kind in 0_u8..13,
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..330), low in any::<bool>(),
         ) {
             if low && bytes.len() > 10 {
                 // Near misses get deeper into the decoder than noise.
-                bytes[..2].copy_from_slice(&[VERSION, kind]);
+                bytes[..2].copy_from_slice(&[version, kind]);
                 bytes[2..8].fill(0);
                 bytes.iter_mut().skip(42).for_each(|byte| *byte %= 6);
             }
