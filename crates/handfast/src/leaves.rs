@@ -1,13 +1,16 @@
 //! What the transparency log is told: one method for each thing that leaves a leaf. A leaf names
 //! nobody; what opens it is kept for the person it is about ([`handfast_trust`]).
 
-use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Scope};
+use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope};
 use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
-use handfast_tlog::{AuditTags, DeletionCause, PublicText, Purpose, Statement};
+use handfast_tlog::{
+    AccessReason, AuditTags, DeletionCause, PublicText, Purpose, StaffRole, Statement,
+};
 use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
 use handfast_vault::DeletionReceipt;
 use sha2::{Digest as _, Sha256};
 
+use crate::http::access::StaffCaller;
 use crate::hub::Hub;
 use crate::linking::LinkingError;
 
@@ -179,6 +182,23 @@ impl Hub {
             digest: digest.await??,
         };
         Ok(self.note(statement).await?)
+    }
+
+    /// Logs that staff read personal data of so many people, before they are shown it. Where the log
+    /// fails they are shown nothing.
+    pub(crate) async fn note_staff_access(
+        &self,
+        staff: &StaffCaller,
+        reason: AccessReason,
+        people: usize,
+    ) -> Result<(), TrustError> {
+        let role = match staff.role {
+            Role::Operator => StaffRole::Operator,
+            Role::Steward => StaffRole::Steward,
+            Role::Supervisor => StaffRole::Supervisor,
+            Role::Clerk => StaffRole::Clerk,
+        };
+        self.note(Statement::StaffAccess { role, reason, people: count(people) }).await
     }
 
     /// A leaf with nothing private in it.

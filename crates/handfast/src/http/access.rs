@@ -33,6 +33,8 @@ pub(crate) enum Access {
     Staff(&'static [Role]),
     /// A device of one of these kinds, by API key.
     Device(&'static [DeviceKind]),
+    /// As [`Access::Device`], and revoked ones too: to hand over what they decided before.
+    DeviceEvenRevoked(&'static [DeviceKind]),
     /// A pedestal, by the API key in its first message.
     PedestalInFirstMessage,
     /// Everybody, in demo mode alone; elsewhere the route does not exist.
@@ -53,6 +55,10 @@ impl fmt::Display for Access {
                 let kinds = kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>();
                 write!(f, "device: {}", kinds.join(", "))
             }
+            Self::DeviceEvenRevoked(kinds) => {
+                let kinds = kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>();
+                write!(f, "device: {}, revoked ones too", kinds.join(", "))
+            }
             Self::PedestalInFirstMessage => f.write_str("device: pedestal (in the first message)"),
             Self::DemoOnly => f.write_str("anyone, in demo mode alone"),
         }
@@ -70,6 +76,7 @@ pub(crate) struct FanCaller {
 pub(crate) struct StaffCaller {
     pub(crate) user: StaffUserId,
     pub(crate) company: CompanyId,
+    pub(crate) role: Role,
 }
 
 /// A device.
@@ -138,12 +145,21 @@ async fn admit(access: Access, hub: &Hub, request: &mut Parts) -> Result<(), Pro
         },
         Access::Staff(roles) => match session_of(hub, request).await?.who {
             Who::Staff { staff_user_id, role, company_id, .. } if roles.contains(&role) => {
-                let caller = StaffCaller { user: staff_user_id, company: company_id };
+                let caller = StaffCaller { user: staff_user_id, company: company_id, role };
                 request.extensions.insert(caller);
                 Ok(())
             }
             _ => Err(Problem::forbidden("Ask somebody whose role may do this.")),
         },
+        Access::DeviceEvenRevoked(kinds) => {
+            let key = api_key(&request.headers)?;
+            let device = hub.boxoffice.authenticate_even_revoked(key.expose()).await?;
+            if !kinds.contains(&device.kind) {
+                return Err(Problem::forbidden("Use a device that is provisioned for this."));
+            }
+            request.extensions.insert(DeviceCaller::of(device));
+            Ok(())
+        }
         Access::Device(kinds) => {
             let device = device_of(hub, &request.headers).await?;
             if !kinds.contains(&device.device.kind) {
@@ -182,6 +198,10 @@ fn session_key(headers: &HeaderMap) -> Option<SecretText> {
 }
 
 async fn device_of(hub: &Hub, headers: &HeaderMap) -> Result<DeviceCaller, Problem> {
+    hub.authenticate_device(&api_key(headers)?).await
+}
+
+fn api_key(headers: &HeaderMap) -> Result<SecretText, Problem> {
     let key = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -189,7 +209,7 @@ async fn device_of(hub: &Hub, headers: &HeaderMap) -> Result<DeviceCaller, Probl
         .ok_or_else(|| {
             Problem::unauthenticated("Send the device's API key as `Authorization: Bearer KEY`.")
         })?;
-    hub.authenticate_device(&SecretText::new(key.to_owned())).await
+    Ok(SecretText::new(key.to_owned()))
 }
 
 impl Hub {
