@@ -90,6 +90,10 @@ impl Desk {
                 self.note_capture_failure(last).await;
                 return None;
             }
+            Request::CaptureRefused { cue } => {
+                self.note_capture_refused(cue).await;
+                return None;
+            }
         };
         Some(answer.unwrap_or_else(|Refused(reason)| Answer::Refused(reason)))
     }

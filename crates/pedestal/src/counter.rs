@@ -4,7 +4,7 @@ use handfast_model::{ChargeId, Duration, Timestamp};
 
 use crate::clearance::Clearance;
 use crate::cue::Cue;
-use crate::engine::Engine;
+use crate::engine::{Engine, LivenessCue, NotPacked};
 use crate::entered_pin::EnteredPin;
 use crate::guidance::Guidance;
 use crate::hub::{Answer, OpenCharge, Request, RequestId, Situation};
@@ -13,7 +13,7 @@ use crate::palm_watch::{Hover, Pace, PalmWatch};
 use crate::session::{Attention, Input};
 use crate::touch::Touch;
 use crate::turn::{Outcome, Pending, Turn};
-use crate::view::{Biometrics, Purpose, Reason, View, WantedSide};
+use crate::view::{Purpose, Reason, View, WantedSide};
 
 /// Searches for one charge, over all hovers; then it is paid in another way.
 const MISSES_PER_CHARGE_MAX: u32 = 5;
@@ -30,6 +30,8 @@ const PAID_SHOWN: Duration = Duration::from_secs(5);
 pub(crate) struct Counter<E: Engine> {
     /// The charge that is over for this pedestal, whatever an older snapshot says.
     finished: Option<ChargeId>,
+    /// The charge whose customer was told that palms wait for the vault.
+    sent_on: Option<ChargeId>,
     /// How often palms were not recognised for the charge that was last shown.
     misses: Option<(ChargeId, u32)>,
     step: Step<E>,
@@ -74,7 +76,7 @@ struct Pad {
 
 impl<E: Engine> Counter<E> {
     pub(crate) const fn new() -> Self {
-        Self { finished: None, misses: None, step: Step::Idle }
+        Self { finished: None, sent_on: None, misses: None, step: Step::Idle }
     }
 
     /// Handles one input.
@@ -104,7 +106,10 @@ impl<E: Engine> Counter<E> {
                 tries_left: pad.tries_left,
                 wrong: pad.wrong,
             },
-            (Step::Idle, Some(now)) => View::WaitingForCharge { shop_name: now.shop_name.clone() },
+            (Step::Idle, Some(now)) => View::WaitingForCharge {
+                shop_name: now.shop_name.clone(),
+                biometrics: now.biometrics,
+            },
             (Step::Prompt { charge, watch, .. }, _) => View::Palm {
                 purpose: Purpose::Pay,
                 side: watch.wanted(),
@@ -190,14 +195,13 @@ impl<E: Engine> Counter<E> {
             Step::Idle => self.prompt_if_open(situation, turn),
             Step::Prompt { charge, watch, attempt } => {
                 let is_open = situation.charge.as_ref() == Some(&charge);
-                let is_allowed = situation.biometrics == Biometrics::Allowed;
-                match &situation.charge {
-                    _ if is_open && is_allowed => Step::Prompt { charge, watch, attempt },
-                    _ if is_open => self.end(&charge, Reason::NoBiometrics, turn),
+                match (&situation.charge, situation.biometrics.refusal()) {
+                    (_, None) if is_open => Step::Prompt { charge, watch, attempt },
+                    (_, Some(reason)) if is_open => self.refuse(&charge, reason, turn),
                     // Another amount is another question: it is shown, and a hand has to arrive.
-                    Some(_) => self.prompt_if_open(situation, turn),
+                    (Some(_), _) => self.prompt_if_open(situation, turn),
                     // The register took it back, or a phone pays it: the hub knows.
-                    None => settle(charge, turn.now + PAY_ANSWER_MAX, turn),
+                    (None, _) => settle(charge, turn.now + PAY_ANSWER_MAX, turn),
                 }
             }
             Step::Paying { .. } | Step::Settling { .. } | Step::Pin { .. } | Step::Outcome(_) => {
@@ -220,7 +224,10 @@ impl<E: Engine> Counter<E> {
             return Step::Idle;
         }
         match Clearance::to_pay(situation, &charge) {
-            None => self.end(&charge, Reason::NoBiometrics, turn),
+            None => {
+                let reason = situation.biometrics.refusal().unwrap_or(Reason::Internal);
+                self.refuse(&charge, reason, turn)
+            }
             Some(clearance) => {
                 let watch = PalmWatch::new(clearance, WantedSide::Either, Pace::PROBE, turn.now);
                 Step::Prompt { charge, watch, attempt: 1 }
@@ -232,7 +239,7 @@ impl<E: Engine> Counter<E> {
         match self.take_step() {
             Step::Prompt { charge, mut watch, attempt } => {
                 match watch.frame(turn.engine, frame, turn.now) {
-                    Some(hover) => pay(charge, watch, attempt, hover, turn),
+                    Some(hover) => self.pay(charge, watch, attempt, hover, turn),
                     None => Step::Prompt { charge, watch, attempt },
                 }
             }
@@ -354,6 +361,42 @@ impl<E: Engine> Counter<E> {
         }
     }
 
+    fn pay(
+        &mut self,
+        charge: OpenCharge,
+        mut watch: PalmWatch<E::Sample>,
+        attempt: u32,
+        hover: Hover<E::Sample>,
+        turn: &mut Turn<'_, E>,
+    ) -> Step<E> {
+        match turn.engine.pack_presentation(hover.samples) {
+            Ok(presentation) => {
+                let request = Request::Pay { charge: charge.clone(), presentation };
+                let pending = turn.ask(request, PAY_ANSWER_MAX);
+                Step::Paying { charge, watch, pending, attempt }
+            }
+            Err(NotPacked::Suspect(cue)) => self.suspected(&charge, cue, turn),
+            Err(NotPacked::Unfit(_)) => {
+                watch.collect_again();
+                Step::Prompt { charge, watch, attempt }
+            }
+        }
+    }
+
+    /// The charge stays for another hand, as after a miss, and as often.
+    fn suspected(
+        &mut self,
+        charge: &OpenCharge,
+        cue: LivenessCue,
+        turn: &mut Turn<'_, E>,
+    ) -> Step<E> {
+        turn.tell(Request::CaptureRefused { cue });
+        if self.count_miss(charge) >= MISSES_PER_CHARGE_MAX {
+            return self.end(charge, Reason::CaptureRefused, turn);
+        }
+        Step::Outcome(turn.turned_away(Reason::CaptureRefused))
+    }
+
     fn missed(
         &mut self,
         charge: OpenCharge,
@@ -362,10 +405,7 @@ impl<E: Engine> Counter<E> {
         reason: Reason,
         turn: &Turn<'_, E>,
     ) -> Step<E> {
-        let before = self.misses.filter(|(of, _)| *of == charge.charge_id).map_or(0, |(_, n)| n);
-        let misses = before + 1;
-        self.misses = Some((charge.charge_id, misses));
-        if misses >= MISSES_PER_CHARGE_MAX {
+        if self.count_miss(&charge) >= MISSES_PER_CHARGE_MAX {
             return self.end(&charge, reason, turn);
         }
         if attempt >= IDENTIFY_ATTEMPTS {
@@ -373,6 +413,26 @@ impl<E: Engine> Counter<E> {
         }
         watch.resume(turn.now);
         Step::Prompt { charge, watch, attempt: attempt + 1 }
+    }
+
+    /// Sends the customer on from a charge that no palm may answer now. One that waits for the vault
+    /// is shown again when the vault is back, and said once until then.
+    fn refuse(&mut self, charge: &OpenCharge, reason: Reason, turn: &Turn<'_, E>) -> Step<E> {
+        if reason != Reason::VaultUnavailable {
+            return self.end(charge, reason, turn);
+        }
+        if self.sent_on == Some(charge.charge_id) {
+            return Step::Idle;
+        }
+        self.sent_on = Some(charge.charge_id);
+        Step::Outcome(turn.turned_away(reason))
+    }
+
+    /// How often palms were not taken for this charge, this time included.
+    fn count_miss(&mut self, charge: &OpenCharge) -> u32 {
+        let before = self.misses.filter(|(of, _)| *of == charge.charge_id).map_or(0, |(_, n)| n);
+        self.misses = Some((charge.charge_id, before + 1));
+        before + 1
     }
 
     fn end(&mut self, charge: &OpenCharge, reason: Reason, turn: &Turn<'_, E>) -> Step<E> {
@@ -398,26 +458,6 @@ fn settle<E: Engine>(charge: OpenCharge, until: Timestamp, turn: &mut Turn<'_, E
     let request = Request::Outcome { charge: charge.charge_id };
     let pending = turn.ask(request, OUTCOME_ANSWER_MAX);
     Step::Settling { charge, pending, until }
-}
-
-fn pay<E: Engine>(
-    charge: OpenCharge,
-    mut watch: PalmWatch<E::Sample>,
-    attempt: u32,
-    hover: Hover<E::Sample>,
-    turn: &mut Turn<'_, E>,
-) -> Step<E> {
-    match turn.engine.pack_presentation(hover.samples) {
-        Ok(presentation) => {
-            let request = Request::Pay { charge: charge.clone(), presentation };
-            let pending = turn.ask(request, PAY_ANSWER_MAX);
-            Step::Paying { charge, watch, pending, attempt }
-        }
-        Err(_) => {
-            watch.collect_again();
-            Step::Prompt { charge, watch, attempt }
-        }
-    }
 }
 
 /// Nobody was found: other frames, or another person, may still pay this charge.

@@ -1,7 +1,7 @@
 //! The palm engine and the code reader, as a session sees them. The real one is
 //! [`PalmEngine`](crate::PalmEngine); tests script one.
 
-pub use handfast_palm::{Placement, Side};
+pub use handfast_palm::{Cue as LivenessCue, Placement, Side};
 
 use crate::clearance::Clearance;
 use crate::guidance::GuidanceState;
@@ -30,11 +30,11 @@ pub trait Engine {
     /// with biometrics, or an open charge can give.
     fn look(&mut self, frame: &Self::Frame, clearance: &Clearance) -> Observation<Self::Sample>;
 
-    /// Fuses the good frames of one palm; consumes the samples.
+    /// Fuses the good frames of one palm, if they show a living hand; consumes the samples.
     ///
     /// # Errors
-    /// [`Unfit`]: the frames make no template; take others.
-    fn pack_palm(&mut self, samples: Vec<Self::Sample>) -> Result<Self::Palm, Unfit>;
+    /// [`NotPacked`] says whether other frames may help.
+    fn pack_palm(&mut self, samples: Vec<Self::Sample>) -> Result<Self::Palm, NotPacked>;
 
     /// Puts the palms of one person together; consumes them.
     ///
@@ -42,14 +42,27 @@ pub trait Engine {
     /// [`Unfit`]: they are not of two different hands; take them again.
     fn pack_enrolment(&mut self, palms: Vec<Self::Palm>) -> Result<Self::Enrolment, Unfit>;
 
-    /// Makes one presentation of the good frames of a hover; consumes the samples.
+    /// Makes one presentation of the good frames of a hover, if they show a living hand; consumes
+    /// the samples.
     ///
     /// # Errors
-    /// [`Unfit`]: the frames make no template; take others.
+    /// [`NotPacked`] says whether other frames may help.
     fn pack_presentation(
         &mut self,
         samples: Vec<Self::Sample>,
-    ) -> Result<Self::Presentation, Unfit>;
+    ) -> Result<Self::Presentation, NotPacked>;
+}
+
+/// Why the frames of one capture were not packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPacked {
+    /// They make no template: take others.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// They may show no living hand: the person goes on without a palm. Another try would only give
+    /// an artefact another chance.
+    #[error("what was held to the camera may be no living hand; go on without a palm")]
+    Suspect(LivenessCue),
 }
 
 /// What was captured cannot be used; capture again.

@@ -4,7 +4,7 @@ use handfast_model::{Duration, Timestamp};
 
 use crate::clearance::{AcceptedConsent, Clearance};
 use crate::cue::Cue;
-use crate::engine::{Engine, Side, Unfit};
+use crate::engine::{Engine, NotPacked, Side, Unfit};
 use crate::guidance::Guidance;
 use crate::hub::{Answer, ConsentOffer, Request, RequestId, Situation};
 use crate::palm_watch::{Hover, Pace, PalmWatch};
@@ -12,7 +12,7 @@ use crate::session::{Attention, Input};
 use crate::ticket_code::TicketCode;
 use crate::touch::{HandsChoice, Touch};
 use crate::turn::{Outcome, Pending, Turn};
-use crate::view::{Biometrics, Purpose, Reason, Scope, TicketProblem, View, WantedSide};
+use crate::view::{Purpose, Reason, Scope, TicketProblem, View, WantedSide};
 
 /// How long a ticket is waited for: time to find a phone and open the right page.
 const TICKET_SHOWN_WITHIN: Duration = Duration::from_secs(90);
@@ -138,12 +138,12 @@ impl<E: Engine> Enrol<E> {
         }
     }
 
-    /// Ends whatever leads to a palm once biometrics are forbidden, or the hub no longer says
-    /// that they are allowed. What was captured is dropped with the state.
+    /// Ends whatever leads to a palm once biometrics are forbidden or the vault is away, or the hub
+    /// no longer says that they are allowed. What was captured is dropped with the state.
     fn heed_situation(self, turn: &Turn<'_, E>) -> Self {
         match self {
             Self::Welcome | Self::Enrolling(_) | Self::Outcome(_) => self,
-            _ if is_forbidden(turn) => Self::turned_away(Reason::NoBiometrics, turn),
+            _ if refusal(turn).is_some() => Self::turned_away_by_situation(turn),
             Self::Palm(_) if turn.situation.is_none() => {
                 Self::turned_away(Reason::VaultUnavailable, turn)
             }
@@ -221,7 +221,7 @@ impl<E: Engine> Enrol<E> {
         match turn.situation {
             // The screen says "working" until the hub has said what applies.
             None => Self::Welcome,
-            Some(_) if is_forbidden(turn) => Self::turned_away(Reason::NoBiometrics, turn),
+            Some(_) if refusal(turn).is_some() => Self::turned_away_by_situation(turn),
             Some(_) => Self::ShowTicket(ShowTicket {
                 problem: None,
                 refused: None,
@@ -261,6 +261,10 @@ impl<E: Engine> Enrol<E> {
 
     fn ask_first_palm(accepted: AcceptedConsent, choice: HandsChoice, turn: &Turn<'_, E>) -> Self {
         PalmStep::ask(accepted, choice.palms(), None, turn)
+    }
+
+    fn turned_away_by_situation(turn: &Turn<'_, E>) -> Self {
+        Self::turned_away(refusal(turn).unwrap_or(Reason::Internal), turn)
     }
 
     fn turned_away(reason: Reason, turn: &Turn<'_, E>) -> Self {
@@ -311,7 +315,11 @@ impl<E: Engine> PalmStep<E> {
     fn captured(mut self, hover: Hover<E::Sample>, turn: &mut Turn<'_, E>) -> Enrol<E> {
         let side = hover.side;
         match (turn.engine.pack_palm(hover.samples), self.first.take()) {
-            (Err(Unfit), first) => {
+            (Err(NotPacked::Suspect(cue)), _) => {
+                turn.tell(Request::CaptureRefused { cue });
+                Enrol::turned_away(Reason::CaptureRefused, turn)
+            }
+            (Err(NotPacked::Unfit(_)), first) => {
                 self.first = first;
                 self.watch.collect_again();
                 Enrol::Palm(Box::new(self))
@@ -351,6 +359,7 @@ impl<E: Engine> PalmStep<E> {
     }
 }
 
-fn is_forbidden<E: Engine>(turn: &Turn<'_, E>) -> bool {
-    turn.situation.is_some_and(|situation| situation.biometrics == Biometrics::Forbidden)
+/// Why palms are not looked at here now, as far as the hub has said.
+fn refusal<E: Engine>(turn: &Turn<'_, E>) -> Option<Reason> {
+    turn.situation.and_then(|situation| situation.biometrics.refusal())
 }

@@ -6,14 +6,14 @@
 //!   The session waits with a deadline and ignores what it no longer expects.
 //! - Requests are sent once. An `Admit` or `Pay` that the session gave up on may still have
 //!   happened; the hub's own idempotency decides, never a second request.
-//! - [`Request::Release`] and [`Request::CaptureFailed`] take no answer.
+//! - [`Request::Release`], [`Request::CaptureFailed`] and [`Request::CaptureRefused`] take no answer.
 //! - Whether a palm may be used is decided by the hub again, on every request.
 
 use std::fmt;
 
 use handfast_model::{ChargeId, Money, Timestamp};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, LivenessCue};
 use crate::entered_pin::EnteredPin;
 use crate::guidance::GuidanceState;
 use crate::ticket_code::TicketCode;
@@ -122,6 +122,12 @@ pub enum Request<E: Engine> {
     CaptureFailed {
         /// The last advice that was on the screen.
         last: GuidanceState,
+    },
+    /// For the operator's statistics and the staff: a capture was refused because it may show no
+    /// living hand. The person is told no more than that it was not taken. No answer.
+    CaptureRefused {
+        /// What spoke against it most.
+        cue: LivenessCue,
     },
 }
 
@@ -254,6 +260,7 @@ impl<E: Engine> fmt::Debug for Request<E> {
             Self::Outcome { .. } => "Outcome",
             Self::StepBack { .. } => "StepBack",
             Self::CaptureFailed { .. } => "CaptureFailed",
+            Self::CaptureRefused { .. } => "CaptureRefused",
         })
     }
 }

@@ -4,7 +4,7 @@ use handfast_model::{Duration, Timestamp};
 
 use crate::clearance::Clearance;
 use crate::cue::Cue;
-use crate::engine::Engine;
+use crate::engine::{Engine, NotPacked};
 use crate::guidance::Guidance;
 use crate::hub::{Answer, Request, RequestId, Situation};
 use crate::palm_watch::{Hover, Pace, PalmWatch};
@@ -321,7 +321,11 @@ impl<E: Engine> Open<E> {
                 let pending = turn.ask(Request::Identify { presentation }, IDENTIFY_ANSWER_MAX);
                 Step::Identifying { pending, attempt }
             }
-            Err(_) => {
+            Err(NotPacked::Suspect(cue)) => {
+                turn.tell(Request::CaptureRefused { cue });
+                self.turn_away(Reason::CaptureRefused, turn)
+            }
+            Err(NotPacked::Unfit(_)) => {
                 if let Some(watch) = &mut self.watch {
                     watch.collect_again();
                 }

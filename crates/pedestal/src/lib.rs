@@ -34,7 +34,7 @@ mod view;
 
 pub use clearance::Clearance;
 pub use cue::Cue;
-pub use engine::{Engine, Observation, Placement, SeenPalm, Side, Unfit};
+pub use engine::{Engine, LivenessCue, NotPacked, Observation, Placement, SeenPalm, Side, Unfit};
 pub use entered_pin::EnteredPin;
 pub use guidance::{Guidance, GuidanceState, Ring};
 pub use hub::{
@@ -42,7 +42,7 @@ pub use hub::{
     Situation,
 };
 pub use lane::{ENTER_AT_ONCE_MAX, IDENTIFY_ATTEMPTS};
-pub use palm_engine::PalmEngine;
+pub use palm_engine::{PalmEngine, SeenFrame};
 pub use session::{Attention, Input, Session, Snapshot};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use source::Camera;

@@ -1,11 +1,13 @@
 //! The real [`Engine`]: the palm engine, the code reader and the dealer.
 
-use handfast_palm::{Picture, Refusal, Refused, Sample, acquire};
+use handfast_palm::{
+    Capture, Glimpse, Liveness, Picture, Refusal, Refused, Sample, find, glimpse, liveness,
+};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 
 use crate::clearance::Clearance;
 use crate::code_reader;
-use crate::engine::{Engine, Observation, SeenPalm, Unfit};
+use crate::engine::{Engine, NotPacked, Observation, SeenPalm, Unfit};
 use crate::guidance::GuidanceState;
 use crate::ticket_code::TicketCode;
 
@@ -14,9 +16,17 @@ use crate::ticket_code::TicketCode;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PalmEngine;
 
+/// What is kept of one good frame for its capture: the palm cut out, and what liveness looks at.
+/// Both are zeroed when dropped.
+#[derive(Clone, Debug)]
+pub struct SeenFrame {
+    sample: Sample,
+    glimpse: Glimpse,
+}
+
 impl Engine for PalmEngine {
     type Frame = Picture;
-    type Sample = Sample;
+    type Sample = SeenFrame;
     type Palm = Enrolment;
     type Enrolment = Enrolments;
     type Presentation = Presentation;
@@ -25,30 +35,50 @@ impl Engine for PalmEngine {
         code_reader::read(frame)
     }
 
-    fn look(&mut self, frame: &Picture, _clearance: &Clearance) -> Observation<Sample> {
-        match acquire(frame) {
-            Ok(capture) => Observation::Palm(SeenPalm {
+    fn look(&mut self, frame: &Picture, _clearance: &Clearance) -> Observation<SeenFrame> {
+        match see(frame) {
+            Ok((capture, glimpse)) => Observation::Palm(SeenPalm {
                 side: capture.side,
                 placement: capture.placement,
                 sharpness: capture.sharpness,
-                sample: capture.sample,
+                sample: SeenFrame { sample: capture.sample, glimpse },
             }),
             Err(refused) => observe_refusal(refused),
         }
     }
 
-    fn pack_palm(&mut self, samples: Vec<Sample>) -> Result<Enrolment, Unfit> {
-        Enrolment::from_samples(&samples).map_err(|_| Unfit)
+    fn pack_palm(&mut self, frames: Vec<SeenFrame>) -> Result<Enrolment, NotPacked> {
+        let samples = of_living_hand(frames)?;
+        Enrolment::from_samples(&samples).map_err(|_| Unfit.into())
     }
 
     fn pack_enrolment(&mut self, palms: Vec<Enrolment>) -> Result<Enrolments, Unfit> {
         Enrolments::new(palms).map_err(|_| Unfit)
     }
 
-    fn pack_presentation(&mut self, samples: Vec<Sample>) -> Result<Presentation, Unfit> {
+    fn pack_presentation(&mut self, frames: Vec<SeenFrame>) -> Result<Presentation, NotPacked> {
+        let samples = of_living_hand(frames)?;
         PresentedPalm::from_samples(&samples)
             .and_then(|palm| Presentation::new(vec![palm]))
-            .map_err(|_| Unfit)
+            .map_err(|_| Unfit.into())
+    }
+}
+
+/// Finds the palm, cuts it out, and looks at what liveness needs: at good frames alone.
+fn see(frame: &Picture) -> Result<(Capture, Glimpse), Refused> {
+    let found = find(frame)?;
+    let capture = found.cut(frame)?;
+    Ok((capture, glimpse(frame, &found)))
+}
+
+/// The samples of one capture, if its frames together show nothing that speaks against a living
+/// hand. There is no other way from frames to what the vault takes.
+fn of_living_hand(frames: Vec<SeenFrame>) -> Result<Vec<Sample>, NotPacked> {
+    let (samples, glimpses): (Vec<Sample>, Vec<Glimpse>) =
+        frames.into_iter().map(|seen| (seen.sample, seen.glimpse)).unzip();
+    match liveness(&glimpses) {
+        Liveness::Live => Ok(samples),
+        Liveness::Suspect { cue, .. } => Err(NotPacked::Suspect(cue)),
     }
 }
 
@@ -87,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn observed(refusal: Refusal, placement: Option<Placement>) -> Observation<Sample> {
+    fn observed(refusal: Refusal, placement: Option<Placement>) -> Observation<SeenFrame> {
         observe_refusal(Refused { refusal, placement })
     }
 

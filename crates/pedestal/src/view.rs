@@ -44,6 +44,20 @@ pub enum Biometrics {
     Allowed,
     /// They may not: the artist or organiser asked for an event without biometrics.
     Forbidden,
+    /// They could not be compared: a node of the vault is away. Codes and cards go on.
+    Unavailable,
+}
+
+impl Biometrics {
+    /// Why a palm is not looked at now; nothing where it is.
+    #[must_use]
+    pub const fn refusal(self) -> Option<Reason> {
+        match self {
+            Self::Allowed => None,
+            Self::Forbidden => Some(Reason::NoBiometrics),
+            Self::Unavailable => Some(Reason::VaultUnavailable),
+        }
+    }
 }
 
 /// One screen.
@@ -124,6 +138,8 @@ pub enum View {
     WaitingForCharge {
         /// Whose counter this is.
         shop_name: String,
+        /// Whether palms are looked at here now.
+        biometrics: Biometrics,
     },
     /// The palm alone may not pay this charge.
     Pin {
@@ -338,6 +354,8 @@ pub enum Reason {
     DeclinedConsent,
     /// No good picture of the palm in time.
     CaptureTimeout,
+    /// What was held to the camera may be no living hand. Nobody is told which sign it was.
+    CaptureRefused,
     /// Palms cannot be compared now.
     VaultUnavailable,
     /// The payment method was declined.
@@ -394,7 +412,10 @@ impl Reason {
             Self::AlreadyLinked => WayOn::SignIn,
             Self::CaptureTimeout | Self::NotRecognised | Self::Ambiguous => WayOn::TryAgain,
             // The ticket's code goes on serving whoever does not enrol.
-            Self::DeclinedConsent | Self::NoBiometrics | Self::VaultUnavailable => WayOn::QrLane,
+            Self::DeclinedConsent
+            | Self::NoBiometrics
+            | Self::VaultUnavailable
+            | Self::CaptureRefused => WayOn::QrLane,
             _ => WayOn::Staff,
         }
     }
@@ -405,6 +426,7 @@ impl Reason {
             | Self::Ambiguous
             | Self::NoBiometrics
             | Self::CaptureTimeout
+            | Self::CaptureRefused
             | Self::VaultUnavailable => WayOn::QrLane,
             _ => WayOn::Staff,
         }

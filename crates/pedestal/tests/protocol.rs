@@ -134,8 +134,12 @@ fn views_of_payment() {
     };
     let cases = [
         (
-            View::WaitingForCharge { shop_name: "Bar East".into() },
-            json!({"screen": "waiting_for_charge", "shop_name": "Bar East"}),
+            View::WaitingForCharge {
+                shop_name: "Bar East".into(),
+                biometrics: Biometrics::Unavailable,
+            },
+            json!({"screen": "waiting_for_charge", "shop_name": "Bar East",
+                "biometrics": "unavailable"}),
         ),
         (
             palm,

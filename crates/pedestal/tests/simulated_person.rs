@@ -3,11 +3,13 @@
 
 use fast_qr::{ECL, QRBuilder};
 use handfast_model::{ChargeId, Currency, Duration, ManualClock, Money, SeededRandom, Timestamp};
-use handfast_palm_synth::{ARRIVE_MS, Approach, Camera, Identity, QrModules, Scene};
+use handfast_palm_synth::{
+    ARRIVE_MS, Approach, Attack, Camera, Held, Identity, QrModules, Scene, Species,
+};
 use handfast_pedestal::{
     Answer, Attention, Biometrics, ChargeBrief, ConsentOffer, ConsentText, Cue, Errand, EventBrief,
-    HandsChoice, Input, Language, Mode, OpenCharge, PalmEngine, Request, Scope, ScopeOffer,
-    Session, Side, Situation, TicketBrief, Touch, View, WantedSide,
+    HandsChoice, Input, Language, Mode, OpenCharge, PalmEngine, Reason, Request, Scope, ScopeOffer,
+    Session, Side, Situation, TicketBrief, Touch, View, WantedSide, WayOn,
 };
 
 const FRAME_EVERY_MS: i64 = 66;
@@ -188,4 +190,62 @@ fn a_hover_at_the_counter_pays_the_charge_that_is_shown() {
     let Request::Pay { charge: paid, .. } = walk.until_sent().request else { panic!("a payment") };
     assert_eq!(paid, charge);
     assert_eq!(walk.session.view(), View::Paying { charge: charge.brief });
+}
+
+/// What is held to the camera of a lane, frame by frame, once the place was seen empty.
+fn held_in_the_lane(frame: impl Fn(u64) -> handfast_palm::Picture) -> Walk {
+    let mut walk = Walk::new(Mode::EntryLane, 0);
+    let nothing = Camera::default().render(&Scene::Empty, 1, 640, 480);
+    for _ in 0..6 {
+        walk.pass(nothing.clone());
+    }
+    for k in 0..16 {
+        walk.pass(frame(k));
+    }
+    walk
+}
+
+impl Walk {
+    fn pass(&mut self, picture: handfast_palm::Picture) {
+        self.now = self.now + Duration::from_millis(FRAME_EVERY_MS);
+        self.give(Input::Frame(picture));
+    }
+
+    fn was_sent_on(&self) -> bool {
+        let reason = Reason::CaptureRefused;
+        self.session.view() == View::TurnedAway { reason, way_on: WayOn::QrLane }
+    }
+}
+
+/// What the drawn artefacts do is measured by `handfast liveness`; here a coarse screen and a grey
+/// replica, which physics gives away beyond doubt, must not come through the protocol.
+#[test]
+fn an_artefact_is_sent_to_the_other_lane_and_its_palm_is_searched_nowhere() {
+    let mut refused = 0;
+    for (species, person, artefact) in
+        [(Species::Monitor, 60_003, 3), (Species::Glove, 60_001, 1), (Species::Replica, 60_002, 2)]
+    {
+        let attack = Attack::new(species, &Identity::from_seed(person).hand(Side::Right), artefact);
+        let walk = held_in_the_lane(|k| attack.frame(k, 1_280, 720));
+        let kinds: Vec<String> =
+            walk.sent.iter().map(|errand| format!("{:?}", errand.request)).collect();
+        println!("{species:?}: {kinds:?} {:?}", walk.session.snapshot());
+        if walk.was_sent_on() {
+            assert_eq!(kinds, ["CaptureRefused"], "{species:?}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 3);
+}
+
+#[test]
+fn living_hands_are_not_refused_more_often_than_documented() {
+    let mut refused = 0;
+    for person in 0..12 {
+        let hand = Identity::from_seed(61_000 + person).hand(Side::Right);
+        let held = Held::new(hand, person);
+        let walk = held_in_the_lane(|k| held.frame(k, 640, 480));
+        refused += u32::from(walk.was_sent_on());
+    }
+    assert!(refused <= 1, "{refused} of 12 living hands were refused");
 }

@@ -5,7 +5,7 @@ use handfast_boxoffice::{
 };
 use handfast_pedestal::{
     Answer, ConsentOffer, ConsentPurpose, ConsentText, GivenConsent, GuidanceState, Language,
-    Reason, Scope, ScopeOffer, TicketBrief, TicketCode, TicketProblem,
+    LivenessCue, Reason, Scope, ScopeOffer, TicketBrief, TicketCode, TicketProblem,
 };
 use handfast_vault::EnrolOutcome;
 use handfast_vault::dealer::Enrolments;
@@ -98,6 +98,21 @@ impl Desk {
     pub(super) async fn note_capture_failure(&self, last: GuidanceState) {
         let reason = serde_json::to_value(last).ok();
         let reason = reason.as_ref().and_then(|word| word.as_str()).unwrap_or("other");
+        self.count_capture_failure(reason).await;
+    }
+
+    /// Staff see that a capture was refused, where, and by which sign; never of whom.
+    pub(super) async fn note_capture_refused(&self, cue: LivenessCue) {
+        let reason = match cue {
+            LivenessCue::Grid | LivenessCue::TintGrid | LivenessCue::Grain => "suspect_pattern",
+            LivenessCue::Lines | LivenessCue::Bloom => "suspect_colour",
+            LivenessCue::Depth => "suspect_flat",
+        };
+        tracing::info!(device = %self.device.id, %cue, "a capture may show no living hand");
+        self.count_capture_failure(reason).await;
+    }
+
+    async fn count_capture_failure(&self, reason: &str) {
         if let Err(error) = self.hub.boxoffice.report_capture_failure(self.device.id, reason).await
         {
             tracing::warn!(%error, "a capture failure could not be counted");

@@ -57,7 +57,8 @@ fn asked_outcome(booth: &mut Booth) -> RequestId {
 #[test]
 fn a_charge_is_shown_and_paid_by_a_hover() {
     let mut booth = counter();
-    assert_eq!(booth.view(), View::WaitingForCharge { shop_name: "Bar East".into() });
+    let biometrics = Biometrics::Allowed;
+    assert_eq!(booth.view(), View::WaitingForCharge { shop_name: "Bar East".into(), biometrics });
     assert_eq!((booth.attention(), booth.cue()), (Attention::None, Cue::Nothing));
     booth.show(LEFT, 5);
     assert_eq!(booth.looks(), 0, "nothing to pay, nothing to look at");
@@ -325,6 +326,23 @@ fn every_refusal_has_a_way_on_and_ends_the_charge_or_leaves_it_open() {
 }
 
 #[test]
+fn a_capture_of_no_living_hand_pays_nothing_and_five_end_the_charge() {
+    let mut booth = counter();
+    open(&mut booth, 7, 1_250);
+    for time in 1..=5 {
+        booth.clear();
+        booth.log.suspects.set(1);
+        booth.show(LEFT, 6);
+        booth.assert_turned_away(Reason::CaptureRefused, WayOn::OtherWayToPay);
+        assert_eq!(booth.sent_kinds(), ["CaptureRefused"]);
+        assert_eq!(booth.samples_alive(), 0);
+        booth.wait(Duration::from_secs(6));
+        let screen = if time < 5 { "palm" } else { "waiting_for_charge" };
+        assert_eq!(booth.screen(), screen, "after {time}");
+    }
+}
+
+#[test]
 fn five_misses_end_a_charge() {
     let mut booth = counter();
     open(&mut booth, 7, 1_250);
@@ -364,6 +382,28 @@ fn an_event_without_biometrics_takes_no_palm_payments() {
     booth.assert_turned_away(Reason::NoBiometrics, WayOn::OtherWayToPay);
     booth.show(LEFT, 200);
     assert_eq!((booth.screen().as_str(), booth.looks()), ("waiting_for_charge", 0));
+}
+
+#[test]
+fn a_charge_that_waits_for_the_vault_is_sent_on_once_and_asked_again_when_it_is_back() {
+    let mut booth = counter();
+    let open_charge = open(&mut booth, 7, 1_250);
+    booth.clear();
+    booth.show(LEFT, 3);
+    let away = Situation {
+        charge: Some(open_charge.clone()),
+        biometrics: Biometrics::Unavailable,
+        ..situation()
+    };
+    booth.change(away.clone());
+    booth.assert_turned_away(Reason::VaultUnavailable, WayOn::OtherWayToPay);
+    assert_eq!(booth.samples_alive(), 0);
+    booth.touch(Touch::Cancel);
+    booth.change(away);
+    let biometrics = Biometrics::Unavailable;
+    assert_eq!(booth.view(), View::WaitingForCharge { shop_name: "Bar East".into(), biometrics });
+    booth.change(Situation { charge: Some(open_charge), ..situation() });
+    assert_eq!(booth.screen(), "palm", "the same charge, now that palms can be compared");
 }
 
 #[test]

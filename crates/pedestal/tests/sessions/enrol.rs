@@ -3,7 +3,8 @@
 use handfast_model::{Duration, Timestamp};
 use handfast_pedestal::{
     Answer, Attention, Biometrics, Cue, GuidanceState, HandsChoice, Language, Mode, Purpose,
-    Reason, Request, Scope, Side, TicketCode, TicketProblem, Touch, View, WantedSide, WayOn,
+    Reason, Request, Scope, Side, Situation, TicketCode, TicketProblem, Touch, View, WantedSide,
+    WayOn,
 };
 
 use crate::script::{Booth, LEFT, REASONS, RIGHT, Scene, forbidden, offer, palm, situation};
@@ -246,6 +247,21 @@ fn a_gap_without_frames_starts_the_capture_again() {
 }
 
 #[test]
+fn a_capture_of_no_living_hand_enrols_nothing_and_drops_the_first_palm_too() {
+    let mut booth = booth();
+    booth.reach_palm(HandsChoice::Both);
+    booth.clear();
+    booth.show(LEFT, 14);
+    assert!(booth.samples_alive() > 0, "the first palm is kept for the second");
+    booth.log.suspects.set(1);
+    booth.clear();
+    booth.show(RIGHT, 20);
+    booth.assert_turned_away(Reason::CaptureRefused, WayOn::QrLane);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused"]);
+    assert_eq!(booth.samples_alive(), 0);
+}
+
+#[test]
 fn frames_that_make_no_template_are_taken_again() {
     let mut booth = booth();
     booth.log.unfit_palms.set(1);
@@ -281,9 +297,10 @@ fn every_refusal_of_the_hub_is_shown_with_a_way_on() {
         let way_on = match reason {
             Reason::AlreadyLinked => WayOn::SignIn,
             Reason::CaptureTimeout | Reason::NotRecognised | Reason::Ambiguous => WayOn::TryAgain,
-            Reason::DeclinedConsent | Reason::NoBiometrics | Reason::VaultUnavailable => {
-                WayOn::QrLane
-            }
+            Reason::DeclinedConsent
+            | Reason::NoBiometrics
+            | Reason::VaultUnavailable
+            | Reason::CaptureRefused => WayOn::QrLane,
             _ => WayOn::Staff,
         };
         booth.assert_turned_away(reason, way_on);
@@ -529,6 +546,21 @@ fn an_event_without_biometrics_does_not_even_begin() {
     booth.assert_turned_away(Reason::NoBiometrics, WayOn::QrLane);
     booth.show(LEFT, 10);
     assert_eq!((booth.looks(), booth.sent_kinds().len()), (0, 0));
+}
+
+#[test]
+fn nobody_begins_to_enrol_while_the_vault_is_away() {
+    let mut booth = booth();
+    let away = Situation { biometrics: Biometrics::Unavailable, ..situation() };
+    booth.change(away);
+    booth.touch(Touch::Begin);
+    booth.assert_turned_away(Reason::VaultUnavailable, WayOn::QrLane);
+    booth.show(LEFT, 10);
+    assert_eq!((booth.looks(), booth.sent_kinds().len()), (0, 0));
+    booth.touch(Touch::Cancel);
+    booth.change(situation());
+    booth.touch(Touch::Begin);
+    assert_eq!(booth.screen(), "show_ticket");
 }
 
 #[test]

@@ -218,6 +218,7 @@ fn every_refusal_has_a_way_on() {
             | Reason::Ambiguous
             | Reason::NoBiometrics
             | Reason::CaptureTimeout
+            | Reason::CaptureRefused
             | Reason::VaultUnavailable => WayOn::QrLane,
             _ => WayOn::Staff,
         };
@@ -314,6 +315,21 @@ fn a_cancelled_search_lets_nobody_in() {
 }
 
 #[test]
+fn a_capture_of_no_living_hand_is_sent_to_the_other_lane_and_searched_nowhere() {
+    let mut booth = lane();
+    booth.log.suspects.set(1);
+    booth.show(LEFT, 6);
+    booth.assert_turned_away(Reason::CaptureRefused, WayOn::QrLane);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused"]);
+    assert_eq!(booth.samples_alive(), 0);
+    booth.show(LEFT, 100);
+    assert!(booth.sent_kinds().is_empty(), "what is still there has to leave first");
+    booth.clear();
+    booth.show(RIGHT, 6);
+    assert_eq!(booth.sent_kinds(), ["Identify"]);
+}
+
+#[test]
 fn frames_that_make_no_template_are_taken_again() {
     let mut booth = lane();
     booth.log.unfit_presentations.set(1);
@@ -321,6 +337,21 @@ fn frames_that_make_no_template_are_taken_again() {
     assert_eq!(booth.screen(), "palm");
     booth.show(LEFT, 4);
     assert_eq!(booth.sent_kinds(), ["Identify"]);
+}
+
+#[test]
+fn a_lane_whose_vault_is_away_says_so_and_opens_by_itself_when_it_is_back() {
+    let mut booth = lane();
+    booth.show(LEFT, 2);
+    booth.change(Situation { biometrics: Biometrics::Unavailable, ..situation() });
+    let (event, biometrics) = (situation().event, Biometrics::Unavailable);
+    assert_eq!(booth.view(), View::Welcome { event: event.clone(), biometrics });
+    assert_eq!((booth.attention(), booth.samples_alive()), (Attention::None, 0));
+    booth.touch(Touch::Begin);
+    assert_eq!(booth.screen(), "welcome");
+    booth.change(situation());
+    assert_eq!(booth.view(), View::Welcome { event, biometrics: Biometrics::Allowed });
+    assert_eq!(booth.attention(), Attention::Palm);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use handfast_model::{ChargeId, Currency, Duration, ManualClock, Money, SeededRan
 use handfast_pedestal::{
     Answer, Attention, Biometrics, ChargeBrief, Clearance, ConsentOffer, ConsentPurpose,
     ConsentText, Cue, Engine, Errand, EventBrief, GuidanceState, HandsChoice, Input, Language,
-    Mode, Observation, OpenCharge, Placement, Purpose, Reason, Request, RequestId, Scope,
-    ScopeOffer, SeenPalm, Session, Side, Situation, TicketBrief, TicketCode, Touch, Unfit, View,
-    WayOn,
+    LivenessCue, Mode, NotPacked, Observation, OpenCharge, Placement, Purpose, Reason, Request,
+    RequestId, Scope, ScopeOffer, SeenPalm, Session, Side, Situation, TicketBrief, TicketCode,
+    Touch, Unfit, View, WayOn,
 };
 
 /// The camera's pace.
@@ -78,6 +78,8 @@ pub struct Log {
     pub unfit_palms: Cell<usize>,
     pub unfit_enrolments: Cell<usize>,
     pub unfit_presentations: Cell<usize>,
+    /// How many captures shall be taken for an artefact's from now on.
+    pub suspects: Cell<usize>,
     frames_alive: Rc<Cell<usize>>,
     samples_alive: Rc<Cell<usize>>,
 }
@@ -123,16 +125,26 @@ impl Engine for Script {
         }
     }
 
-    fn pack_palm(&mut self, samples: Vec<Taken>) -> Result<Vec<Taken>, Unfit> {
-        if fails(&self.0.unfit_palms) { Err(Unfit) } else { Ok(samples) }
+    fn pack_palm(&mut self, samples: Vec<Taken>) -> Result<Vec<Taken>, NotPacked> {
+        self.pack(&self.0.unfit_palms, samples)
     }
 
     fn pack_enrolment(&mut self, palms: Vec<Vec<Taken>>) -> Result<Vec<Vec<Taken>>, Unfit> {
         if fails(&self.0.unfit_enrolments) { Err(Unfit) } else { Ok(palms) }
     }
 
-    fn pack_presentation(&mut self, samples: Vec<Taken>) -> Result<Vec<Taken>, Unfit> {
-        if fails(&self.0.unfit_presentations) { Err(Unfit) } else { Ok(samples) }
+    fn pack_presentation(&mut self, samples: Vec<Taken>) -> Result<Vec<Taken>, NotPacked> {
+        self.pack(&self.0.unfit_presentations, samples)
+    }
+}
+
+impl Script {
+    fn pack(&self, unfit: &Cell<usize>, samples: Vec<Taken>) -> Result<Vec<Taken>, NotPacked> {
+        match () {
+            () if fails(&self.0.suspects) => Err(NotPacked::Suspect(LivenessCue::TintGrid)),
+            () if fails(unfit) => Err(Unfit.into()),
+            () => Ok(samples),
+        }
     }
 }
 
@@ -377,7 +389,7 @@ pub fn offer(language: Language) -> ConsentOffer {
     }
 }
 
-pub const REASONS: [Reason; 18] = [
+pub const REASONS: [Reason; 19] = [
     Reason::NotRecognised,
     Reason::Ambiguous,
     Reason::NoTicket,
@@ -386,6 +398,7 @@ pub const REASONS: [Reason; 18] = [
     Reason::AlreadyLinked,
     Reason::DeclinedConsent,
     Reason::CaptureTimeout,
+    Reason::CaptureRefused,
     Reason::VaultUnavailable,
     Reason::PaymentDeclined,
     Reason::PaymentUnknown,

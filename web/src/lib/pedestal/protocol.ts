@@ -19,6 +19,7 @@ export type Reason =
   | 'already_linked'
   | 'declined_consent'
   | 'capture_timeout'
+  | 'capture_refused'
   | 'vault_unavailable'
   | 'payment_declined'
   | 'payment_unknown'
@@ -73,13 +74,16 @@ export interface ChargeBrief {
   pay_qr: string | null;
 }
 
+/** Whether palms are looked at; `unavailable` while a node of the vault is away. */
+export type PalmsHere = Biometrics | 'unavailable';
+
 export type PalmPurpose = 'enrol' | 'enter' | 'pay';
 
 export type View =
   | {
       screen: 'welcome';
       event: { name: string; starts_at: Time } | null;
-      biometrics: Biometrics;
+      biometrics: PalmsHere;
     }
   | { screen: 'show_ticket'; problem: TicketProblem | null }
   | {
@@ -112,7 +116,7 @@ export type View =
     }
   | { screen: 'choose_count'; available: number; max: number }
   | { screen: 'admitted'; count: number; direction: 'straight' | 'left' | 'right' }
-  | { screen: 'waiting_for_charge'; shop_name: string }
+  | { screen: 'waiting_for_charge'; shop_name: string; biometrics: PalmsHere }
   | {
       screen: 'paid';
       number: string | number;
