@@ -55,6 +55,10 @@ impl Seals for Open {
         ShareSet::from_bytes(self.role, sealed).map_err(|_| Reason::Shares.into())
     }
 
+    fn seal_audit(&mut self, _: &[u8; 32], _: &[u8; 32], _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     fn seal_part(&mut self, _recipient: &[u8; 32], _binding: &[u8], part: &[u8; 16]) -> Vec<u8> {
         part.to_vec()
     }

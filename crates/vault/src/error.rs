@@ -158,6 +158,18 @@ pub enum VaultError {
         /// The node.
         node: Role,
     },
+    /// A request for more of a person's searches than one answer holds.
+    #[error(
+        "{queries} searches were asked about at once, at most {} are; ask for a shorter period",
+        crate::AUDIT_QUERIES_MAX
+    )]
+    TooManyQueries {
+        /// So many.
+        queries: usize,
+    },
+    /// What a person's own device gave is no key.
+    #[error("the key to seal to is no X25519 key; draw a new one")]
+    RecipientUnusable,
     /// The member's folder cannot be used.
     #[error(transparent)]
     Identity(Box<IdentityError>),

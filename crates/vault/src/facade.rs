@@ -9,8 +9,8 @@ use handfast_model::{Clock, CompanyId, GalleryId, PairwiseToken, Random, Timesta
 use crate::dealer::{Enrolments, Presentation, PresentedPalm};
 use crate::vault::PlainVault;
 use crate::{
-    ArmedIn, DeletionReceipt, EnrolOutcome, FilledPalm, NewGallery, PalmIdentification, SplitVault,
-    VaultError, VaultStatus, Verification,
+    ArmedIn, AuditPart, DeletionReceipt, EnrolOutcome, FilledPalm, NewGallery, PalmIdentification,
+    SplitVault, VaultError, VaultStatus, Verification,
 };
 
 /// A vault that is open. Clones are the same vault.
@@ -194,6 +194,35 @@ impl Vault {
         }
     }
 
+    /// What a person needs to find the searches that found this palm, among `queries`: a part of
+    /// every node (one in all where one machine matches in clear), sealed to `recipient`, an X25519
+    /// key that the person's own device drew. What is in between learns nothing by it.
+    ///
+    /// # Errors
+    /// [`VaultError::PalmUnknown`], [`VaultError::TooManyQueries`],
+    /// [`VaultError::RecipientUnusable`], [`VaultError::Unavailable`].
+    pub async fn audit_parts(
+        &self,
+        company: CompanyId,
+        palm: PairwiseToken,
+        queries: &[[u8; 16]],
+        recipient: [u8; 32],
+    ) -> Result<Vec<AuditPart>, VaultError> {
+        match self {
+            Self::Plain(vault) => vault.audit_parts(company, palm, queries, recipient),
+            Self::Split(vault) => vault.audit_parts(company, palm, queries, recipient).await,
+        }
+    }
+
+    /// The nodes' public Ed25519 keys, of A, B, C; none where one machine matches in clear.
+    #[must_use]
+    pub fn node_keys(&self) -> Option<[[u8; 32]; 3]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Split(vault) => Some(vault.node_keys()),
+        }
+    }
+
     /// Compares a presented palm with the one that the gallery's relying party knows by `token`
     /// (1:1): when something else, such as a code, named the person.
     ///
@@ -243,6 +272,15 @@ impl Vault {
         match self {
             Self::Plain(vault) => vault.status(),
             Self::Split(vault) => vault.status(),
+        }
+    }
+
+    /// Whether palms can be compared now: no node is away or still catching up.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Split(vault) => vault.is_ready(),
         }
     }
 

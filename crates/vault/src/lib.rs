@@ -35,6 +35,7 @@
 //! templates. It is the split one's oracle.
 
 mod arming;
+mod audit;
 pub mod daily_keys;
 mod danger;
 pub mod dealer;
@@ -74,6 +75,7 @@ pub mod transport;
 mod vault;
 
 pub use arming::ArmedIn;
+pub use audit::{AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, AuditTag, audit_context, audit_signed};
 pub use danger::FilledPalm;
 pub use deletion::{DeletionReceipt, DeletionReceiptId};
 pub use enrolment::{EnrolOutcome, EnrolledPalm};

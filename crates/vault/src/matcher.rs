@@ -85,6 +85,9 @@ pub trait Matcher: Send + Sync {
     /// Whether any armed palm is like it: not which, so that a duplicate check names nobody.
     fn contains(&self, query: Query<'_>) -> bool;
 
+    /// The palm armed in a gallery that its relying party knows by `token`.
+    fn slot_of(&self, gallery: GalleryId, token: PairwiseToken) -> Option<SlotId>;
+
     /// Compares with the palm that the relying party knows by `token`.
     fn verify(&self, query: Query<'_>, token: PairwiseToken) -> Verification;
 }

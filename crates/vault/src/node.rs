@@ -46,6 +46,7 @@
 //!   deleted palms.
 //! - Budgets ration searches; they do not bound what many devices learn together.
 
+mod auditing;
 mod budget;
 mod chain;
 mod challenges;
@@ -97,8 +98,8 @@ pub use operation::{
 };
 pub use refusal::{Reason, Refusal, Refusals};
 pub use request::{
-    Committed, Found, NodeStatus, REQUEST_MAX, REQUEST_VERSION, Reply, Request, SealedShares,
-    Search, Sought,
+    AuditRequest, Committed, Found, NodeStatus, REQUEST_MAX, REQUEST_VERSION, Reply, Request,
+    SealedShares, Search, Sought,
 };
 pub use seals::{NodeKeys, PartBinding, Seals};
 pub use sqlite_store::SqliteStore;

@@ -124,6 +124,15 @@ impl Seals for FolderSeals {
         // nobody opens for nobody.
         seal_result(part, RecipientKey(*recipient), binding, &*self.random).unwrap_or_default()
     }
+
+    fn seal_audit(
+        &mut self,
+        recipient: &[u8; 32],
+        context: &[u8; 32],
+        components: &[u8],
+    ) -> Option<Vec<u8>> {
+        crate::audit::seal_components(components, recipient, context, &*self.random)
+    }
 }
 
 /// What a node's state machine is given of its secrets.

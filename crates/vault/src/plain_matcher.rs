@@ -116,6 +116,12 @@ impl Matcher for PlainMatcher {
         !self.read().found(&query).is_empty()
     }
 
+    fn slot_of(&self, gallery: GalleryId, token: PairwiseToken) -> Option<SlotId> {
+        let state = self.read();
+        let armed = state.galleries.get(&gallery)?.armed.values();
+        armed.into_iter().find(|armed| armed.token == token).map(|armed| armed.slot)
+    }
+
     fn verify(&self, query: Query<'_>, token: PairwiseToken) -> Verification {
         let state = self.read();
         let Some(gallery) = state.galleries.get(&query.gallery) else {

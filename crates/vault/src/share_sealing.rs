@@ -320,7 +320,7 @@ fn open(
 }
 
 /// Our randomness as other crates want it.
-struct Drawn<'a>(&'a dyn Random);
+pub(crate) struct Drawn<'a>(pub(crate) &'a dyn Random);
 
 impl TryRng for Drawn<'_> {
     type Error = Infallible;

@@ -10,6 +10,7 @@
 //! database follows it. What was asked for and not heard of is settled before the next change.
 
 mod administering;
+mod auditing;
 mod benching;
 mod changes;
 mod dealing;
@@ -33,6 +34,7 @@ use std::time::Duration as StdDuration;
 use handfast_model::{Clock, CompanyId, PairwiseToken, Random};
 use handfast_store::{Store, StoreOptions};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::deployment::Deployment;
 use crate::identity::{FrontSecrets, IdentityError};
@@ -53,6 +55,10 @@ use searching::Standing;
 const DATABASE: &str = "front.db";
 /// The name of the device that a front captures with when no pedestal has one of its own.
 const DEVICE_NAME: &[u8] = b"handfast device";
+
+/// What could not be settled with all nodes there is tried again after this: nobody is served until
+/// it is.
+const SETTLE_AGAIN_AFTER: StdDuration = StdDuration::from_secs(2);
 
 /// How a front is opened.
 #[derive(Clone)]
@@ -158,6 +164,12 @@ impl SplitVault {
         }
     }
 
+    /// Whether all three nodes are there, and what was begun earlier is ended.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.nodes.all_up() && self.0.settled.load(Ordering::Acquire)
+    }
+
     /// Where each node says that it stands.
     pub async fn node_statuses(&self) -> [Result<NodeStatus, VaultError>; 3] {
         self.0.nodes.statuses().await
@@ -205,16 +217,26 @@ fn of_identity(error: IdentityError) -> VaultError {
 /// Ends what was begun earlier as soon as all nodes are there, without anybody asking.
 async fn settle_when_up(inner: Weak<Inner>, mut changes: tokio::sync::watch::Receiver<u64>) {
     loop {
-        {
+        let again = {
             let Some(inner) = inner.upgrade() else { return };
-            if !inner.nodes.all_up() {
+            if inner.nodes.all_up() {
+                let settled = inner.settled().await;
+                if let Err(error) = &settled {
+                    tracing::warn!(%error, "what was begun earlier is tried again soon");
+                }
+                settled.is_err()
+            } else {
                 // Whoever is away may come back without its connections to the others.
                 inner.settled.store(false, Ordering::Release);
-            } else if let Err(error) = inner.settled().await {
-                tracing::warn!(%error, "what was begun earlier waits for the next occasion");
+                false
             }
-        }
-        if changes.changed().await.is_err() {
+        };
+        let ended = if again {
+            timeout(SETTLE_AGAIN_AFTER, changes.changed()).await.is_ok_and(|it| it.is_err())
+        } else {
+            changes.changed().await.is_err()
+        };
+        if ended {
             return;
         }
     }

@@ -1,6 +1,7 @@
 //! Three nodes over TLS and a front: an evening, absences, starts, and what is on disk.
 #![expect(clippy::unwrap_used, reason = "a test stops at anything unexpected")]
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
@@ -14,9 +15,11 @@ use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm}
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
 use handfast_vault::{
-    EnrolOutcome, FrontOptions, Identification, NewGallery, Purpose, SplitVault, ThresholdPolicy,
-    Vault, VaultError, Verification,
+    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, EnrolOutcome, FrontOptions, Identification,
+    NewGallery, Purpose, SplitVault, ThresholdPolicy, Vault, VaultError, Verification,
+    audit_context,
 };
+use hpke::{Deserializable as _, Kem as _, Serializable as _};
 use tempfile::TempDir;
 
 /// Nodes answer within this, however slow the machine.
@@ -185,6 +188,85 @@ async fn an_evening_on_three_nodes() {
     let again = vault.delete(company, &tokens).await;
     assert!(matches!(again, Err(VaultError::PalmUnknown)));
     deployed.enrol(both(1, 2)).await;
+}
+
+/// The values of the queries, as the person's own device opens them.
+fn opened(secret: [u8; 32], parts: &[AuditPart], queries: &[[u8; 16]]) -> Vec<[u8; 16]> {
+    type Kem = hpke::kem::X25519HkdfSha256;
+    let secret = <Kem as hpke::Kem>::PrivateKey::from_bytes(&secret).unwrap();
+    let recipient: [u8; 32] = Kem::sk_to_pk(&secret).to_bytes().into();
+    let mut values = vec![[0; 16]; queries.len()];
+    for part in parts {
+        let (encapsulated, ciphertext) = part.sealed.split_first_chunk::<32>().unwrap();
+        let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).unwrap();
+        let plain = hpke::single_shot_open::<hpke::aead::AesGcm256, hpke::kdf::HkdfSha256, Kem>(
+            &hpke::OpModeR::Base,
+            &secret,
+            &encapsulated,
+            AUDIT_INFO,
+            ciphertext,
+            &audit_context(&recipient, queries),
+        );
+        let plain = plain.unwrap();
+        assert_eq!(plain.len(), 16 * queries.len());
+        for (value, component) in values.iter_mut().zip(plain.as_chunks::<16>().0) {
+            value.iter_mut().zip(component).for_each(|(sum, byte)| *sum ^= byte);
+        }
+    }
+    values
+}
+
+/// A person finds the search that found them, and nothing else, in what the log shows to all.
+async fn audits(vault: &Vault, company: CompanyId, gallery: GalleryId) {
+    let mut palms = Vec::new();
+    for seed in [1, 5] {
+        let enrolled = vault.enrol(company, left(seed), tomorrow()).await.unwrap();
+        let EnrolOutcome::Enrolled(enrolled) = enrolled else { panic!("nobody has it") };
+        vault.arm(company, enrolled[0].token, gallery, tomorrow()).await.unwrap();
+        palms.push(enrolled[0].token);
+    }
+    let mut tags = Vec::new();
+    for seed in [5, 9, 1, 1] {
+        let shown = Presentation::new(vec![shown(Side::Left, seed)]).unwrap();
+        tags.push(vault.identify(gallery, shown).await.unwrap()[0].audit);
+    }
+    let distinct: HashSet<_> = tags.iter().map(|audit| audit.tag).collect();
+    assert_eq!(distinct.len(), tags.len(), "tags of one person are not alike, nor those of nobody");
+    let queries: Vec<[u8; 16]> = tags.iter().map(|audit| audit.query).collect();
+    let secret = [0x42; 32];
+    let recipient = {
+        type Kem = hpke::kem::X25519HkdfSha256;
+        let secret = <Kem as hpke::Kem>::PrivateKey::from_bytes(&secret).unwrap();
+        Kem::sk_to_pk(&secret).to_bytes().into()
+    };
+    for (palm, expected) in
+        palms.iter().zip([[false, false, true, true], [true, false, false, false]])
+    {
+        let parts = vault.audit_parts(company, *palm, &queries, recipient).await.unwrap();
+        let values = opened(secret, &parts, &queries);
+        let found: Vec<bool> = values.iter().zip(&tags).map(|(v, audit)| *v == audit.tag).collect();
+        assert_eq!(found, expected);
+    }
+    vault.delete(company, &palms[..1]).await.unwrap();
+    let gone = vault.audit_parts(company, palms[0], &queries, recipient).await;
+    assert!(matches!(gone, Err(VaultError::PalmUnknown)));
+    let many = vec![[0; 16]; AUDIT_QUERIES_MAX + 1];
+    let many = vault.audit_parts(company, palms[1], &many, recipient).await;
+    assert!(matches!(many, Err(VaultError::TooManyQueries { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_person_finds_the_searches_that_found_them() {
+    let deployed = Deployed::new().await;
+    let gallery = deployed.gallery().await;
+    audits(&deployed.vault, deployed.company, gallery).await;
+    let dir = tempfile::tempdir().unwrap();
+    let plain = Vault::open(dir.path(), Arc::new(SystemClock), Arc::new(SystemRandom)).await;
+    let plain = plain.unwrap();
+    let party = RelyingParty::Venue(VenueId::new(&SystemClock, &SystemRandom));
+    let (purpose, policy) = (Purpose::Entry, ThresholdPolicy::ENTRY);
+    plain.open_gallery(NewGallery { gallery, party, purpose, policy }).await.unwrap();
+    audits(&plain, deployed.company, gallery).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

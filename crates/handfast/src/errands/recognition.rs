@@ -1,4 +1,4 @@
-//! Who a presented palm is, at one relying party: the search, and its leaf in the log beside it.
+//! Who a presented palm is, at one relying party: the search, and its leaf in the log.
 
 use handfast_model::{GalleryId, LinkId, PairwiseToken, ShopId, VenueId};
 use handfast_pedestal::Reason;
@@ -29,21 +29,21 @@ impl Search {
 
 impl Desk {
     /// The one person whom the presented palm names in galleries of one relying party. What was
-    /// found is given out only once the log has promised that there was a search; the promise is
-    /// made beside the search, not after it.
+    /// found is given out only once the log has promised that there was a search. The promise comes
+    /// at the search's end and not beside it, because the leaf holds the search's own audit tag.
     pub(super) async fn recognise(
         &self,
         search: Search,
         galleries: &[GalleryId],
         presentation: Presentation,
     ) -> Result<PairwiseToken, Refused> {
-        let searching = self.hub.vault.identify_in(galleries, presentation);
-        let promising = self.hub.promise_search(search.purpose(), galleries, &self.device.device);
-        let (found, promised) = tokio::join!(searching, promising);
+        let found = self.hub.vault.identify_in(galleries, presentation).await;
         let found = found.map_err(|error| {
             tracing::warn!(%error, "the vault could not search");
             Refused(Reason::VaultUnavailable)
         })?;
+        let device = &self.device.device;
+        let promised = self.hub.promise_search(search.purpose(), galleries, device, &found).await;
         let promised = promised.map_err(|error| {
             tracing::error!(%error, "the log promised nothing: what was found is withheld");
             Refused(Reason::VaultUnavailable)
@@ -101,13 +101,15 @@ fn only_one(found: &[PalmIdentification]) -> Result<PairwiseToken, Refused> {
 #[cfg(test)]
 mod tests {
     use handfast_palm::Side;
+    use handfast_vault::AuditTag;
 
     use super::*;
 
     fn found(identifications: &[Identification]) -> Result<PairwiseToken, Reason> {
+        let audit = AuditTag::default();
         let palms = identifications
             .iter()
-            .map(|&identification| PalmIdentification { side: Side::Left, identification });
+            .map(|&identification| PalmIdentification { side: Side::Left, identification, audit });
         only_one(&palms.collect::<Vec<_>>()).map_err(|Refused(reason)| reason)
     }
 

@@ -273,6 +273,7 @@ impl Node {
             Request::OperationState(name) => self.on_operation_state(waiter, name)?,
             Request::Search(search) => self.on_search(waiter, search, bytes)?,
             Request::Rebuild => self.on_rebuild(waiter)?,
+            Request::Audit(request) => self.on_audit(waiter, &request)?,
             Request::Operations { from } => {
                 let operations = self.page_of_operations(from)?;
                 self.reply(waiter, &Reply::Operations(operations));

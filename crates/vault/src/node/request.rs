@@ -11,6 +11,7 @@ use super::message::{OPERATIONS_PER_PAGE, read_head, read_role, write_head};
 use super::names::{DeviceName, GalleryName, Head, OperationName, QueryName};
 use super::operation::{Certificate, Certified, Change};
 use super::refusal::{Refusal, Refusals};
+use crate::audit::AUDIT_QUERIES_MAX;
 use crate::deployment::DeploymentId;
 
 /// Version of requests and replies.
@@ -22,6 +23,8 @@ pub const REQUEST_MAX: usize = 4 << 20;
 const SEALED_MAX: usize = REQUEST_MAX - 1024;
 /// Longest set of a node's public keys, and longest sealed part: a few keys and signatures.
 const KEYS_MAX: usize = 4096;
+/// Longest sealed components: encapsulated key, 16 bytes a query, tag.
+const AUDIT_SEALED_MAX: usize = 32 + 16 * AUDIT_QUERIES_MAX + 16;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +50,24 @@ pub enum Request {
     Search(Search),
     /// Give this node back the rows that it lacks. Answer: [`Reply::Rebuilt`].
     Rebuild,
+    /// A person's values of queries, for that person's device. Answer: [`Reply::Audit`].
+    Audit(AuditRequest),
     /// The list from this number on, a page of it. Answer: [`Reply::Operations`].
     Operations {
         /// The first one wanted.
         from: u64,
     },
+}
+
+/// What a person's audit asks of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRequest {
+    /// The person's slot.
+    pub slot: u64,
+    /// The X25519 key of the person's device.
+    pub recipient: [u8; 32],
+    /// The searches, in the order of the values.
+    pub queries: Vec<[u8; 16]>,
 }
 
 /// Shares as a device sealed them for one node.
@@ -134,6 +150,13 @@ pub enum Reply {
     Rebuilt {
         /// Rows.
         rows: u64,
+    },
+    /// The node's components for a person's audit; see [`crate::AuditPart`].
+    Audit {
+        /// Sealed to the person's device.
+        sealed: Vec<u8>,
+        /// The node's signature over [`crate::audit_signed`].
+        signature: [u8; 64],
     },
     /// A page of the list; empty at its end.
     Operations(Vec<Certified>),
@@ -220,6 +243,7 @@ const REBUILD: u8 = 6;
 const OPERATIONS: u8 = 7;
 const GIVEN_UP: u8 = 8;
 const REFUSED: u8 = 9;
+const AUDIT: u8 = 10;
 
 impl Request {
     /// Its bytes.
@@ -249,6 +273,12 @@ impl Request {
             Self::Rebuild => {
                 writer.u8(REBUILD);
             }
+            Self::Audit(AuditRequest { slot, recipient, queries }) => {
+                writer.u8(AUDIT).u64(*slot).raw(recipient).count(queries.len());
+                queries.iter().for_each(|query| {
+                    writer.raw(query);
+                });
+            }
             Self::Operations { from } => {
                 writer.u8(OPERATIONS).u64(*from);
             }
@@ -273,6 +303,11 @@ impl Request {
             OPERATION_STATE => Self::OperationState(OperationName(reader.array()?)),
             SEARCH => Self::Search(Search::read(&mut reader)?),
             REBUILD => Self::Rebuild,
+            AUDIT => Self::Audit(AuditRequest {
+                slot: reader.u64()?,
+                recipient: reader.array()?,
+                queries: reader.list("queries", AUDIT_QUERIES_MAX, 16, Reader::array)?,
+            }),
             OPERATIONS => Self::Operations { from: reader.u64()? },
             _ => return Err(CodecError::Unknown { what: "a kind of request" }),
         };
@@ -398,6 +433,9 @@ impl Reply {
             Self::Rebuilt { rows } => {
                 writer.u8(REBUILD).u64(*rows);
             }
+            Self::Audit { sealed, signature } => {
+                writer.u8(AUDIT).bytes(sealed).raw(signature);
+            }
             Self::Operations(operations) => {
                 writer.u8(OPERATIONS).count(operations.len());
                 operations.iter().for_each(|operation| operation.write(&mut writer));
@@ -445,6 +483,10 @@ impl Reply {
                 1,
                 Certified::read,
             )?),
+            AUDIT => Self::Audit {
+                sealed: reader.bytes("sealed components", AUDIT_SEALED_MAX)?.to_vec(),
+                signature: reader.array()?,
+            },
             REFUSED => Self::Refused(Refusal::read(&mut reader)?),
             _ => return Err(CodecError::Unknown { what: "a kind of reply" }),
         };

@@ -38,6 +38,14 @@ pub trait Seals: Send {
 
     /// Seals a part of a token to a relying party's X25519 key, bound to `binding`.
     fn seal_part(&mut self, recipient: &[u8; 32], binding: &[u8], part: &[u8; 16]) -> Vec<u8>;
+
+    /// Seals a person's audit components to their device's X25519 key; `None` where it is none.
+    fn seal_audit(
+        &mut self,
+        recipient: &[u8; 32],
+        context: &[u8; 32],
+        components: &[u8],
+    ) -> Option<Vec<u8>>;
 }
 
 /// A node's part in a deployment, and the secrets that it shares with each of its peers.

@@ -79,6 +79,15 @@ impl Seals for PlainSeals {
     fn seal_part(&mut self, recipient: &[u8; 32], binding: &[u8], part: &[u8; 16]) -> Vec<u8> {
         [&part_seal(recipient, binding)[..], part].concat()
     }
+
+    fn seal_audit(
+        &mut self,
+        recipient: &[u8; 32],
+        context: &[u8; 32],
+        components: &[u8],
+    ) -> Option<Vec<u8>> {
+        Some([&part_seal(recipient, context)[..], components].concat())
+    }
 }
 
 pub(super) fn part_seal(recipient: &[u8; 32], binding: &[u8]) -> [u8; 32] {

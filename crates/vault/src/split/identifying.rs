@@ -11,6 +11,7 @@ use super::dealing::{Challenges, Use, deal_probes, seal};
 use super::searching::{Opened, Query, Standing};
 use super::{Inner, SplitVault};
 use crate::VaultError;
+use crate::audit::AuditTag;
 use crate::dealer::{Presentation, PresentedPalm};
 use crate::gallery::{Gallery, Purpose};
 use crate::matcher::{Identification, Verification};
@@ -41,7 +42,9 @@ impl SplitVault {
             let inner = inner.clone();
             running.spawn(async move {
                 let found = inner.identify(&gallery, side, dealt).await;
-                (at, found.map(|identification| PalmIdentification { side, identification }))
+                let of_palm =
+                    |(identification, audit)| PalmIdentification { side, identification, audit };
+                (at, found.map(of_palm))
             });
         }
         let mut found = Vec::with_capacity(running.len());
@@ -69,7 +72,7 @@ impl SplitVault {
         let dealt = deal_probes(palm.probes(), &*inner.random)?;
         drop(palm);
         inner.settled().await?;
-        let opened = inner.clone().sought(&gallery, side, Sought::Slot(slot), dealt).await?;
+        let (opened, _) = inner.clone().sought(&gallery, side, Sought::Slot(slot), dealt).await?;
         Ok(match opened {
             Opened::Something(found) if found == token => Verification::Match,
             _ => Verification::NoMatch,
@@ -83,17 +86,18 @@ impl Inner {
         gallery: &Gallery,
         side: Side,
         dealt: Dealt,
-    ) -> Result<Identification, VaultError> {
+    ) -> Result<(Identification, AuditTag), VaultError> {
         let party = gallery.spec.party;
-        let opened = self.clone().sought(gallery, side, Sought::Anyone, dealt).await?;
-        Ok(match opened {
+        let (opened, audit) = self.clone().sought(gallery, side, Sought::Anyone, dealt).await?;
+        let identification = match opened {
             Opened::Nothing => Identification::NoMatch,
             Opened::Something(token) if self.directory().known(party, token).is_some() => {
                 Identification::Match(token)
             }
             // The xor of several palms' tokens is nobody's.
             Opened::Something(_) => Identification::Ambiguous,
-        })
+        };
+        Ok((identification, audit))
     }
 
     fn armed_slot(&self, gallery: &Gallery, token: PairwiseToken, side: Side) -> Option<u64> {
@@ -110,7 +114,7 @@ impl Inner {
         side: Side,
         sought: Sought,
         dealt: Dealt,
-    ) -> Result<Opened, VaultError> {
+    ) -> Result<(Opened, AuditTag), VaultError> {
         let random = &*self.random;
         let challenges = Challenges::fetch(&self.nodes, &self.deployment).await?;
         self.heard_epoch(challenges.epoch());
@@ -130,7 +134,8 @@ impl Inner {
         let shares = seal(dealt, &usage, &challenges, &self.deployment, &self.device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
         let query = Query { name, gallery: id, side, sought, nonce, shares: Some(shares) };
-        Ok(self.search(&query, at).await?.0)
+        let (opened, audit, _) = self.search_audited(&query, at).await?;
+        Ok((opened, audit))
     }
 }
 

@@ -7,6 +7,7 @@ use handfast_palm::Side;
 use super::Inner;
 use super::operating::says_most;
 use crate::VaultError;
+use crate::audit::AuditTag;
 use crate::deployment::Member;
 use crate::node::{
     Found, GalleryName, Head, PartBinding, QueryName, Reason, Reply, Request, SealedShares, Search,
@@ -62,12 +63,24 @@ impl Inner {
     pub(super) async fn search(
         &self,
         query: &Query,
-        mut at: Standing,
+        at: Standing,
     ) -> Result<(Opened, Standing), VaultError> {
+        let (opened, _, at) = self.search_audited(query, at).await?;
+        Ok((opened, at))
+    }
+
+    /// As [`Inner::search`], with the search's audit tag.
+    pub(super) async fn search_audited(
+        &self,
+        query: &Query,
+        mut at: Standing,
+    ) -> Result<(Opened, AuditTag, Standing), VaultError> {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(query, attempt, at).await {
-                Ok(opened) => return Ok((opened, at)),
+                Ok((opened, tag)) => {
+                    return Ok((opened, AuditTag { query: query.name.0, tag }, at));
+                }
                 Err(error) => error,
             };
             let again = match &error {
@@ -87,7 +100,7 @@ impl Inner {
         query: &Query,
         attempt: u8,
         at: Standing,
-    ) -> Result<Opened, VaultError> {
+    ) -> Result<(Opened, [u8; TOKEN]), VaultError> {
         let requests = Role::ALL.map(|role| {
             Request::Search(Search {
                 query: query.name,
@@ -102,12 +115,15 @@ impl Inner {
             })
         });
         let replies = self.nodes.ask_all(&requests).await;
-        let mut xor = [0; TOKEN];
+        let (mut xor, mut audit) = ([0; TOKEN], [0; TOKEN]);
         let mut errors = Vec::new();
         for (node, reply) in Role::ALL.into_iter().zip(replies) {
             match reply {
                 Ok(Reply::Found(found)) => match self.open_part(query, attempt, at, node, &found) {
-                    Some(part) => xor.iter_mut().zip(part).for_each(|(sum, byte)| *sum ^= byte),
+                    Some(part) => {
+                        add(&mut xor, part);
+                        add(&mut audit, found.audit);
+                    }
                     None => errors.push(VaultError::NodeAnswer { node }),
                 },
                 Ok(Reply::Refused(refusal)) => errors.push(refused(node, refusal)),
@@ -118,8 +134,8 @@ impl Inner {
         errors.sort_by_key(says_most);
         match errors.into_iter().next() {
             Some(error) => Err(error),
-            None if xor == [0; TOKEN] => Ok(Opened::Nothing),
-            None => Ok(Opened::Something(PairwiseToken::from_bytes(xor))),
+            None if xor == [0; TOKEN] => Ok((Opened::Nothing, audit)),
+            None => Ok((Opened::Something(PairwiseToken::from_bytes(xor)), audit)),
         }
     }
 
@@ -155,6 +171,10 @@ impl Inner {
         let part = self.recipient.open(&found.sealed, &binding.to_bytes())?;
         part[..].try_into().ok()
     }
+}
+
+fn add(sum: &mut [u8; TOKEN], part: [u8; TOKEN]) {
+    sum.iter_mut().zip(part).for_each(|(sum, byte)| *sum ^= byte);
 }
 
 fn refused(node: Role, refusal: crate::node::Refusal) -> VaultError {

@@ -1,0 +1,123 @@
+//! Audit: how a person finds the searches that found them, and nobody else does.
+//!
+//! Every search has a tag, F(dummy, query) xor F(slot, query) for each slot that it found. It goes
+//! into the log's leaf: without the key of F it is a random number, also where nobody was found. The
+//! person gets F(dummy, query) xor F(slot, query) of their own slot for the queries of a period, in
+//! parts that each node seals to a key of the person's own device, and compares there. A search
+//! that found several people appears in nobody's timeline.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use hpke::{Deserializable as _, OpModeS, Serializable as _};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use handfast_model::Random;
+use handfast_mpc::Role;
+
+use crate::SlotId;
+use crate::sealing::SealingKey;
+use crate::share_sealing::{Drawn, Kem};
+
+/// What sealing is for, and what a node's signature begins with.
+pub const AUDIT_INFO: &[u8] = b"handfast vault audit 1";
+/// Queries in one request: a period of that many searches fits one page of a person's log.
+pub const AUDIT_QUERIES_MAX: usize = 4_096;
+/// Bytes of a component.
+const COMPONENT: usize = 16;
+
+type Kdf = hpke::kdf::HkdfSha256;
+/// What browsers have; they have no ChaCha20-Poly1305.
+type Aead = hpke::aead::AesGcm256;
+
+/// The tag of a search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AuditTag {
+    /// The search.
+    pub query: [u8; 16],
+    /// Its tag: the xor of the nodes' parts.
+    pub tag: [u8; 16],
+}
+
+/// One node's components of a person's values, sealed to the person's device: the queries' 16
+/// bytes one after another. The xor of all parts' components is each query's value, to be compared
+/// with the tag in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPart {
+    /// The node; none where one machine matches in clear, whose part is the whole.
+    pub node: Option<Role>,
+    /// Encapsulated key, then ciphertext: HPKE in base mode, X25519, HKDF-SHA256, AES-256-GCM, with
+    /// [`AUDIT_INFO`] and [`audit_context`].
+    pub sealed: Vec<u8>,
+    /// The node's signature over [`audit_signed`].
+    pub signature: Option<[u8; 64]>,
+}
+
+/// The associated data of a part: SHA-256 over the recipient's key and all queries.
+#[must_use]
+pub fn audit_context(recipient: &[u8; 32], queries: &[[u8; 16]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(recipient);
+    queries.iter().for_each(|query| hash.update(query));
+    hash.finalize().into()
+}
+
+/// What a node signs of a part.
+#[must_use]
+pub fn audit_signed(context: &[u8; 32], sealed: &[u8]) -> Vec<u8> {
+    [AUDIT_INFO, context, sealed].concat()
+}
+
+/// Seals components to a person's device; `None` where its key is none.
+pub(crate) fn seal_components(
+    components: &[u8],
+    recipient: &[u8; 32],
+    context: &[u8; 32],
+    random: &dyn Random,
+) -> Option<Vec<u8>> {
+    let key = <Kem as hpke::Kem>::PublicKey::from_bytes(recipient).ok()?;
+    let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<Aead, Kdf, Kem>(
+        &OpModeS::Base,
+        &key,
+        AUDIT_INFO,
+        components,
+        context,
+        &mut Drawn(random),
+    )
+    .ok()?;
+    Some([&encapsulated.to_bytes()[..], &ciphertext].concat())
+}
+
+/// The key of F where one machine holds it whole.
+pub(crate) struct AuditKey(Zeroizing<[u8; 32]>);
+
+impl AuditKey {
+    /// Follows from the vault's key.
+    pub(crate) fn of(key: &SealingKey) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, key.expose())
+            .expand(b"handfast vault audit key 1", &mut bytes[..])
+            .expect("HKDF gives a key of 32 bytes");
+        Self(bytes)
+    }
+
+    /// F(dummy, query) xor F(slot, query) of a slot, or of nobody.
+    pub(crate) fn value(&self, query: [u8; 16], slot: Option<SlotId>) -> [u8; COMPONENT] {
+        let mut value = self.of_one(query, b"dummy", &[]);
+        if let Some(slot) = slot {
+            let found = self.of_one(query, b"slot", &slot.to_bytes());
+            value.iter_mut().zip(found).for_each(|(sum, byte)| *sum ^= byte);
+        }
+        value
+    }
+
+    fn of_one(&self, query: [u8; 16], domain: &[u8], slot: &[u8]) -> [u8; COMPONENT] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0[..]).expect("HMAC takes keys of any length");
+        mac.update(&query);
+        mac.update(domain);
+        mac.update(slot);
+        let bytes = mac.finalize().into_bytes();
+        std::array::from_fn(|at| bytes[at])
+    }
+}
