@@ -45,6 +45,18 @@ handfast_store::text_enum! {
 }
 
 handfast_store::text_enum! {
+    /// How a charge came to be.
+    pub enum Origin {
+        /// A register asked for it, and a hand or a phone answered.
+        Counter = "counter",
+        /// A signed-in person paid an order.
+        Order = "order",
+        /// Goods that were handed over while the gateway did not answer, charged afterwards.
+        Replay = "replay",
+    }
+}
+
+handfast_store::text_enum! {
     /// What was asked for beside the palm.
     pub enum Factor {
         /// Nothing.
@@ -83,6 +95,8 @@ handfast_store::text_enum! {
         Unknown = "unknown",
         /// Paid, and all of it given back.
         Refunded = "refunded",
+        /// The gateway did not answer, and the shop takes the risk: the goods may go.
+        AcceptedOffline = "accepted_offline",
     }
 }
 
@@ -126,6 +140,10 @@ pub struct Charge {
     pub tip_of: Option<ChargeId>,
     /// What is in dispute, or was lost in one.
     pub disputed: Money,
+    /// How it came to be.
+    pub origin: Origin,
+    /// Whether the goods went while the gateway did not answer.
+    pub accepted_offline: bool,
     /// What for.
     pub description: String,
     /// Where it stands.
@@ -188,13 +206,14 @@ impl Charge {
     #[must_use]
     pub fn status(&self, now: Timestamp) -> ChargeStatus {
         match self.state {
+            ChargeState::Captured if self.refunded == self.amount => ChargeStatus::Refunded,
+            ChargeState::Captured => ChargeStatus::Captured,
+            _ if self.accepted_offline => ChargeStatus::AcceptedOffline,
             ChargeState::Requested if self.is_overdue(now) => ChargeStatus::Expired,
             ChargeState::Requested => ChargeStatus::Requested,
             ChargeState::Identified => ChargeStatus::Identified,
             ChargeState::Authorising => ChargeStatus::Authorising,
             ChargeState::Authorised => ChargeStatus::Authorised,
-            ChargeState::Captured if self.refunded == self.amount => ChargeStatus::Refunded,
-            ChargeState::Captured => ChargeStatus::Captured,
             ChargeState::Voided => ChargeStatus::Voided,
             ChargeState::Expired => ChargeStatus::Expired,
             ChargeState::Cancelled => ChargeStatus::Cancelled,
@@ -296,6 +315,8 @@ impl FromRow for Charge {
             age_asked: row.get_optional("age_asked")?,
             tip_of: row.get_optional("tip_of")?,
             disputed: money("disputed")?,
+            origin: row.get("origin")?,
+            accepted_offline: row.get("accepted_offline")?,
             discount_transfer: row.get_optional("discount_transfer")?,
             capture_amount: row.get_optional("capture_amount")?,
             pay_key: row.get_optional("pay_key")?,
@@ -747,7 +768,8 @@ async fn save(tx: &mut Tx<'_>, charge: &Charge, before: ChargeState) -> Result<(
         .execute(
             "UPDATE till_charges SET state = $1, closed_at = $2, reason = $3, steps = $4, \
              amount = $5, credit_part = $6, card_part = $7, tip = $8, \
-             network_transaction_id = $9 WHERE charge_id = $10 AND state = $11",
+             network_transaction_id = $9, mail_owed = $10 \
+             WHERE charge_id = $11 AND state = $12",
             params![
                 charge.state,
                 charge.closed_at,
@@ -758,6 +780,8 @@ async fn save(tx: &mut Tx<'_>, charge: &Charge, before: ChargeState) -> Result<(
                 charge.card_part.minor,
                 charge.tip.minor,
                 charge.network_transaction_id,
+                // Whoever paid is told so, by [`Till::mails_owed`].
+                charge.state == ChargeState::Captured,
                 charge.id,
                 before,
             ],
@@ -805,7 +829,7 @@ async fn void_parts(
     Ok(())
 }
 
-async fn remember_step(
+pub(crate) async fn remember_step(
     tx: &mut Tx<'_>,
     id: ChargeId,
     number: i64,

@@ -27,8 +27,12 @@ pub enum Thing {
     Charge,
     /// A receipt.
     Receipt,
+    /// A payment that a mail was about.
+    Alarm,
     /// A webhook endpoint.
     WebhookEndpoint,
+    /// A message of a webhook endpoint that is not delivered.
+    WebhookMessage,
     /// A promotion.
     Promotion,
     /// A transfer of the ledger.
@@ -46,7 +50,9 @@ impl Thing {
             Self::Setup => "payment method setup",
             Self::Charge => "charge",
             Self::Receipt => "receipt",
+            Self::Alarm => "payment behind this link",
             Self::WebhookEndpoint => "webhook endpoint",
+            Self::WebhookMessage => "webhook message that is not delivered",
             Self::Promotion => "promotion",
             Self::Transfer => "transfer",
         }

@@ -48,6 +48,8 @@ pub enum PayOutcome {
     SecondFactor(SecondFactor),
     /// The gateway said no; the charge is over.
     Declined(Charge),
+    /// The gateway did not answer and the shop's offline floor covers it: the goods may go.
+    AcceptedOffline(Charge),
     /// Not known yet; [`Till::resolve_due`] finds out. Nobody pays twice.
     Unknown(Charge),
     /// Another request with the same hand is still at the gateway.
@@ -88,11 +90,15 @@ pub enum TurnedAway {
     Over(ChargeStatus),
 }
 
-/// Who stands there.
+/// Who is there.
 #[derive(Clone, Copy)]
-enum Presence {
+pub(crate) enum Presence {
+    /// A hand over this pedestal.
     Palm(DeviceId),
+    /// The person, signed in, at a counter or at home.
     Phone,
+    /// Nobody: the goods are gone already.
+    Nobody,
 }
 
 /// Ids made before the transaction, so that a repeat of it uses the same.
@@ -117,10 +123,10 @@ impl PlanIds {
 }
 
 /// What every plan needs.
-struct Planning<'a> {
-    ids: &'a PlanIds,
-    instance: &'a str,
-    now: Timestamp,
+pub(crate) struct Planning<'a> {
+    pub ids: &'a PlanIds,
+    pub instance: &'a str,
+    pub now: Timestamp,
 }
 
 /// What follows from a hover once it is durable.
@@ -254,6 +260,10 @@ impl Till {
             Decision::Answered(outcome) => Ok(*outcome),
             Decision::Ask(request, charge) => {
                 let charge = Box::pin(self.authorise(*request, *charge)).await?;
+                let charge = match charge.state {
+                    ChargeState::Unknown => self.accept_offline(charge).await?,
+                    _ => charge,
+                };
                 Ok(outcome_of(charge, self.now()))
             }
         }
@@ -264,6 +274,7 @@ impl Till {
 pub(crate) fn outcome_of(charge: Charge, now: Timestamp) -> PayOutcome {
     match charge.state {
         ChargeState::Captured => PayOutcome::Paid(charge),
+        _ if charge.accepted_offline => PayOutcome::AcceptedOffline(charge),
         ChargeState::Declined => PayOutcome::Declined(charge),
         ChargeState::Unknown => PayOutcome::Unknown(charge),
         ChargeState::Authorised if charge.held && charge.goal == Goal::Hold => {
@@ -389,7 +400,7 @@ async fn split(
 }
 
 /// Splits the amount, reserves the parts in the ledger and fixes who pays.
-async fn plan(
+pub(crate) async fn plan(
     tx: &mut Tx<'_>,
     presence: Presence,
     mut charge: Charge,
@@ -404,6 +415,7 @@ async fn plan(
     let total = parts.credit + parts.card;
     let (factor, pedestal) = match presence {
         Presence::Phone => (Factor::Phone, None),
+        Presence::Nobody => (Factor::None, None),
         Presence::Palm(pedestal) => {
             let above = wallet.pin_always
                 || limit::is_above(tx, wallet.id, charge.asked.currency, total, now).await?;
@@ -413,6 +425,9 @@ async fn plan(
     reserve_parts(tx, &charge, wallet, &parts, ids, now).await?;
     fill_in(&mut charge, wallet, &parts, ids, now);
     (charge.factor, charge.pedestal) = (factor, pedestal);
+    if matches!(presence, Presence::Nobody) && charge.stored_credential.is_some() {
+        charge.stored_credential = Some(StoredCredential::MerchantInitiated);
+    }
     charge.factor_until = (factor == Factor::Wanted).then_some(now + FACTOR_TIME);
     charge.sender = Some(instance.to_owned());
     record_plan(tx, &charge).await?;
@@ -420,13 +435,15 @@ async fn plan(
         let charge = step(tx, charge, &[ChargeEvent::HandRecognised], None, now).await?;
         return Ok(Decision::answered(second_factor(charge, wallet)));
     }
+    // A charge that began without a counter knows from the start whose it is.
+    let known = usize::from(charge.state == ChargeState::Identified);
     let Some(method) = parts.method else {
-        let covered = covered(&charge);
-        let charge = step(tx, charge, &[ChargeEvent::HandRecognised, covered], None, now).await?;
+        let events = [ChargeEvent::HandRecognised, covered(&charge)];
+        let charge = step(tx, charge, &events[known..], None, now).await?;
         return Ok(Decision::answered(outcome_of(charge, now)));
     };
     let events = [ChargeEvent::HandRecognised, ChargeEvent::AskingGateway];
-    let charge = step(tx, charge, &events, None, now).await?;
+    let charge = step(tx, charge, &events[known..], None, now).await?;
     Ok(Decision::Ask(Box::new(authorise_request(&charge, method)), Box::new(charge)))
 }
 

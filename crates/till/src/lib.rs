@@ -14,7 +14,9 @@
 //! | `pin`, `limit`, `loyalty`, `age` | second factors, and what a hover brings along |
 //! | `state`, `charge`, `line`, `hover`, `settle`, `tip` | a charge from the register to its end |
 //! | `refund`, `receipt` | money back, and what people see |
-//! | `notice`, `notification` | what the gateway tells by itself, and what shops are told |
+//! | `order`, `offline` | charges without a counter: orders paid online, goods let go while the gateway was silent |
+//! | `notice`, `notification`, `delivery` | what the gateway tells by itself, what shops are told, and how that went |
+//! | `payment_mail` | what people are told by mail, and "this was not me" |
 //! | `report`, `statement`, `reconcile`, `evidence` | the day, the account, the gateway's report, a dispute |
 //! | `lease` | which processes are alive |
 //! | `gateway`, `test_gateway`, `stripe` | what is asked of a gateway, a strict one to try things out, Stripe |
@@ -24,6 +26,7 @@ mod audit;
 mod card_number;
 mod charge;
 mod credit;
+mod delivery;
 mod detach;
 mod error;
 mod evidence;
@@ -39,7 +42,10 @@ mod loyalty;
 mod notice;
 mod notice_signature;
 mod notification;
+mod offline;
+mod order;
 mod palm_owner;
+mod payment_mail;
 mod pin;
 mod receipt;
 mod reconcile;
@@ -64,9 +70,10 @@ pub use audit::{Audit, Balance, Counters, Difference};
 pub use card_number::{CardNumberFinder, looks_like_card_number};
 pub use charge::{
     ANSWER_TIME, CHARGE_MINOR_MAX, Charge, ChargeRequest, ChargeStatus, Factor, HOLD_TIME,
-    LATEST_MAX, OpenCharge,
+    LATEST_MAX, OpenCharge, Origin,
 };
 pub use credit::{Credit, CreditGrant, Promotion};
+pub use delivery::{Delivery, DeliveryState, OLD_SECRET_SIGNS};
 pub use error::{LedgerError, Thing, TillError};
 pub use evidence::Evidence;
 pub use hover::{FACTOR_TIME, Hover, PayOutcome, SecondFactor, TurnedAway};
@@ -78,6 +85,9 @@ pub use loyalty::{Discount, LoyaltyNumber, Off};
 pub use notice::{Dispute, Received};
 pub use notice_signature::NOTICE_TOLERANCE;
 pub use notification::{Kind, SCHEDULE, WebhookEndpoint, WebhookRequest, WebhookSender};
+pub use offline::{OfflineFloor, OfflineSums, Replayed};
+pub use order::OrderPayment;
+pub use payment_mail::{Alarm, MailAbout, OwedMail};
 pub use pin::{PIN_MISSES_MAX, Pin};
 pub use receipt::{MoneyUse, MoneyUseKind, Receipt};
 pub use reconcile::{Mismatch, Reconciliation};
@@ -90,7 +100,8 @@ pub use shop_token::ArmedPalm;
 pub use state::{ChargeEvent, ChargeState, WrongState};
 pub use statement::{STATEMENT_PAGE_MAX, Statement, StatementLine};
 pub use text::{
-    Description, Label, Nonce, PayKey, PersonKey, ReceiptKey, SetupId, TextError, WebhookSecret,
+    AlarmKey, Description, Label, Nonce, PayKey, PersonKey, ReceiptKey, SetupId, TextError,
+    WebhookSecret,
 };
 pub use till::Till;
 pub use tip::{LATE_TIP_PERCENT_MAX, LATE_TIP_WITHIN, LateTip};

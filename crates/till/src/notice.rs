@@ -249,7 +249,9 @@ impl Till {
     }
 
     async fn heard_of_dispute(&self, notice: &DisputeNotice) -> Result<Received, TillError> {
-        let Ok(id) = notice.payment.parse::<ChargeId>() else { return Ok(Received::NotOurs) };
+        let Some(id) = self.charge_named(&notice.payment).await? else {
+            return Ok(Received::NotOurs);
+        };
         let (ids, now) = (&self.news_ids(), self.now());
         let done = self
             .store
@@ -260,6 +262,28 @@ impl Till {
             Err(TillError::NotFound(Thing::Charge)) => Ok(Received::NotOurs),
             Err(error) => Err(error),
         }
+    }
+
+    /// The charge behind what a gateway names: our own reference, or its own name of the payment,
+    /// which is all that Stripe's disputes carry.
+    async fn charge_named(&self, payment: &str) -> Result<Option<ChargeId>, TillError> {
+        if let Ok(id) = payment.parse::<ChargeId>() {
+            return Ok(Some(id));
+        }
+        let found: Option<(ChargeId,)> = self
+            .store
+            .read("notice.by_payment", |tx| {
+                Box::pin(async move {
+                    tx.fetch_optional(
+                        "SELECT charge_id FROM till_charges WHERE gateway_payment = $1",
+                        params![payment],
+                    )
+                    .await
+                })
+            })
+            .await
+            .map_err(TillError::Store)?;
+        Ok(found.map(|(id,)| id))
     }
 
     fn news_ids(&self) -> NewsIds {

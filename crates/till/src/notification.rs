@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use crate::Till;
 use crate::charge::Charge;
+use crate::delivery::fresh_secret;
 use crate::error::{Thing, TillError};
 use crate::gateway::Answer;
 use crate::shop::shop;
@@ -102,6 +103,7 @@ struct Due {
     endpoint: String,
     url: String,
     secret: WebhookSecret,
+    old_secret: Option<WebhookSecret>,
     kind: Kind,
     at: Timestamp,
     charge: ChargeId,
@@ -120,6 +122,7 @@ impl FromRow for Due {
             endpoint: row.get("endpoint_id")?,
             url: row.get("url")?,
             secret: row.get("secret")?,
+            old_secret: row.get_optional("old_secret")?,
             kind: row.get("kind")?,
             at: row.get("at")?,
             charge: row.get("charge_id")?,
@@ -147,9 +150,7 @@ impl Till {
             return Err(TillError::WebhookAddress);
         }
         let id = format!("whe_{}", unguessable(&*self.random));
-        let mut bytes = [0_u8; 32];
-        self.random.fill(&mut bytes);
-        let secret = WebhookSecret::from_text(&format!("whsec_{}", BASE64.encode(bytes)));
+        let secret = fresh_secret(&*self.random);
         let (endpoint, kept, now) =
             (WebhookEndpoint { id, url: url.to_owned() }, &secret, self.now());
         let row = &endpoint;
@@ -230,11 +231,9 @@ impl Till {
         let mut delivered = 0;
         for due in due {
             let answer = sender.send(&request_of(&due, self.now())).await;
+            self.webhook_answered(&due.message, answer.as_ref().ok().copied()).await?;
             match answer {
-                Ok(status) if (200..300).contains(&status) => {
-                    delivered += 1;
-                    self.webhook_delivered(&due.message).await?;
-                }
+                Ok(status) if (200..300).contains(&status) => delivered += 1,
                 Ok(GONE) => self.webhook_gone(&due.endpoint).await?,
                 Ok(_) | Err(_) => {
                     tracing::info!(attempts = due.attempts, "a webhook was not taken");
@@ -244,17 +243,20 @@ impl Till {
         Ok(delivered)
     }
 
-    async fn webhook_delivered(&self, message: &str) -> Result<(), TillError> {
-        let now = self.now();
+    async fn webhook_answered(&self, message: &str, status: Option<u16>) -> Result<(), TillError> {
+        let taken = status.is_some_and(|status| (200..300).contains(&status));
+        let (now, status) = (self.now(), status.map(i64::from));
         self.store
-            .transaction("webhook.delivered", |tx| {
+            .transaction("webhook.answered", |tx| {
                 Box::pin(async move {
-                    tx.execute(
-                        "UPDATE till_webhook_messages SET delivered_at = $1, next_at = NULL \
-                         WHERE message_id = $2",
-                        params![now, message],
-                    )
-                    .await?;
+                    let sql = "UPDATE till_webhook_messages SET last_status = $1, last_at = $2 \
+                               WHERE message_id = $3";
+                    tx.execute(sql, params![status, now, message]).await?;
+                    if taken {
+                        let sql = "UPDATE till_webhook_messages SET delivered_at = $1, \
+                                   next_at = NULL WHERE message_id = $2";
+                        tx.execute(sql, params![now, message]).await?;
+                    }
                     Ok(())
                 })
             })
@@ -335,7 +337,8 @@ async fn claim(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Due>, TillError> {
     let due: Vec<Due> = tx
         .fetch_all(
             "SELECT m.message_id, m.endpoint_id, m.kind, m.at, m.attempts, m.charge_id, e.url, \
-             e.secret, c.shop_id, c.register_id, c.number, c.amount, c.currency \
+             e.secret, \
+             CASE WHEN e.old_secret_until > $1 THEN e.old_secret END AS old_secret, c.shop_id, c.register_id, c.number, c.amount, c.currency \
              FROM till_webhook_messages m \
              JOIN till_webhook_endpoints e ON e.endpoint_id = m.endpoint_id \
              JOIN till_charges c ON c.charge_id = m.charge_id \
@@ -370,7 +373,11 @@ fn request_of(due: &Due, now: Timestamp) -> WebhookRequest {
     })
     .to_string();
     let seconds = (now.as_micros() / 1_000_000).to_string();
-    let signature = sign(&due.secret, &due.message, &seconds, &body);
+    // Both while a secret changes: whoever verifies takes either.
+    let secrets = [Some(&due.secret), due.old_secret.as_ref()];
+    let signatures = secrets.into_iter().flatten();
+    let signatures = signatures.map(|secret| sign(secret, &due.message, &seconds, &body));
+    let signature = signatures.collect::<Vec<_>>().join(" ");
     WebhookRequest {
         url: due.url.clone(),
         headers: [

@@ -431,8 +431,9 @@ async fn end(
         Ending::Refused(reason) => (RefundState::Refused, Some(reason)),
     };
     tx.execute(
-        "UPDATE till_refunds SET state = $1, reason = $2, closed_at = $3 WHERE refund_id = $4",
-        params![state, reason, now, refund.id],
+        "UPDATE till_refunds SET state = $1, reason = $2, closed_at = $3, mail_owed = $4 \
+         WHERE refund_id = $5",
+        params![state, reason, now, state == RefundState::Done, refund.id],
     )
     .await?;
     let transfers = [(refund.credit_transfer, credit), (refund.card_transfer, card)];

@@ -11,6 +11,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
         Migration { version: 3, name: "charges and refunds", sql: CHARGES },
         Migration { version: 4, name: "second factors, tips, discounts, holds", sql: COUNTER },
         Migration { version: 5, name: "disputes, webhooks, day closes", sql: NEWS },
+        Migration { version: 6, name: "mails, orders, the offline floor", sql: BEYOND },
     ],
 };
 
@@ -369,4 +370,48 @@ CREATE TABLE till_day_closes (
     report TEXT NOT NULL,
     PRIMARY KEY (shop_id, day)
 );
+";
+
+// What reaches beyond the counter: mails on payments and what their reader can do about one, orders
+// paid online, goods handed over while the gateway did not answer, secrets that change.
+const BEYOND: &str = "
+ALTER TABLE till_charges ADD COLUMN mail_owed BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE till_charges ADD COLUMN origin TEXT NOT NULL DEFAULT 'counter';
+ALTER TABLE till_charges ADD COLUMN accepted_offline BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE till_refunds ADD COLUMN mail_owed BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX till_charges_mail_owed ON till_charges (charge_id) WHERE mail_owed;
+CREATE INDEX till_refunds_mail_owed ON till_refunds (refund_id) WHERE mail_owed;
+CREATE INDEX till_charges_gateway_payment ON till_charges (gateway_payment)
+    WHERE gateway_payment IS NOT NULL;
+CREATE TABLE till_alarms (
+    charge_id TEXT NOT NULL PRIMARY KEY REFERENCES till_charges (charge_id),
+    alarm_key TEXT NOT NULL UNIQUE,
+    made_at BIGINT NOT NULL,
+    raised_at BIGINT
+);
+CREATE TABLE till_offline_floors (
+    shop_id TEXT NOT NULL PRIMARY KEY REFERENCES till_shops (shop_id),
+    charge_max BIGINT NOT NULL CHECK (charge_max > 0),
+    sum_max BIGINT NOT NULL CHECK (sum_max >= charge_max),
+    set_at BIGINT NOT NULL
+);
+CREATE TABLE till_offline (
+    charge_id TEXT NOT NULL PRIMARY KEY REFERENCES till_charges (charge_id),
+    shop_id TEXT NOT NULL REFERENCES till_shops (shop_id),
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL CHECK (state IN ('open', 'paid', 'lost')),
+    attempts BIGINT NOT NULL,
+    next_at BIGINT NOT NULL,
+    replay TEXT REFERENCES till_charges (charge_id),
+    accepted_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    CHECK ((state = 'open') = (closed_at IS NULL))
+);
+CREATE INDEX till_offline_open ON till_offline (next_at) WHERE state = 'open';
+CREATE INDEX till_offline_shop ON till_offline (shop_id, state);
+ALTER TABLE till_webhook_messages ADD COLUMN last_status BIGINT;
+ALTER TABLE till_webhook_messages ADD COLUMN last_at BIGINT;
+CREATE INDEX till_webhook_messages_endpoint ON till_webhook_messages (endpoint_id, at);
+ALTER TABLE till_webhook_endpoints ADD COLUMN old_secret TEXT;
+ALTER TABLE till_webhook_endpoints ADD COLUMN old_secret_until BIGINT;
 ";

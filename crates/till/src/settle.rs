@@ -458,8 +458,9 @@ async fn set_out(
     if charge.state.is_final() || charge.goal == Goal::Void {
         return Ok((charge, sender));
     }
-    // What the register captured of a hold is wanted however long ago the hand was.
-    let wanted = charge.capture_amount.is_some();
+    // What the register captured of a hold is wanted however long ago the hand was, and so is what
+    // was handed over offline.
+    let wanted = charge.capture_amount.is_some() || charge.accepted_offline;
     let over = match (charge.state, charge.hold_until) {
         (ChargeState::Authorised, Some(until)) if charge.held => {
             (now >= until && !wanted).then_some(HOLD_OVER)

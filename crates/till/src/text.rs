@@ -233,6 +233,8 @@ keys! {
     SetupId = "SetupId(hidden)";
     /// Opens one charge on a phone: the pedestal's QR code. Whoever signs in may pay what it names.
     PayKey = "PayKey(hidden)";
+    /// Says "this was not me" of one payment, from the mail about it: freezes the wallet that paid.
+    AlarmKey = "AlarmKey(hidden)";
     /// The secret that a shop's webhooks are signed with.
     WebhookSecret = "WebhookSecret(hidden)";
 }

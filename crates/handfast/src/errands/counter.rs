@@ -62,7 +62,9 @@ impl Desk {
 
 fn answer_to(outcome: PayOutcome) -> Result<Answer, Refused> {
     match outcome {
-        PayOutcome::Paid(charge) | PayOutcome::Held(charge) => Ok(paid(&charge)),
+        PayOutcome::Paid(charge)
+        | PayOutcome::Held(charge)
+        | PayOutcome::AcceptedOffline(charge) => Ok(paid(&charge)),
         PayOutcome::SecondFactor(wanted) => Ok(Answer::FactorWanted {
             tries_left: wanted.tries_left.map(|left| u32::try_from(left).unwrap_or(0)),
             until: wanted.until,

@@ -105,6 +105,10 @@ impl Counter {
         Money::new(minor, self.currency)
     }
 
+    pub fn till_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub fn below(&self, bound: u64) -> u64 {
         let mut bytes = [0; 8];
         self.random.fill(&mut bytes);

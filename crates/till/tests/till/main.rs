@@ -5,6 +5,7 @@
     reason = "tests may panic and tell their counts"
 )]
 
+mod beyond;
 mod charging;
 mod counter;
 mod crashes;

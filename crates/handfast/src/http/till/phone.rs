@@ -74,7 +74,9 @@ pub(crate) async fn pay(
     let outcome = paid.await.map_err(|error| Problem::from_failure(&error))??;
     hub.stations.changed();
     let (charge, reason) = match outcome {
-        PayOutcome::Paid(charge) | PayOutcome::Held(charge) => (charge, None),
+        PayOutcome::Paid(charge)
+        | PayOutcome::Held(charge)
+        | PayOutcome::AcceptedOffline(charge) => (charge, None),
         PayOutcome::Declined(charge) => (charge, Some("payment_declined")),
         PayOutcome::Unknown(charge) | PayOutcome::InProgress(charge) => {
             (charge, Some("payment_unknown"))

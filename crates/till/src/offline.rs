@@ -1,0 +1,369 @@
+//! The offline floor: up to which amount a shop lets goods go while the gateway does not answer, per
+//! charge and in sum. Off until somebody sets it. What was let go is charged afterwards, as
+//! merchant-initiated, and what stays unpaid is counted as the shop's loss: the till never asks the
+//! gateway twice for one payment, so the first one is found out (and let go) before it is replayed.
+
+use handfast_model::{ChargeId, Currency, Duration, Money, ShopId, Timestamp};
+use handfast_store::{Tx, params};
+
+use crate::Till;
+use crate::charge::{Charge, Goal, Origin, by_id};
+use crate::error::TillError;
+use crate::hover::{Decision, Planning, Presence};
+use crate::order::{Direct, DirectIds, NotBegun, begin};
+use crate::shop::shop;
+use crate::state::ChargeState;
+use crate::wallet::WalletRow;
+
+/// Pauses after a replay that was declined: a card that is short today has money after payday.
+/// Schemes allow more tries; three are enough to know.
+const REPLAY_AFTER: [Duration; 3] =
+    [Duration::ZERO, Duration::from_hours(24), Duration::from_hours(72)];
+/// How many are looked after in one round, so that a round ends.
+const ROUND_MAX: i64 = 50;
+/// Until when an open one is looked at again, while its charge has no end.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Up to where a shop takes the risk, in minor units of its currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfflineFloor {
+    /// The most of one charge.
+    pub charge_max: i64,
+    /// The most of all charges that wait for their money at a time.
+    pub sum_max: i64,
+}
+
+/// What the floor did so far at a shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfflineSums {
+    /// The floor; none where it is off.
+    pub floor: Option<OfflineFloor>,
+    /// The shop's currency, of every sum here.
+    pub currency: Currency,
+    /// Charges that wait for their money, and how much that is.
+    pub open: (i64, i64),
+    /// Charges that were paid after all.
+    pub paid: (i64, i64),
+    /// Charges that never will be: the shop's loss.
+    pub lost: (i64, i64),
+}
+
+/// What a round of replays did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Charges whose money arrived.
+    pub paid: usize,
+    /// Charges that were given up.
+    pub lost: usize,
+}
+
+/// What is to be done about one charge that was let go offline.
+enum Next {
+    Paid,
+    Wait,
+    /// The next replay is due now.
+    Replay {
+        wallet: Box<WalletRow>,
+        charge: Box<Charge>,
+    },
+    /// The latest replay came to nothing.
+    Failed,
+}
+
+impl Till {
+    /// Sets a shop's offline floor, or turns it off (`None`).
+    ///
+    /// # Errors
+    /// [`TillError::LimitOutOfRange`] unless 0 < `charge_max` <= `sum_max` <=
+    /// [`crate::CHARGE_MINOR_MAX`]; [`TillError::NotFound`] for an unknown shop.
+    pub async fn set_offline_floor(
+        &self,
+        at: ShopId,
+        floor: Option<OfflineFloor>,
+    ) -> Result<(), TillError> {
+        let max_minor = crate::CHARGE_MINOR_MAX;
+        let fits = |floor: OfflineFloor| {
+            0 < floor.charge_max && floor.charge_max <= floor.sum_max && floor.sum_max <= max_minor
+        };
+        if floor.is_some_and(|floor| !fits(floor)) {
+            return Err(TillError::LimitOutOfRange { max_minor });
+        }
+        let now = self.now();
+        self.store
+            .transaction("offline.set_floor", |tx| {
+                Box::pin(async move {
+                    shop(tx, at).await?;
+                    tx.execute("DELETE FROM till_offline_floors WHERE shop_id = $1", params![at])
+                        .await?;
+                    let Some(OfflineFloor { charge_max, sum_max }) = floor else { return Ok(()) };
+                    tx.execute(
+                        "INSERT INTO till_offline_floors (shop_id, charge_max, sum_max, set_at) \
+                         VALUES ($1, $2, $3, $4)",
+                        params![at, charge_max, sum_max, now],
+                    )
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// What the floor did at a shop, with its losses.
+    ///
+    /// # Errors
+    /// [`TillError::NotFound`] for an unknown shop.
+    pub async fn offline_sums(&self, at: ShopId) -> Result<OfflineSums, TillError> {
+        self.store.read("offline.sums", |tx| Box::pin(sums(tx, at))).await
+    }
+
+    /// Takes the shop's risk for a charge whose answer is missing, where its floor covers it.
+    pub(crate) async fn accept_offline(&self, charge: Charge) -> Result<Charge, TillError> {
+        // Nobody waits at a counter for these, a discount may be over at the replay, and a hold
+        // hands nothing over.
+        let fits = charge.origin == Origin::Counter
+            && charge.tip_of.is_none()
+            && charge.discount.minor == 0
+            && !charge.held;
+        if !fits {
+            return Ok(charge);
+        }
+        let (id, now) = (charge.id, self.now());
+        self.store.transaction("offline.accept", |tx| Box::pin(accept(tx, id, now))).await
+    }
+
+    /// Brings what was let go offline to its end: paid after all, charged again as
+    /// merchant-initiated, or counted as lost. Call it every second or two.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn replay_offline_due(&self) -> Result<Replayed, TillError> {
+        let now = self.now();
+        let due: Vec<(ChargeId,)> = self
+            .store
+            .read("offline.due", |tx| {
+                Box::pin(async move {
+                    tx.fetch_all(
+                        "SELECT charge_id FROM till_offline WHERE state = 'open' \
+                         AND next_at <= $1 ORDER BY next_at LIMIT $2",
+                        params![now, ROUND_MAX],
+                    )
+                    .await
+                })
+            })
+            .await
+            .map_err(TillError::Store)?;
+        let mut replayed = Replayed::default();
+        for (id,) in due {
+            self.bring_on(id, &mut replayed).await?;
+        }
+        Ok(replayed)
+    }
+
+    async fn bring_on(&self, id: ChargeId, replayed: &mut Replayed) -> Result<(), TillError> {
+        let now = self.now();
+        let next = self.store.read("offline.next", |tx| Box::pin(next(tx, id))).await?;
+        match next {
+            Next::Paid => {
+                replayed.paid += usize::from(self.close_offline(id, "paid").await?);
+                Ok(())
+            }
+            Next::Wait => self.look_again(id, now + LOOK_AGAIN).await,
+            Next::Failed => self.replay_failed(id, replayed).await,
+            Next::Replay { wallet, charge } => {
+                let (ids, instance) = (&DirectIds::new(self), &*self.instance);
+                let (wallet, charge) = (&*wallet, &*charge);
+                let begun = self
+                    .store
+                    .transaction("offline.replay", |tx| {
+                        Box::pin(begin_replay(tx, charge, wallet, ids, instance, now))
+                    })
+                    .await;
+                match begun {
+                    Ok(Some(decision)) => self.carry_out(decision).await.map(drop),
+                    // Another process was quicker.
+                    Ok(None) => Ok(()),
+                    Err(NotBegun::Away(_)) => self.replay_failed(id, replayed).await,
+                    Err(NotBegun::Failed(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    async fn look_again(&self, id: ChargeId, at: Timestamp) -> Result<(), TillError> {
+        self.store
+            .transaction("offline.wait", |tx| {
+                Box::pin(async move {
+                    tx.execute(
+                        "UPDATE till_offline SET next_at = $1 WHERE charge_id = $2",
+                        params![at, id],
+                    )
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Another try later, or the loss.
+    async fn replay_failed(&self, id: ChargeId, replayed: &mut Replayed) -> Result<(), TillError> {
+        let now = self.now();
+        let attempts = self
+            .store
+            .transaction("offline.failed", |tx| {
+                Box::pin(async move {
+                    let (attempts,): (i64,) = tx
+                        .fetch_one(
+                            "UPDATE till_offline SET attempts = attempts + 1, replay = NULL \
+                             WHERE charge_id = $1 RETURNING attempts",
+                            params![id],
+                        )
+                        .await?;
+                    let pause = usize::try_from(attempts).ok().and_then(|n| REPLAY_AFTER.get(n));
+                    if let Some(&pause) = pause {
+                        tx.execute(
+                            "UPDATE till_offline SET next_at = $1 WHERE charge_id = $2",
+                            params![now + pause, id],
+                        )
+                        .await?;
+                    }
+                    Ok::<_, TillError>(attempts)
+                })
+            })
+            .await?;
+        if usize::try_from(attempts).is_ok_and(|n| n < REPLAY_AFTER.len()) {
+            return Ok(());
+        }
+        tracing::warn!("goods that were let go offline stay unpaid");
+        replayed.lost += usize::from(self.close_offline(id, "lost").await?);
+        Ok(())
+    }
+
+    async fn close_offline(&self, id: ChargeId, state: &'static str) -> Result<bool, TillError> {
+        let now = self.now();
+        let changed = self
+            .store
+            .transaction("offline.close", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE till_offline SET state = $1, closed_at = $2 \
+                               WHERE charge_id = $3 AND state = 'open'";
+                    Ok::<_, TillError>(tx.execute(sql, params![state, now, id]).await?)
+                })
+            })
+            .await?;
+        Ok(changed > 0)
+    }
+}
+
+async fn accept(tx: &mut Tx<'_>, id: ChargeId, now: Timestamp) -> Result<Charge, TillError> {
+    let mut charge = by_id(tx, id).await?;
+    if charge.state != ChargeState::Unknown || charge.goal != Goal::Capture {
+        return Ok(charge);
+    }
+    let OfflineSums { floor, open, .. } = sums(tx, charge.shop).await?;
+    let amount = charge.amount.minor;
+    let covered =
+        floor.is_some_and(|floor| amount <= floor.charge_max && amount <= floor.sum_max - open.1);
+    if !covered || charge.accepted_offline {
+        return Ok(charge);
+    }
+    tx.execute(
+        "INSERT INTO till_offline (charge_id, shop_id, amount, state, attempts, next_at, \
+         accepted_at) VALUES ($1, $2, $3, 'open', 0, $4, $4)",
+        params![charge.id, charge.shop, amount, now],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE till_charges SET accepted_offline = TRUE WHERE charge_id = $1",
+        params![charge.id],
+    )
+    .await?;
+    charge.accepted_offline = true;
+    Ok(charge)
+}
+
+async fn sums(tx: &mut Tx<'_>, at: ShopId) -> Result<OfflineSums, TillError> {
+    let currency = shop(tx, at).await?.currency;
+    let floor: Option<(i64, i64)> = tx
+        .fetch_optional(
+            "SELECT charge_max, sum_max FROM till_offline_floors WHERE shop_id = $1",
+            params![at],
+        )
+        .await?;
+    let rows: Vec<(String, i64, i64)> = tx
+        .fetch_all(
+            "SELECT state, COUNT(*), CAST(COALESCE(SUM(amount), 0) AS BIGINT) \
+             FROM till_offline WHERE shop_id = $1 GROUP BY state",
+            params![at],
+        )
+        .await?;
+    let of = |state: &str| {
+        let row = rows.iter().find(|(name, ..)| name == state);
+        row.map_or((0, 0), |&(_, count, sum)| (count, sum))
+    };
+    Ok(OfflineSums {
+        floor: floor.map(|(charge_max, sum_max)| OfflineFloor { charge_max, sum_max }),
+        currency,
+        open: of("open"),
+        paid: of("paid"),
+        lost: of("lost"),
+    })
+}
+
+async fn next(tx: &mut Tx<'_>, id: ChargeId) -> Result<Next, TillError> {
+    let charge = by_id(tx, id).await?;
+    if charge.state == ChargeState::Captured {
+        return Ok(Next::Paid);
+    }
+    if !charge.state.is_final() {
+        return Ok(Next::Wait);
+    }
+    let (replay,): (Option<ChargeId>,) =
+        tx.fetch_one("SELECT replay FROM till_offline WHERE charge_id = $1", params![id]).await?;
+    if let Some(replay) = replay {
+        let replay = by_id(tx, replay).await?;
+        return Ok(match replay.state {
+            ChargeState::Captured => Next::Paid,
+            state if state.is_final() => Next::Failed,
+            _ => Next::Wait,
+        });
+    }
+    let wallet: WalletRow = tx
+        .fetch_one("SELECT * FROM till_wallets WHERE wallet_id = $1", params![charge.wallet])
+        .await?;
+    Ok(Next::Replay { wallet: Box::new(wallet), charge: Box::new(charge) })
+}
+
+async fn begin_replay(
+    tx: &mut Tx<'_>,
+    charge: &Charge,
+    wallet: &WalletRow,
+    ids: &DirectIds,
+    instance: &str,
+    now: Timestamp,
+) -> Result<Option<Decision>, NotBegun> {
+    let claimed: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT attempts FROM till_offline \
+             WHERE charge_id = $1 AND state = 'open' AND replay IS NULL",
+            params![charge.id],
+        )
+        .await?;
+    let Some((attempt,)) = claimed else { return Ok(None) };
+    let nonce = format!("replay:{}:{attempt}", charge.id);
+    let direct = Direct {
+        register: charge.register,
+        amount: Money::new(charge.amount.minor, charge.amount.currency),
+        description: &charge.description,
+        nonce: &nonce,
+        origin: Origin::Replay,
+        presence: Presence::Nobody,
+    };
+    let decision =
+        begin(tx, &direct, wallet, Planning { ids: &ids.plan, instance, now }, ids).await?;
+    tx.execute(
+        "UPDATE till_offline SET replay = $1 WHERE charge_id = $2",
+        params![ids.charge, charge.id],
+    )
+    .await?;
+    Ok(Some(decision))
+}
