@@ -57,10 +57,12 @@ mod palm_owner;
 mod pdf;
 mod presence;
 mod pretix_code;
+mod product;
 mod provisioning;
 mod question;
 mod rotating_code;
 mod rule;
+mod sale;
 mod scanned_code;
 mod schema;
 mod secret_key;
@@ -75,6 +77,7 @@ mod ticket_csv;
 mod ticket_import;
 mod ticket_issue;
 mod ticket_search;
+mod transfer;
 mod use_history;
 mod venue;
 
@@ -117,7 +120,7 @@ pub use language::Language;
 pub use link::{ArmedAt, Link, LinkState, Scope, Side, ViaTicket};
 pub use link_creation::{LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink};
 pub use link_decision::{Decision, LinkQuestion};
-pub use link_deletion::{DeletedLink, DueDeletion};
+pub use link_deletion::{DeletedLink, DueDeletion, Ended};
 pub use mail::Mail;
 pub use mail_key::Realm;
 pub use occupancy::{AreaOccupancy, Occupancy};
@@ -127,9 +130,14 @@ pub use palm_entry::{PalmCandidates, Turned};
 pub use pdf::{PrintedTicket, table_pdf, tickets_pdf};
 pub use presence::Passing;
 pub use pretix_code::{NotPretix, PretixCode, public_key as pretix_public_key};
+pub use product::{Product, ProductSales};
 pub use question::{NewQuestion, Question, QuestionKind};
 pub use rotating_code::{PERIOD_SECONDS as ROTATING_PERIOD_SECONDS, RotatingCode};
 pub use rule::{Anchor, Bound, Daily, Moment, Rule, RuleError, TimeOfDay, Weekday};
+pub use sale::{
+    HOLD, HOLDS_MAX, OrderPayment, Origin, OwedRefund, SALE_TICKETS_MAX, Sale, SaleLine, SoldOrder,
+    Tender,
+};
 pub use session::{Session, Who};
 pub use settlement::{FallbackLine, ProductSettlement, Settlement};
 pub use signed_code::SignedCode;
@@ -141,6 +149,7 @@ pub use ticket_csv::BadRow;
 pub use ticket_import::ImportReport;
 pub use ticket_issue::{RotatingIssue, TicketTerms};
 pub use ticket_search::{FoundTicket, PassedBy, RefusedAttempt, SEARCH_LEN_MIN, TicketHistory};
+pub use transfer::TicketOffer;
 pub use use_history::{Use, UseKind};
 pub use venue::Venue;
 

@@ -6,13 +6,40 @@ use handfast_model::{AccountId, CompanyId, LinkId, Timestamp};
 use handfast_store::{Tx, from_row, params};
 
 use crate::link::{LinkFacts, link_columns};
-use crate::{BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, consent, link};
+use crate::{BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, Scope, consent, link};
+
+/// Why a link ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its person wanted it so.
+    ByPerson,
+    /// It was for one event, which is over.
+    EventOver,
+    /// Its consent came to its end.
+    ConsentOver,
+    /// Nobody used it for as long as the policy allows.
+    Dormant,
+}
+
+impl Ended {
+    /// What the rest of a link tells of its end: nobody else ends one before its time.
+    const fn of(state: LinkState, scope: Scope, until: Timestamp, at: Timestamp) -> Self {
+        match (state, scope) {
+            (LinkState::Expired, _) if at.as_micros() < until.as_micros() => Self::Dormant,
+            (LinkState::Expired, Scope::Event) => Self::EventOver,
+            (LinkState::Expired, _) => Self::ConsentOver,
+            _ => Self::ByPerson,
+        }
+    }
+}
 
 /// Palms that the vault has to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueDeletion {
     /// The link that ended.
     pub link_id: LinkId,
+    /// Why.
+    pub ended: Ended,
     /// The company the palms are enrolled with.
     pub company_id: CompanyId,
     /// The palms.
@@ -31,6 +58,17 @@ pub struct DeletedLink {
 }
 
 from_row!(DeletedLink { link_id, receipt_id, deleted_at });
+
+struct EndedLink {
+    id: LinkId,
+    company_id: CompanyId,
+    state: LinkState,
+    scope: Scope,
+    until: Timestamp,
+    ended_at: Timestamp,
+}
+
+from_row!(EndedLink { id, company_id, state, scope, until, ended_at });
 
 impl BoxOffice {
     /// Ends a link as its signed-in holder. It enters nothing from now on; delete the palms in the
@@ -76,6 +114,50 @@ impl BoxOffice {
             .await
     }
 
+    /// Living links that were made before this moment: whichever of them nobody used since is
+    /// dormant.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn links_made_before(&self, moment: Timestamp) -> Result<Vec<LinkId>> {
+        self.store
+            .read("link.made_before", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT id FROM links
+                               WHERE created_at < $1 AND state IN ('pending', 'confirmed')";
+                    let ids: Vec<(LinkId,)> = tx.fetch_all(sql, params![moment]).await?;
+                    Ok(ids.into_iter().map(|(id,)| id).collect())
+                })
+            })
+            .await
+    }
+
+    /// Ends a link that nobody used for as long as the policy allows; `None` where it ended
+    /// otherwise before.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn retire_link(&self, id: LinkId) -> Result<Option<DueDeletion>> {
+        let now = self.now();
+        self.store
+            .transaction("link.retire", |tx| {
+                Box::pin(async move {
+                    let sql = concat!(
+                        "SELECT ",
+                        link_columns!(),
+                        " FROM links k LEFT JOIN tickets kt ON kt.id = k.ticket_id
+                          WHERE k.id = $1 AND k.state IN ('pending', 'confirmed')"
+                    );
+                    let link: Option<LinkFacts> = tx.fetch_optional(sql, params![id]).await?;
+                    match link {
+                        Some(link) => end(tx, &link, LinkState::Expired, now).await.map(Some),
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await
+    }
+
     /// Everything that the vault has to delete: links that ended and whose receipt is missing.
     ///
     /// # Errors
@@ -84,14 +166,16 @@ impl BoxOffice {
         self.store
             .read("link.due_deletions", |tx| {
                 Box::pin(async move {
-                    let sql = "SELECT k.id, k.company_id FROM links k
+                    let sql = "SELECT k.id, k.company_id, k.state, k.scope, k.until, k.ended_at
+                               FROM links k
                                WHERE k.state IN ('undone', 'deleted', 'expired')
                                  AND k.deleted_at IS NULL ORDER BY k.ended_at, k.id";
-                    let ended: Vec<(LinkId, CompanyId)> = tx.fetch_all(sql, params![]).await?;
+                    let ended: Vec<EndedLink> = tx.fetch_all(sql, params![]).await?;
                     let mut due = Vec::with_capacity(ended.len());
-                    for (link_id, company_id) in ended {
-                        let palms = link::palms(tx, link_id).await?;
-                        due.push(DueDeletion { link_id, company_id, palms });
+                    for EndedLink { id, company_id, state, scope, until, ended_at } in ended {
+                        let ended = Ended::of(state, scope, until, ended_at);
+                        let palms = link::palms(tx, id).await?;
+                        due.push(DueDeletion { link_id: id, ended, company_id, palms });
                     }
                     Ok(due)
                 })
@@ -139,5 +223,6 @@ pub(crate) async fn end(
     tx.execute("DELETE FROM venue_tokens WHERE link_id = $1", params![link.id]).await?;
     tx.execute("DELETE FROM armings WHERE link_id = $1", params![link.id]).await?;
     let palms = link::palms(tx, link.id).await?;
-    Ok(DueDeletion { link_id: link.id, company_id: link.company_id, palms })
+    let ended = Ended::of(state, link.scope, link.until, now);
+    Ok(DueDeletion { link_id: link.id, ended, company_id: link.company_id, palms })
 }

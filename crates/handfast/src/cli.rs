@@ -1,5 +1,6 @@
 //! The command line: what every command shares. One file a command below `cli/`.
 
+mod backup;
 mod bench;
 mod calibrate;
 mod compare;
@@ -11,6 +12,7 @@ mod lane;
 mod liveness;
 mod openapi;
 mod picture_file;
+mod policies;
 mod redeem;
 mod runtime;
 mod serve;
@@ -70,10 +72,14 @@ enum Command {
     Lane(lane::Lane),
     /// Import tickets from a CSV file
     Import(import::Import),
+    /// Copy a data folder while it is in use
+    Backup(backup::Backup),
     /// Check a transparency log or a receipt, without believing the service
     Verify(verify::Verify),
     /// Run a witness: cosign what continues the logs seen before
     Witness(witness::WitnessCommand),
+    /// Print how long palms are kept, by law and by policy, with sources
+    Policies(policies::Policies),
     /// Run and look after the nodes of a split vault
     Vault(vault::VaultCommand),
     /// Measure how long things take on this machine
@@ -98,8 +104,10 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Redeem(redeem) => redeem.run(out),
         Command::Lane(lane) => lane.run(out),
         Command::Import(import) => import.run(out),
+        Command::Backup(backup) => backup.run(out),
         Command::Verify(verify) => verify.run(out),
         Command::Witness(witness) => witness.run(out),
+        Command::Policies(policies) => policies.run(out),
         Command::Vault(vault) => vault.run(out),
         Command::Bench(bench) => bench.run(out),
         Command::OpenApi(openapi) => openapi.run(out),

@@ -8,7 +8,7 @@ use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Random};
 use handfast_till::Till;
 use handfast_till::test_gateway::TestGateway;
-use handfast_trust::Trust;
+use handfast_trust::{Retention, Trust};
 use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};
 
@@ -29,6 +29,8 @@ pub(crate) struct Hub {
     pub(crate) nodes: Option<LocalNodes>,
     /// The transparency log, and what opens its leaves.
     pub(crate) trust: Trust,
+    /// How long palms may stay.
+    pub(crate) retention: Retention,
     /// Who is asked to cosign its checkpoints.
     pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) stations: Stations,

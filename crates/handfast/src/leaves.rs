@@ -4,10 +4,11 @@
 use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope};
 use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
 use handfast_tlog::{
-    AccessReason, AuditTags, DeletionCause, PublicText, Purpose, StaffRole, Statement,
+    AccessReason, AuditTag, AuditTags, DeletionCause, PublicText, Purpose, StaffRole, Statement,
+    TAGS_MAX,
 };
 use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
-use handfast_vault::DeletionReceipt;
+use handfast_vault::{DeletionReceipt, PalmIdentification};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::access::StaffCaller;
@@ -15,31 +16,38 @@ use crate::hub::Hub;
 use crate::linking::LinkingError;
 
 impl Hub {
-    /// Logs that galleries are searched, before what is found may be told.
+    /// Logs that galleries were searched, with the tags by which the person who was found recognises
+    /// the search, before anything that was found may be told. `found` goes gallery by gallery.
     pub(crate) async fn promise_search(
         &self,
         purpose: Purpose,
         galleries: &[GalleryId],
         device: &Device,
+        found: &[PalmIdentification],
     ) -> Result<Vec<Promised>, TrustError> {
         let record = Record::Use {
             purpose: word_of(purpose),
             place: place_of(device),
             at: self.clock.now(),
         };
-        let mut promised = Vec::with_capacity(galleries.len());
-        for &gallery in galleries {
-            // A gallery that nobody opened yet is searched in vain.
-            let searched = self.vault.armed(gallery).await.unwrap_or(0);
-            let statement = Statement::Identify {
-                purpose,
-                place: self.trust.label(&gallery),
-                searched: count(searched),
-                tags: AuditTags::default(),
-            };
-            promised.push(self.trust.promise(statement, &record).await?);
-        }
-        Ok(promised)
+        let palms = found.len() / galleries.len().max(1);
+        let promising =
+            galleries.iter().zip(found.chunks(palms.max(1))).map(|(&gallery, found)| {
+                let record = &record;
+                async move {
+                    // A gallery that nobody opened yet is searched in vain.
+                    let searched = self.vault.armed(gallery).await.unwrap_or(0);
+                    let statement = Statement::Identify {
+                        purpose,
+                        place: self.trust.label(&gallery),
+                        searched: count(searched),
+                        tags: tags_of(found),
+                    };
+                    self.trust.promise(statement, record).await
+                }
+            });
+        // Together, so that the log makes them durable at once.
+        futures_util::future::try_join_all(promising).await
     }
 
     /// Logs that palms were enrolled and linked, under this consent. The leaf is owed where the log
@@ -205,6 +213,12 @@ impl Hub {
     async fn note(&self, statement: Statement) -> Result<(), TrustError> {
         self.trust.promise(statement, &Record::Nothing).await.map(drop)
     }
+}
+
+/// One tag a palm that was looked for. More palms than a leaf has place for are shown by nobody.
+fn tags_of(found: &[PalmIdentification]) -> AuditTags {
+    let tag = |palm: &PalmIdentification| AuditTag { query: palm.audit.query, tag: palm.audit.tag };
+    AuditTags::new(found.iter().take(TAGS_MAX).map(tag).collect()).unwrap_or_default()
 }
 
 /// Where a device stands, for the person who used it.

@@ -4,19 +4,22 @@
 use std::collections::{BTreeMap, HashSet};
 
 use handfast_boxoffice::{
-    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Language, Link, LinkState, PalmHandle,
-    Scope,
+    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Ended, Language, Link, LinkState,
+    PalmHandle, Scope,
 };
 use handfast_model::{
     AccountId, CompanyId, EventId, GalleryId, PairwiseToken, RelyingParty, Timestamp, VenueId,
 };
 use handfast_till::{ArmedPalm, Shop, TillError};
 use handfast_tlog::DeletionCause;
-use handfast_trust::TrustError;
+use handfast_trust::{Retention, TrustError};
 use handfast_vault::{DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, VaultError};
 use thiserror::Error;
 
 use crate::hub::Hub;
+
+#[cfg(test)]
+mod ten_years;
 
 /// Armings carried before somebody who links a palm gets a turn: about a second's worth.
 const CARRIED_AT_ONCE_MAX: usize = 200;
@@ -247,11 +250,31 @@ impl Hub {
         Ok(receipt)
     }
 
-    /// Ends links whose consent is over, and destroys what is due, for example after a crash.
+    /// Ends links whose time is over, by their consent or by the policy of retention, and destroys
+    /// what is due, for example after a crash.
     pub(crate) async fn carry_due_deletions(&self) -> Result<()> {
         self.boxoffice.expire_links().await?;
+        self.retire_dormant_links().await?;
         for due in self.boxoffice.due_deletions().await? {
-            self.carry_deletion(&due, DeletionCause::ConsentEnded).await?;
+            let cause = match due.ended {
+                Ended::ByPerson => DeletionCause::Person,
+                Ended::EventOver => DeletionCause::EventOver,
+                Ended::ConsentOver => DeletionCause::ConsentEnded,
+                Ended::Dormant => DeletionCause::Dormant,
+            };
+            self.carry_deletion(&due, cause).await?;
+        }
+        self.trust.forget_all(Retention::openings_kept_since(self.clock.now())).await?;
+        Ok(())
+    }
+
+    /// Ends the links of palms that nobody used for as long as the policy allows.
+    async fn retire_dormant_links(&self) -> Result<()> {
+        let since = self.retention.dormant_since(self.clock.now());
+        for link in self.boxoffice.links_made_before(since).await? {
+            if !self.trust.used_since(link, since).await? {
+                self.boxoffice.retire_link(link).await?;
+            }
         }
         Ok(())
     }

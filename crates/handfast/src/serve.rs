@@ -11,7 +11,7 @@ use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
 use handfast_store::Store;
 use handfast_till::Till;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
-use handfast_trust::{Trust, TrustConfig};
+use handfast_trust::{Retention, Trust, TrustConfig};
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, RwLock};
@@ -51,10 +51,14 @@ pub(crate) struct Settings {
     pub(crate) witnesses_needed: Option<usize>,
     /// Which vault matches palms.
     pub(crate) vault: VaultChoice,
+    /// Whose laws apply; all that ship where none is named.
+    pub(crate) jurisdictions: Vec<String>,
+    /// Months after which an unused palm goes, where the operator wants it sooner than the law.
+    pub(crate) dormant_months: Option<u32>,
 }
 
 /// Which vault matches palms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum VaultChoice {
     /// This process, in clear.
     Plain,
@@ -79,6 +83,7 @@ impl Settings {
         random: Arc<dyn Random>,
         demo: Option<Demo>,
     ) -> anyhow::Result<Hub> {
+        let retention = self.retention()?;
         make_private_dir(&self.data)?;
         let public_url = self.public_url.trim_end_matches('/');
         let boxoffice = BoxOffice::open(
@@ -114,6 +119,7 @@ impl Settings {
             vault,
             nodes,
             trust,
+            retention,
             witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
             public_url: public_url.to_owned(),
             stations: Stations::default(),
@@ -152,6 +158,14 @@ impl Settings {
             tracing::error!(%error, "palms wait for the vault");
         }
         Ok((vault.into(), nodes))
+    }
+
+    fn retention(&self) -> anyhow::Result<Retention> {
+        let ids = match self.jurisdictions.as_slice() {
+            [] => handfast_trust::jurisdictions()?.into_iter().map(|one| one.id).collect(),
+            named => named.to_vec(),
+        };
+        Ok(Retention::of(&ids, self.dormant_months)?)
     }
 
     async fn trust(

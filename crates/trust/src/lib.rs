@@ -19,10 +19,15 @@ mod key_file;
 mod opening_store;
 mod receipt;
 mod record;
+mod retention;
 mod trust;
 
 pub use consent_record::{ConsentRecord, ConsentScope};
 pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};
 pub use record::Record;
+pub use retention::{
+    BACKUP_DAYS_MAX, DORMANT_MONTHS_DEFAULT, Jurisdiction, OPENINGS_KEPT_MONTHS, PalmTimes,
+    PolicyError, Reach, Retention, Source, jurisdictions, retention_table,
+};
 pub use trust::{COSIGNED_WITHIN, Promised, Trust, TrustConfig, signing_key};

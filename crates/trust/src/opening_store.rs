@@ -123,6 +123,34 @@ pub(crate) async fn at_position(
     Ok(read.await?)
 }
 
+/// Whether a link has a leaf of this moment or later.
+pub(crate) async fn has_since(
+    store: &Store,
+    link: LinkId,
+    since: Timestamp,
+) -> Result<bool, TrustError> {
+    let read = store.read("trust.has_since", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT COUNT(*) FROM openings WHERE link_id = $1 AND at >= $2";
+            let count: Option<(i64,)> = tx.fetch_optional(sql, params![link, since]).await?;
+            Ok::<_, StoreError>(count.is_some_and(|(count,)| count > 0))
+        })
+    });
+    Ok(read.await?)
+}
+
+/// Destroys what opens the leaves of links whose last leaf is older than `before`.
+pub(crate) async fn forget_all(store: &Store, before: Timestamp) -> Result<u64, TrustError> {
+    let forgotten = store.transaction("trust.forget_all", |tx| {
+        Box::pin(async move {
+            let sql = "DELETE FROM openings WHERE position IS NOT NULL AND link_id IN
+                       (SELECT link_id FROM openings GROUP BY link_id HAVING MAX(at) < $1)";
+            tx.execute(sql, params![before]).await
+        })
+    });
+    Ok(forgotten.await?)
+}
+
 /// Destroys what opens a link's leaves older than `before`: from then on nobody can.
 pub(crate) async fn forget(
     store: &Store,

@@ -58,6 +58,24 @@ impl Trust {
         .await
     }
 
+    /// Whether something was logged about a palm link at this moment or later: its palm is not
+    /// dormant then.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn used_since(&self, link: LinkId, since: Timestamp) -> Result<bool, TrustError> {
+        opening_store::has_since(&self.store, link, since).await
+    }
+
+    /// Destroys what opens the leaves of every link whose last leaf is older than `before`: by then
+    /// the palm is long deleted. Says how many openings went.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn forget_all(&self, before: Timestamp) -> Result<u64, TrustError> {
+        opening_store::forget_all(&self.store, before).await
+    }
+
     /// Destroys what opens a link's leaves, but for the last `since`: when a link is gone, its
     /// person keeps the receipts they took, and nobody else can open its leaves any more.
     ///

@@ -40,6 +40,13 @@ pub struct Place {
     /// How many of the witnesses have to cosign [default: all given]
     #[arg(long, value_name = "NUMBER", requires = "witness")]
     pub witnesses_needed: Option<usize>,
+    /// A jurisdiction whose law applies, as `handfast policies` lists them; may be given several
+    /// times [default: all of them, the strictest term holds]
+    #[arg(long, value_name = "ID")]
+    pub jurisdiction: Vec<String>,
+    /// Months after which an unused palm goes, where that is sooner than the law asks
+    #[arg(long, value_name = "NUMBER")]
+    pub dormant_months: Option<u32>,
 }
 
 impl Place {
@@ -52,6 +59,8 @@ impl Place {
             camera: self.camera.clone(),
             witnesses: self.witness.clone(),
             witnesses_needed: self.witnesses_needed,
+            jurisdictions: self.jurisdiction.clone(),
+            dormant_months: self.dormant_months,
             vault: match &self.vault_front {
                 Some(dir) => VaultChoice::Front(dir.clone()),
                 None => VaultChoice::Plain,

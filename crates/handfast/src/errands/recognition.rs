@@ -107,9 +107,11 @@ mod tests {
 
     fn found(identifications: &[Identification]) -> Result<PairwiseToken, Reason> {
         let audit = AuditTag::default();
-        let palms = identifications
-            .iter()
-            .map(|&identification| PalmIdentification { side: Side::Left, identification, audit });
+        let palms = identifications.iter().map(|&identification| PalmIdentification {
+            side: Side::Left,
+            identification,
+            audit,
+        });
         only_one(&palms.collect::<Vec<_>>()).map_err(|Refused(reason)| reason)
     }
 

@@ -1,5 +1,6 @@
 //! The transparency log, for everybody; its receipts, for whom they are about.
 
+pub(super) mod audit;
 pub(super) mod log_files;
 pub(super) mod receipts;
 

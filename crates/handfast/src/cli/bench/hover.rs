@@ -90,6 +90,8 @@ impl Hover {
                 camera: None,
                 witnesses: Vec::new(),
                 witnesses_needed: None,
+                jurisdictions: Vec::new(),
+                dormant_months: None,
                 vault: crate::serve::VaultChoice::Plain,
             };
             let hub = Arc::new(settings.open(None).await?);
