@@ -32,6 +32,17 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// A database could not be copied.
+    #[error("cannot copy the database {from} to {to}; check room and permissions there")]
+    Copy {
+        /// The database.
+        from: String,
+        /// Where the copy was to be.
+        to: String,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
     /// A statement, or the beginning or end of a transaction, failed.
     #[error("the database refused a step of `{transaction}`")]
     Database {

@@ -27,6 +27,7 @@
 //! hides which engine's error a conflict was. Two pools behind one enum cost a few `match`es here
 //! and nothing elsewhere.
 
+mod copy;
 mod counters;
 mod error;
 mod migration;
@@ -39,6 +40,7 @@ pub mod testing;
 mod text_enum;
 mod transaction;
 
+pub use copy::copy_sqlite;
 pub use counters::{Counters, TransactionCount};
 pub use error::StoreError;
 pub use migration::{Migration, Migrations};

@@ -12,7 +12,7 @@ use crate::StoreError;
 
 /// How long SQLite waits for a lock that another process holds before it reports "busy". Longer
 /// than any transaction of ours, shorter than a person's patience at a gate.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read beside SQLite's single writer: more than the cores of a small machine
 /// gain nothing.
 const SQLITE_READERS: u32 = 4;
