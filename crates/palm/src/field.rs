@@ -70,6 +70,11 @@ impl Pose {
         Self { shift_x, shift_y, sine: sine as f32, cosine: cosine as f32, scale }
     }
 
+    /// The pose of the mirrored probe against the mirrored reference.
+    pub fn mirrored(self) -> Self {
+        Self { shift_x: -self.shift_x, sine: -self.sine, ..self }
+    }
+
     /// The poses a step away: shifted by that many pixels, or turned or scaled so that a point of
     /// the core moves about as far.
     pub fn neighbours(&self, step: f32) -> [Self; 8] {

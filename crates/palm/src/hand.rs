@@ -20,11 +20,12 @@ mod view;
 use std::ops::Range;
 
 use crate::acquire::{Placement, Refusal, Refused, Side};
-use crate::{Picture, acquire};
+use crate::{Picture, acquire, creases, roi};
 use blob::Blob;
 use distance::Distances;
 use mask::{Ground, Mask, Rule};
 use measure::Measured;
+use side::Outline;
 use valleys::Valleys;
 pub use view::Point;
 use view::{Plane, Region, View};
@@ -199,16 +200,23 @@ impl Candidate {
         if !self.valleys.bounded && !self.valleys.fingers_cut && !self.flat(view) {
             return Err(refused(Refusal::Tilted));
         }
-        let Some(side) = side::of(&self.shape, &self.valleys) else {
+        let Some(measured) = Measured::of(picture, view, &self.rule, &self.valleys) else {
+            return Err(refused(Refusal::NotAHand));
+        };
+        let side = match side::of(&self.shape, &self.valleys) {
+            Outline::Thumb(side) => Some(side),
+            Outline::Evidence(evidence) => {
+                let sample = roi::cut(picture, &measured.hand(Side::Right));
+                side::decide(evidence, creases::right_over_left(&sample))
+            }
+        };
+        let Some(side) = side else {
             // The thumb is outside the picture, or held against the palm.
             let cut = self
                 .shape
                 .blob
                 .edge_bounds(self.valleys.centre, self.valleys.radius * PALM_REACH_RADII);
             return Err(refused(if cut { Refusal::CutOff } else { Refusal::FingersClosed }));
-        };
-        let Some(measured) = Measured::of(picture, view, &self.rule, &self.valleys) else {
-            return Err(refused(Refusal::NotAHand));
         };
         let hand = measured.hand(side);
         let covered = measured.covered(&hand);

@@ -12,6 +12,7 @@
 //! nothing of it in `Debug` and zeroes its memory when dropped.
 
 mod acquire;
+mod creases;
 mod field;
 mod hand;
 mod liveness;
@@ -34,6 +35,7 @@ pub use picture::{
     ENCODED_BYTES_MAX, PIXELS_MAX, Picture, PictureError, SIDE_PX_MAX, SIDE_PX_MIN, decode,
 };
 pub use poses::Effort;
+pub use quality::{Quality, quality};
 pub use sample::{CORE_PX, Sample};
 pub use score::{score, score_many, score_rows};
 pub use template::{

@@ -11,7 +11,7 @@ use crate::{Effort, Sample};
 /// Version of the byte format and of what the numbers mean: it changes with either.
 pub const FORMAT_VERSION: u8 = 2;
 /// Points of the lattice on a side.
-const LATTICE: usize = 16;
+pub(crate) const LATTICE: usize = 16;
 /// Numbers in a vector: four for every point of the lattice.
 pub const LENGTH: usize = PARTS * LATTICE * LATTICE;
 /// Vectors in a probe of full effort, one for every pose that is tried.
@@ -319,7 +319,7 @@ pub fn reference(samples: &[Sample]) -> Result<Reference, TemplateError> {
 
 /// What is known of a palm in a pose: its field on the lattice, at unit length; nothing but zeros
 /// where no line is seen.
-fn describe(field: &Field, pose: &Pose, out: &mut Vec<f32>) {
+pub(crate) fn describe(field: &Field, pose: &Pose, out: &mut Vec<f32>) {
     field.lattice(LATTICE, pose, out);
     let (doubled, fourfold) = out.split_at_mut(LENGTH / 2);
     let both = (1.0 + FOURFOLD_WEIGHT * FOURFOLD_WEIGHT).sqrt();

@@ -98,9 +98,9 @@ const SPAN_BOUNDED: Usual = Usual { mean: 0.17, deviation: 0.1 };
 /// How much more than that logarithm it is usually at most.
 const SPAN_BOUNDED_MORE: f32 = 0.3;
 /// A fifth finger has a valley this far beside the outer ones, in spans, and this near their line:
-/// the thumb's lies lower.
-const FIFTH_BESIDE_SPANS: Range<f32> = 0.25..0.75;
-const FIFTH_OFF_SPANS: f32 = 0.22;
+/// the thumb's lies lower, by half a span and more.
+const FIFTH_BESIDE_SPANS: Range<f32> = 0.22..0.9;
+const FIFTH_OFF_SPANS: f32 = 0.4;
 /// How far above a valley there is ground, in spans, and how aslant that may be, as a tangent.
 const OPEN_SPANS: f32 = 0.15;
 const OPEN_SLANTS: [f32; 7] = [0.0, -0.2, 0.2, -0.4, 0.4, -0.6, 0.6];
