@@ -1,6 +1,6 @@
 //! Accounts: fans.
 
-use handfast_model::AccountId;
+use handfast_model::{AccountId, Timestamp};
 use handfast_store::{StoreError, Tx, from_row, params};
 
 use crate::company::check_name;
@@ -39,13 +39,8 @@ impl BoxOffice {
         self.store
             .transaction("account.create", |tx| {
                 Box::pin(async move {
-                    tx.execute(
-                        "INSERT INTO accounts (id, email, name, language, created_at)
-                         VALUES ($1, $2, $3, $4, $5)",
-                        params![account.id, account.email, account.name, account.language, now],
-                    )
-                    .await
-                    .map_err(email_taken)?;
+                    let Account { id, email, name, language } = account;
+                    insert(tx, *id, email, name, *language, now).await?;
                     Ok(account.clone())
                 })
             })
@@ -67,6 +62,21 @@ impl BoxOffice {
     pub async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>> {
         self.store.read("account.by_email", |tx| Box::pin(find_by_email(tx, email))).await
     }
+}
+
+/// Writes an account.
+pub(crate) async fn insert(
+    tx: &mut Tx<'_>,
+    id: AccountId,
+    email: &EmailAddress,
+    name: &str,
+    language: Language,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO accounts (id, email, name, language, created_at)
+               VALUES ($1, $2, $3, $4, $5)";
+    let inserted = tx.execute(sql, params![id, email, name, language, now]).await;
+    inserted.map(drop).map_err(email_taken)
 }
 
 /// The account called `id`.

@@ -28,6 +28,8 @@ handfast_store::text_enum! {
         Order = "order",
         /// A ticket.
         Ticket = "ticket",
+        /// A product.
+        Product = "product on sale",
         /// A palm link.
         Link = "link",
         /// A mail.
@@ -77,6 +79,39 @@ pub enum BoxOfficeError {
         /// The most tickets an order may have.
         max: usize,
     },
+    /// A price is negative or too high.
+    #[error("a ticket costs 0 to {max} of the currency's smallest unit")]
+    Price {
+        /// The highest.
+        max: i64,
+    },
+    /// More tickets than there are left.
+    #[error("only {left} of these are left; choose fewer, or another product")]
+    SoldOut {
+        /// How many are left.
+        left: u32,
+    },
+    /// The event is over.
+    #[error("this event is over; nothing of it is sold or handed on any more")]
+    SaleOver,
+    /// An unpaid order's tickets are held no longer.
+    #[error("this order's tickets are held no longer, or it is paid; look at it, or order again")]
+    HoldOver,
+    /// One person holds too many unpaid orders.
+    #[error("{max} of your orders wait to be paid; pay one of them, or wait until it ends")]
+    Holds {
+        /// The most.
+        max: u32,
+    },
+    /// Somebody entered on a ticket that was to be given back or handed on.
+    #[error("somebody entered with this ticket already; it cannot be given back or handed on")]
+    TicketUsed,
+    /// A palm enters with a ticket that was to be handed on.
+    #[error("a palm enters with this ticket; end or move its link first, then hand the ticket on")]
+    TicketLinked,
+    /// A ticket that cannot be handed on: not good, or to its own holder.
+    #[error("this ticket cannot be handed on: it is not good at present, or the address is yours")]
+    NotTransferable,
     /// A mail link's key is unknown, used or too old.
     #[error("this link from a mail is used up or too old; ask for a new one")]
     MailKey,

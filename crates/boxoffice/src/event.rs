@@ -240,6 +240,16 @@ pub(crate) async fn find_own(tx: &mut Tx<'_>, company_id: CompanyId, id: EventId
     }
 }
 
+/// Events with something on sale that have not ended by `now`.
+pub(crate) async fn on_sale(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Event>> {
+    let sql = events_where!(
+        "e.ends_at > $1 AND EXISTS (SELECT 1 FROM products p
+                                    WHERE p.event_id = e.id AND p.on_sale)
+         ORDER BY e.starts_at, e.id"
+    );
+    Ok(tx.fetch_all(sql, params![now]).await?)
+}
+
 /// The events that people may enter at a venue at `now`, in the order they start.
 pub(crate) async fn open_at(
     tx: &mut Tx<'_>,

@@ -13,13 +13,16 @@ use crate::judgement::Note;
 use crate::lane_copy::CopiedPassage;
 use crate::presence::Passing;
 use crate::{
-    AntiPassback, BoxOffice, CheckInList, Device, EntryMode, Method, Outcome, Reason, Result,
-    check_in_list, device, event,
+    AntiPassback, BoxOffice, BoxOfficeError, CheckInList, Device, EntryMode, Method, Outcome,
+    Reason, Result, check_in_list, device, event,
 };
 
 /// The most attempts of one message: below the 64 KiB that any request may have, and a moment's work
 /// of the hub.
 pub const QUEUE_AT_ONCE_MAX: usize = 50;
+/// How long after it was revoked a device may still hand over: an evening and the morning after. A
+/// stolen one does not write into the books for ever.
+const REVOKED_HANDS_OVER: Duration = Duration::from_hours(24);
 /// Behind the nonce of an attempt that the hub refused and the lane, not having heard, let in.
 const DECIDED_OFFLINE: &str = "-offline";
 
@@ -97,7 +100,7 @@ impl BoxOffice {
     ///
     /// # Errors
     /// [`crate::BoxOfficeError::ApiKey`] for an unknown device; a *revoked* one's attempts are taken
-    /// too, for the people it let in are inside.
+    /// too, for the people it let in are inside, but no longer than a day after.
     pub async fn merge_lane(&self, device_id: DeviceId, queue: &LaneQueue) -> Result<u64> {
         let now = self.now();
         let ahead = queue.now - now;
@@ -105,6 +108,9 @@ impl BoxOffice {
             .transaction("lane_merge.merge", |tx| {
                 Box::pin(async move {
                     let device = device::find(tx, device_id).await?;
+                    if device.revoked_at.is_some_and(|at| now - at > REVOKED_HANDS_OVER) {
+                        return Err(BoxOfficeError::ApiKey);
+                    }
                     let mut merged = 0;
                     for attempt in queue.attempts.iter().take(QUEUE_AT_ONCE_MAX) {
                         let merge = Merge { device: &device, attempt, ahead, now };

@@ -12,8 +12,8 @@ use handfast_store::{Store, Tx, from_row, params};
 use crate::lane_copy::{CopiedEvent, CopiedPassage, CopiedPlace, CopiedTicket, check_version};
 use crate::lane_merge::{LaneQueue, QUEUE_AT_ONCE_MAX, QueuedAttempt};
 use crate::{
-    AdmissionRequest, AdmissionTerms, BoxOffice, CheckInList, LaneCopy, Language, Result, Verdict,
-    check_in_list, question,
+    AdmissionRequest, AdmissionTerms, BoxOffice, CheckInList, Device, LaneCopy, Language, Result,
+    Verdict, check_in_list, question,
 };
 
 /// The clock that a lane decides by: its own, corrected by what the hub's said at the last copy.
@@ -40,9 +40,10 @@ struct State {
     copied_until: Timestamp,
     offline_since: Option<Timestamp>,
     ahead_micros: i64,
+    revoked_at: Option<Timestamp>,
 }
 
-from_row!(State { copied_until, offline_since, ahead_micros });
+from_row!(State { copied_until, offline_since, ahead_micros, revoked_at });
 
 impl LaneOffice {
     /// Opens a lane's own store, empty or as it was left.
@@ -92,6 +93,83 @@ impl LaneOffice {
         Ok(self.state().await?.and_then(|state| state.offline_since))
     }
 
+    /// The device that it decides as, where it stands; `None` before the first copy.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn device(&self) -> Result<Option<Device>> {
+        match self.device_id().await? {
+            Some(id) => Ok(Some(self.office.device(id).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Since when it knows that it was revoked; it decides nothing any more, and still hands over
+    /// what it decided before.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn revoked_at(&self) -> Result<Option<Timestamp>> {
+        Ok(self.state().await?.and_then(|state| state.revoked_at))
+    }
+
+    /// Remembers that the hub knows its key no more.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn set_revoked(&self) -> Result<()> {
+        let now = self.clock.now();
+        self.office
+            .store
+            .transaction("lane_office.revoked", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE lane_state SET revoked_at = $1 WHERE revoked_at IS NULL";
+                    tx.execute(sql, params![now]).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// How many attempts the hub has not got yet.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn waiting(&self) -> Result<u64> {
+        self.office
+            .store
+            .read("lane_office.waiting", |tx| {
+                Box::pin(async move {
+                    let (waiting,): (u64,) = tx.fetch_one(WAITING, params![]).await?;
+                    Ok(waiting)
+                })
+            })
+            .await
+    }
+
+    /// How many tickets it has.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn ticket_count(&self) -> Result<u64> {
+        self.office
+            .store
+            .read("lane_office.tickets", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT COUNT(*) FROM tickets";
+                    let (count,): (u64,) = tx.fetch_one(sql, params![]).await?;
+                    Ok(count)
+                })
+            })
+            .await
+    }
+
+    /// The time by its corrected clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Takes a copy in: all of it or nothing.
     ///
     /// # Errors
@@ -123,7 +201,7 @@ impl LaneOffice {
                                                  ahead_micros)
                          VALUES ($1, $2, NULL, $3)
                          ON CONFLICT (device_id) DO UPDATE SET copied_until = $2,
-                             offline_since = NULL, ahead_micros = $3",
+                             offline_since = NULL, ahead_micros = $3, revoked_at = NULL",
                         params![copy.place.device_id, as_of, sql_ahead],
                     )
                     .await?;
@@ -193,10 +271,7 @@ impl LaneOffice {
             .read("lane_office.queue", |tx| {
                 Box::pin(async move {
                     let rows: Vec<QueuedRow> = tx.fetch_all(UNSENT, params![QUEUED_MAX]).await?;
-                    let count = "SELECT COUNT(*) FROM admissions a
-                                 WHERE a.nonce NOT LIKE 'hub/%' AND NOT EXISTS
-                                 (SELECT 1 FROM lane_sent s WHERE s.admission_id = a.id)";
-                    let (waiting,): (u64,) = tx.fetch_one(count, params![]).await?;
+                    let (waiting,): (u64,) = tx.fetch_one(WAITING, params![]).await?;
                     let mut attempts = Vec::with_capacity(rows.len());
                     for row in rows {
                         let passages = tx.fetch_all(PASSAGES_OF, params![row.id]).await?;
@@ -240,7 +315,7 @@ impl LaneOffice {
             .store
             .read("lane_office.state", |tx| {
                 Box::pin(async move {
-                    let sql = "SELECT copied_until, offline_since, ahead_micros
+                    let sql = "SELECT copied_until, offline_since, ahead_micros, revoked_at
                                FROM lane_state";
                     Ok(tx.fetch_optional(sql, params![]).await?)
                 })
@@ -250,6 +325,10 @@ impl LaneOffice {
 }
 
 const QUEUED_MAX: u32 = QUEUE_AT_ONCE_MAX as u32;
+
+const WAITING: &str = "SELECT COUNT(*) FROM admissions a
+    WHERE a.nonce NOT LIKE 'hub/%' AND NOT EXISTS
+          (SELECT 1 FROM lane_sent s WHERE s.admission_id = a.id)";
 
 const UNSENT: &str = "SELECT a.id, a.nonce, a.request_hash, a.event_id, a.list_id, a.ticket_id,
            a.passing, a.method, a.outcome, a.reason, a.note, a.people, a.available, a.at,

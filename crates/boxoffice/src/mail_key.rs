@@ -36,6 +36,8 @@ handfast_store::text_enum! {
         SignIn = "sign_in",
         /// Confirming or undoing a palm link.
         LinkDecision = "link_decision",
+        /// Taking a ticket over.
+        Transfer = "transfer",
     }
 }
 

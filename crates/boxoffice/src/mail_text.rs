@@ -124,6 +124,73 @@ pub(crate) fn link_moved(language: Language, names: &LinkNames<'_>, link: &str) 
     MailText { subject, body }
 }
 
+/// The mail that offers a ticket to somebody.
+pub(crate) fn ticket_offered(
+    language: Language,
+    (from, product, event): (&str, &str, &str),
+    link: &str,
+) -> MailText {
+    let (subject, body) = match language {
+        Language::English => (
+            format!("{from} hands you a ticket for {event}"),
+            format!(
+                "{from} wants to give you a ticket \"{product}\" for {event}.\n\nOpen this link \
+                 within 7 days to take it:\n\n{link}\n\nFrom then on it is yours alone: it gets a \
+                 new code. If you do not want it, do nothing.\n"
+            ),
+        ),
+        Language::Spanish => (
+            format!("{from} te pasa una entrada para {event}"),
+            format!(
+                "{from} quiere darte una entrada \"{product}\" para {event}.\n\nAbre este enlace en \
+                 los próximos 7 días para aceptarla:\n\n{link}\n\nDesde entonces es solo tuya: \
+                 recibe un código nuevo. Si no la quieres, no hagas nada.\n"
+            ),
+        ),
+        Language::German => (
+            format!("{from} gibt Ihnen ein Ticket für {event}"),
+            format!(
+                "{from} möchte Ihnen ein Ticket \"{product}\" für {event} geben.\n\nÖffnen Sie \
+                 diesen Link innerhalb von 7 Tagen, um es anzunehmen:\n\n{link}\n\nVon da an gehört \
+                 es Ihnen allein: Es bekommt einen neuen Code. Wenn Sie es nicht möchten, tun Sie \
+                 nichts.\n"
+            ),
+        ),
+    };
+    MailText { subject, body }
+}
+
+/// The mail that tells whoever handed a ticket on that it was taken.
+pub(crate) fn ticket_taken(
+    language: Language,
+    (taker, product, event): (&str, &str, &str),
+) -> MailText {
+    let (subject, body) = match language {
+        Language::English => (
+            format!("Your ticket for {event} was taken over"),
+            format!(
+                "{taker} took over your ticket \"{product}\" for {event}. Its old code opens \
+                 nothing any more.\n"
+            ),
+        ),
+        Language::Spanish => (
+            format!("Tu entrada para {event} ya tiene nuevo titular"),
+            format!(
+                "{taker} ha aceptado tu entrada \"{product}\" para {event}. Su código antiguo ya \
+                 no abre nada.\n"
+            ),
+        ),
+        Language::German => (
+            format!("Ihr Ticket für {event} wurde übernommen"),
+            format!(
+                "{taker} hat Ihr Ticket \"{product}\" für {event} übernommen. Sein alter Code öffnet \
+                 nichts mehr.\n"
+            ),
+        ),
+    };
+    MailText { subject, body }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

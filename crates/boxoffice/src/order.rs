@@ -164,6 +164,11 @@ impl BoxOffice {
     }
 }
 
+/// A nonce that makes a repetition the same order.
+pub(crate) fn check_reference(nonce: &str) -> Result<()> {
+    crate::attempt::check_nonce(nonce)
+}
+
 async fn check_seller(tx: &mut Tx<'_>, order: &Order, event_id: EventId) -> Result<()> {
     let event = event::find(tx, event_id).await?;
     if event.company_id == order.company_id { Ok(()) } else { Err(BoxOfficeError::Mismatch) }

@@ -16,5 +16,10 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
             name: "admission in full",
             sql: include_str!("../migrations/0002_admission.sql"),
         },
+        Migration {
+            version: 3,
+            name: "selling",
+            sql: include_str!("../migrations/0003_selling.sql"),
+        },
     ],
 };

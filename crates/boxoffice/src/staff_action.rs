@@ -37,6 +37,16 @@ handfast_store::text_enum! {
         SetList = "set_list",
         /// Imported tickets.
         Import = "import",
+        /// Sold or gave tickets at the window.
+        Sell = "sell",
+        /// Took tickets back and gave the money back.
+        Refund = "refund",
+        /// Exchanged a ticket.
+        Exchange = "exchange",
+        /// Printed tickets.
+        Print = "print",
+        /// Set up a venue, a gate, an event, a product.
+        SetUp = "set_up",
     }
 }
 

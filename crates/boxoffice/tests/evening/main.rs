@@ -19,4 +19,5 @@ mod night;
 mod oracle;
 mod palm_entry;
 mod partitions;
+mod selling;
 mod sign_in;
