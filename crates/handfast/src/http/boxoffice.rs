@@ -38,6 +38,7 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::Print
             | BoxOfficeError::SearchText { .. }
             | BoxOfficeError::Code(_)
+            | BoxOfficeError::Price { .. }
             | BoxOfficeError::Palms => Self::malformed(detail),
             BoxOfficeError::EmailTaken
             | BoxOfficeError::Mismatch
@@ -48,6 +49,13 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::Link(_)
             | BoxOfficeError::PalmLinked
             | BoxOfficeError::LinkEnded
+            | BoxOfficeError::SoldOut { .. }
+            | BoxOfficeError::SaleOver
+            | BoxOfficeError::HoldOver
+            | BoxOfficeError::Holds { .. }
+            | BoxOfficeError::TicketUsed
+            | BoxOfficeError::TicketLinked
+            | BoxOfficeError::NotTransferable
             | BoxOfficeError::Scope => Self::conflict(detail),
             BoxOfficeError::Stopped => Self::unavailable(detail),
             BoxOfficeError::Store(_) => Self::from_failure(&error),

@@ -1,0 +1,155 @@
+//! What a lane asks the service, and how it gets its key.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration as StdDuration;
+
+use anyhow::{Context as _, bail, ensure};
+use axum::http::{Method, StatusCode};
+use handfast_model::{Random, SecretText};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The copy of the largest evening.
+const COPY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How long being provisioned may take: somebody stands before it and waits.
+const PROVISION_WITHIN: StdDuration = StdDuration::from_secs(10);
+
+/// The keys of a lane, kept beside its file and readable by its owner alone.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct LaneKeys {
+    /// By which the service knows the device.
+    api_key: String,
+    /// By which the lane knows its scan page: nothing that works anywhere else is in a browser.
+    page_key: String,
+}
+
+impl LaneKeys {
+    /// Keys of a lane whose API key was given by hand.
+    pub(crate) fn of(api_key: &SecretText, random: &dyn Random) -> Self {
+        let mut bytes = [0_u8; 16];
+        random.fill(&mut bytes);
+        let page_key = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { api_key: api_key.expose().to_owned(), page_key }
+    }
+
+    /// The keys that a lane was provisioned with before, if any.
+    pub(crate) fn load(file: &Path) -> anyhow::Result<Option<Self>> {
+        match std::fs::read(file) {
+            Ok(text) => {
+                let keys = serde_json::from_slice(&text);
+                let unreadable = || format!("{} holds no lane's keys", file.display());
+                Ok(Some(keys.with_context(unreadable)?))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("{} cannot be read", file.display()))
+            }
+        }
+    }
+
+    /// Keeps them: written whole and made durable before the old ones are gone.
+    pub(crate) fn save(&self, file: &Path) -> anyhow::Result<()> {
+        let fresh = file.with_extension("key.new");
+        let written = || format!("{} cannot be written", fresh.display());
+        let mut open = OpenOptions::new();
+        let open = open.write(true).create(true).truncate(true).mode(0o600).open(&fresh);
+        let mut open = open.with_context(written)?;
+        open.write_all(&serde_json::to_vec(self)?).with_context(written)?;
+        open.sync_all().with_context(written)?;
+        std::fs::rename(&fresh, file).with_context(written)
+    }
+
+    pub(crate) fn api_key(&self) -> SecretText {
+        SecretText::new(self.api_key.clone())
+    }
+
+    pub(crate) fn page_key(&self) -> &str {
+        &self.page_key
+    }
+}
+
+/// An answer of the service.
+pub(super) struct Answered {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+/// The service, as a device knows it.
+pub(super) struct Service {
+    address: String,
+    key: SecretText,
+}
+
+impl Service {
+    pub fn new(address: &str, key: SecretText) -> Self {
+        Self { address: address.trim_end_matches('/').to_owned(), key }
+    }
+
+    pub fn knows(&self, key: &str) -> bool {
+        key == self.key.expose()
+    }
+
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        within: StdDuration,
+    ) -> anyhow::Result<Answered> {
+        let url = format!("{}{path}", self.address);
+        let key = format!("Bearer {}", self.key.expose());
+        let asked = tokio::task::spawn_blocking(move || {
+            let agent = agent(within);
+            let mut answer = match (method, body) {
+                (Method::POST, body) => agent
+                    .post(&url)
+                    .header("authorization", &key)
+                    .send_json(body.unwrap_or(Value::Null)),
+                (_, _) => agent.get(&url).header("authorization", &key).call(),
+            }?;
+            let status = StatusCode::from_u16(answer.status().as_u16())?;
+            let text = answer.body_mut().with_config().limit(COPY_BYTES_MAX).read_to_string()?;
+            let body = serde_json::from_str(&text).context("the answer is no JSON")?;
+            anyhow::Ok(Answered { status, body })
+        });
+        asked.await?
+    }
+}
+
+pub(super) fn agent(within: StdDuration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    config.timeout_global(Some(within)).build().into()
+}
+
+/// Uses a provisioning code up: the device's API key.
+pub(crate) fn provision(server: &str, code: &str) -> anyhow::Result<SecretText> {
+    let url = format!("{}/api/v1/device/provision", server.trim_end_matches('/'));
+    let answer = agent(PROVISION_WITHIN).post(&url).send_json(json!({ "code": code }));
+    let mut answer = answer.with_context(|| format!("{server} does not answer"))?;
+    let body: Value = answer.body_mut().read_json().context("the answer is no JSON")?;
+    if !answer.status().is_success() {
+        bail!("{}", body["detail"].as_str().unwrap_or("the code was refused"));
+    }
+    let key = body["api_key"].as_str().unwrap_or_default();
+    ensure!(!key.is_empty(), "the service gave no key; make a new code at the console");
+    Ok(SecretText::new(key.to_owned()))
+}
+
+/// Rolls the device's key: the old one stops working at once.
+pub(crate) fn roll(server: &str, key: &SecretText) -> anyhow::Result<SecretText> {
+    let url = format!("{}/api/v1/device/roll", server.trim_end_matches('/'));
+    let authorization = format!("Bearer {}", key.expose());
+    let answer = agent(PROVISION_WITHIN).post(&url).header("authorization", authorization);
+    let mut answer = answer.send_empty().with_context(|| format!("{server} does not answer"))?;
+    let body: Value = answer.body_mut().read_json().context("the answer is no JSON")?;
+    let key = body["api_key"].as_str().unwrap_or_default();
+    ensure!(
+        answer.status().is_success() && !key.is_empty(),
+        "the key was not rolled: {}",
+        body["detail"].as_str().unwrap_or("the service gave no key")
+    );
+    Ok(SecretText::new(key.to_owned()))
+}
