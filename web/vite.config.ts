@@ -41,7 +41,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rollupOptions: { input: entries },
   },
-  server: { proxy: { '/api': { target: SERVER, ws: true } } },
-  preview: { proxy: { '/api': { target: SERVER, ws: true } } },
+  server: { proxy: { '/api': { target: SERVER, ws: true }, '/log': SERVER } },
+  preview: { proxy: { '/api': { target: SERVER, ws: true }, '/log': SERVER } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 });

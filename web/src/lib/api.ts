@@ -111,6 +111,18 @@ export interface ReceiptLine {
   state: 'promised' | 'proven';
 }
 
+/** One node's part of what the tags of searches would be, sealed to a key of this page. */
+export interface AuditPart {
+  node: string | null;
+  sealed: string;
+  signature: string | null;
+}
+
+export interface AuditedPalm {
+  side: string;
+  parts: AuditPart[];
+}
+
 export interface Wallet {
   balance_credit: Money;
   payment_methods: { id: string; label: string; default: boolean }[];
@@ -446,6 +458,22 @@ export interface Demo {
   over?: boolean;
 }
 
+/** One of the vault's three nodes. */
+export interface VaultNode {
+  /** `a`, `b` or `c`. */
+  node: string;
+  up: boolean;
+  since: Time;
+}
+
+/** Who compares palms here. */
+export interface VaultForm {
+  form: 'in_clear' | 'three_nodes_here' | 'three_nodes';
+  /** Whether palms can be compared now. */
+  ready: boolean;
+  nodes: VaultNode[];
+}
+
 export interface Mail {
   mail_id: string;
   to: string;
@@ -547,6 +575,13 @@ export const me = {
     call<void>('POST', `/me/links/${id(link)}/move`, { code }),
   uses: () => call<Use[]>('GET', '/me/uses'),
   receipts: () => call<ReceiptLine[]>('GET', '/me/receipts'),
+  audit: (link: string, recipient: string, queries: string[]) =>
+    call<{ palms: AuditedPalm[] }>('POST', `/me/links/${id(link)}/audit`, { recipient, queries }),
+  nodeKeys: async () => {
+    const response = await fetch('/log/nodes', { cache: 'no-store' });
+    if (!response.ok) throw await problemFrom(response);
+    return (await response.json()) as { nodes: string[] | null };
+  },
   receiptAddress: (link: string, position: number) =>
     `/api/v1/me/receipts/${id(link)}/${position}`,
   wallet: () => call<Wallet | null>('GET', '/me/wallet'),
@@ -675,7 +710,11 @@ export const demo = {
   stationKey: (station: string) =>
     call<{ api_key: string }>('POST', `/demo/stations/${id(station)}/key`),
   mailbox: () => call<Mail[]>('GET', '/demo/mailbox'),
+  stopNode: (node: string) => call<VaultForm>('POST', `/demo/nodes/${id(node)}/stop`),
+  startNode: (node: string) => call<VaultForm>('POST', `/demo/nodes/${id(node)}/start`),
 };
+
+export const vaultForm = () => call<VaultForm>('GET', '/vault');
 
 /** The pedestal's WebSocket address on the server that served this page. */
 export function pedestalAddress(location: { protocol: string; host: string }): string {

@@ -672,6 +672,18 @@ export const de: Messages = {
       },
       by: 'mit {method}',
     },
+    ownCheck: {
+      title: 'Von Ihrem eigenen Browser nachgesehen',
+      looking: 'Ihr Browser liest das öffentliche Protokoll und vergleicht jede Suche mit Ihrer Handfläche…',
+      result: 'Von {compared} Suchen im öffentlichen Protokoll, seit Sie Ihre Handfläche verknüpft haben, fanden sie {found}.',
+      same: 'Die Liste unten enthält sie alle.',
+      unlisted: '{n} davon stehen nicht in der Liste unten. Fragen Sie die Firma, was sie waren:',
+      partial: 'Ältere Suchen werden hier nicht verglichen; die Kommandozeile reicht weiter zurück.',
+      byNodes: 'Die Antworten kamen versiegelt und unterschrieben von den drei Knoten des Tresors. Die Firma reichte sie weiter und kann sie nicht lesen.',
+      byOne: 'Hier hält eine einzige Maschine der Firma die Handflächen und gab die Antworten: kein geteiltes Vertrauen.',
+      failed: 'Ihr Browser konnte nicht vergleichen. Die Liste unten ist, was die Firma sagt.',
+      mark: 'von Ihrem Browser gefunden',
+    },
     proofs: {
       title: 'Im öffentlichen Protokoll',
       lead: 'Alles, was mit Ihrer Handfläche geschieht, hinterlässt einen Eintrag, der niemanden nennt. Nur Sie haben, was Ihre Einträge öffnet. Nichts lässt sich später ändern oder entfernen, ohne dass es alle bemerken.',

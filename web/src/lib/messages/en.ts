@@ -666,6 +666,18 @@ export const en = {
       },
       by: 'by {method}',
     },
+    ownCheck: {
+      title: 'Looked up by your own browser',
+      looking: 'Your browser reads the public log and compares every search with your palm…',
+      result: 'Of {compared} searches in the public log since you linked your palm, {found} found it.',
+      same: 'The list below has every one of them.',
+      unlisted: '{n} of them are not in the list below. Ask the company what they were:',
+      partial: 'Older searches are not compared here; the command line goes further back.',
+      byNodes: 'The answers came sealed and signed from the three nodes of the vault. The company passed them on and cannot read them.',
+      byOne: 'One machine of the company holds the palms here and gave the answers: no split trust.',
+      failed: 'Your browser could not compare. The list below is what the company says.',
+      mark: 'found by your browser',
+    },
     proofs: {
       title: 'In the public log',
       lead: 'Everything done with your palm leaves an entry that names nobody. Only you hold what opens yours. Nothing can be changed or taken out afterwards without everybody noticing.',

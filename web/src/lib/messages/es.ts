@@ -672,6 +672,18 @@ export const es: Messages = {
       },
       by: 'con {method}',
     },
+    ownCheck: {
+      title: 'Comprobado por tu propio navegador',
+      looking: 'Tu navegador lee el registro público y compara cada búsqueda con tu palma…',
+      result: 'De {compared} búsquedas en el registro público desde que vinculaste tu palma, {found} la encontraron.',
+      same: 'La lista de abajo las contiene todas.',
+      unlisted: '{n} de ellas no están en la lista de abajo. Pregunta a la empresa qué fueron:',
+      partial: 'Las búsquedas más antiguas no se comparan aquí; la línea de comandos llega más atrás.',
+      byNodes: 'Las respuestas llegaron selladas y firmadas por los tres nodos de la bóveda. La empresa las transmitió y no puede leerlas.',
+      byOne: 'Aquí una sola máquina de la empresa guarda las palmas y dio las respuestas: la confianza no está repartida.',
+      failed: 'Tu navegador no pudo comparar. La lista de abajo es lo que dice la empresa.',
+      mark: 'encontrado por tu navegador',
+    },
     proofs: {
       title: 'En el registro público',
       lead: 'Todo lo que se hace con tu palma deja una entrada que no nombra a nadie. Solo tú tienes lo que abre las tuyas. Nada puede cambiarse ni quitarse después sin que todo el mundo lo note.',
