@@ -1,7 +1,7 @@
 //! Measures sets without building the whole binary:
-//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--json | --markdown] [--three] DIR...`
+//! `cargo run --release -p handfast-palm-eval --example eval_sets -- [--json | --markdown] [--three] [--light] DIR...`
 //! Folders whose names end in `-roi` hold crops, others whole hands. `--three` fuses three samples a
-//! reference and takes the best of three a probe.
+//! reference and takes the best of three a probe; `--light` makes probes of fewer vectors.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
 
@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
+use handfast_palm::Effort;
 use handfast_palm_eval::{
     Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, SampleSet, Stopwatch, evaluate,
 };
@@ -37,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let set = SampleSet::read(Path::new(&dir), None)?;
         let options = Options {
             input: Input::by_name(&set),
+            effort: if has("--light") { Effort::Light } else { Effort::Full },
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             seed: 1,
             stopwatch: &stopwatch,

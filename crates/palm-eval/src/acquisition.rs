@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use handfast_palm::{ENCODED_BYTES_MAX, Picture, Probe, Sample, Side, decode, find, probe};
+use handfast_palm::{
+    ENCODED_BYTES_MAX, Picture, Probe, Sample, Side, decode, find, probe_with, quality,
+};
 use rayon::prelude::*;
 
 use crate::evaluation::{Input, Options, Progress, Step};
@@ -58,8 +60,8 @@ pub struct Outcome {
 pub struct Taken {
     /// The palm, cut out.
     pub sample: Sample,
-    /// How sharp the capture was; a ready crop has no such figure.
-    pub sharpness: Option<f32>,
+    /// The value of its quality.
+    pub quality: f32,
     /// The probe; none where the sample is a reference alone.
     pub probe: Option<Probe>,
 }
@@ -91,6 +93,7 @@ struct StageLaps {
     decode: Laps,
     hand: Laps,
     roi: Laps,
+    quality: Laps,
     template: Laps,
 }
 
@@ -123,6 +126,7 @@ impl Encodings {
             decode: laps.decode.timing(),
             hand: laps.hand.timing(),
             roi: laps.roi.timing(),
+            quality: laps.quality.timing(),
             template: laps.template.timing(),
             compare: None,
         };
@@ -140,12 +144,13 @@ impl Job<'_> {
         let watch = options.stopwatch;
         let bytes = read_picture_file(&self.file.path)?;
         let picture = laps.decode.time(watch, || decode(&bytes)).map_err(|e| e.to_string())?;
-        let (sample, sharpness) = self.sample(&picture, options, laps)?;
+        let sample = self.sample(&picture, options, laps)?;
+        let quality = laps.quality.time(watch, || quality(&sample)).value();
         let is = |session| self.file.session == session;
         let within = pairing == Pairing::WithinSession;
-        let probe =
-            (within || is(Session::Second)).then(|| laps.template.time(watch, || probe(&sample)));
-        Ok(Taken { sample, sharpness, probe })
+        let encode = || probe_with(&sample, options.effort);
+        let probe = (within || is(Session::Second)).then(|| laps.template.time(watch, encode));
+        Ok(Taken { sample, quality, probe })
     }
 
     fn sample(
@@ -153,12 +158,12 @@ impl Job<'_> {
         picture: &Picture,
         options: &Options<'_>,
         laps: &mut StageLaps,
-    ) -> Result<(Sample, Option<f32>), String> {
+    ) -> Result<Sample, String> {
         let watch = options.stopwatch;
         match options.input {
             Input::Crops => {
                 let cut = || Sample::from_roi_picture(picture, self.crop_side);
-                Ok((laps.roi.time(watch, cut), None))
+                Ok(laps.roi.time(watch, cut))
             }
             Input::Hands => {
                 let found = laps
@@ -166,9 +171,7 @@ impl Job<'_> {
                     .time(watch, || find(picture))
                     .map_err(|refused| refused.to_string())?;
                 let capture = laps.roi.time(watch, || found.cut(picture));
-                capture
-                    .map(|capture| (capture.sample, Some(capture.sharpness)))
-                    .map_err(|refused| refused.to_string())
+                capture.map(|capture| capture.sample).map_err(|refused| refused.to_string())
             }
         }
     }

@@ -45,6 +45,56 @@ pub fn anchors(set: &str) -> Vec<Anchor> {
     own.map(|(_, anchor)| anchor).chain([PALM_ID]).collect()
 }
 
+/// A figure that is wanted of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Figure {
+    /// TAR at a named FMR: at least.
+    Tar(&'static str),
+    /// EER: at most.
+    Eer,
+    /// Failure to acquire: at most.
+    Fta,
+    /// FNIR at FPIR 0.1 % with 10,000 enrolled, three samples fused and the best of three frames: at
+    /// most.
+    FnirOfThree,
+}
+
+/// What is wanted of a set's figure, as a fraction of one.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Aim {
+    /// The figure.
+    pub figure: Figure,
+    /// Its bound.
+    pub bound: f64,
+}
+
+const fn aim(figure: Figure, bound: f64) -> Aim {
+    Aim { figure, bound }
+}
+
+/// What is wanted of sets of this name, single sample against single sample where the figure says no
+/// more: better than what is published on the same database, on crops and whole pictures apart.
+#[must_use]
+pub fn aims(set: &str) -> Vec<Aim> {
+    use Figure::{Eer, FnirOfThree, Fta, Tar};
+    match set {
+        "tongji-roi" => vec![
+            aim(Tar("1e-4"), 0.997),
+            aim(Tar("1e-5"), 0.995),
+            aim(Tar("1e-6"), 0.990),
+            aim(Eer, 0.0005),
+            aim(FnirOfThree, 0.02),
+        ],
+        "polyu-green-roi" | "polyu-nir-roi" => {
+            vec![aim(Tar("1e-4"), 0.999), aim(Tar("1e-5"), 0.997), aim(Eer, 0.0002)]
+        }
+        "casia-white-roi" | "casia-nir850-roi" => vec![aim(Tar("1e-3"), 0.93), aim(Eer, 0.035)],
+        "coep-hand" => vec![aim(Fta, 0.01), aim(Eer, 0.01)],
+        "polyu-nir-palm" | "contactless-nir-palm" => vec![aim(Fta, 0.01), aim(Eer, 0.003)],
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use handfast_model::SeededRandom;
+use handfast_palm::Effort;
 
 use crate::EvalError;
 use crate::acquisition::{Attempts, Encodings};
 use crate::bootstrap::{CONFIDENCE, Draws, REPLICATES};
 use crate::captures::{Captures, Grouping, PartProbes, fused_score, fused_scores};
 use crate::fairness::Fairness;
-use crate::genuine::{GenuinePair, genuine_pairs};
+use crate::genuine::{GenuinePair, RejectCurve, error_against_reject, genuine_pairs};
 use crate::rates::{FMRS, Weighted, trials_suffice};
 use crate::report::{Intervals, Rates, Report};
 use crate::score::{PAIRS_MAX, Scores, score_all, search_maxima};
@@ -62,6 +63,8 @@ pub struct Progress {
 pub struct Options<'a> {
     /// What the pictures show.
     pub input: Input,
+    /// How many vectors a probe has.
+    pub effort: Effort,
     /// Threads for encoding and scoring.
     pub threads: NonZeroUsize,
     /// Seed of the bootstrap.
@@ -175,12 +178,13 @@ impl<'a> EncodedSet<'a> {
                 |probe: &PartProbes<'_>| fused_scores(&galleries, probe),
                 scored,
             );
-            let report = self.report(grouping, &captures, &scores);
+            let mut report = self.report(grouping, &captures, &scores);
             let genuine = if grouping.is_single() && self.second.is_none() {
                 genuine_pairs(self.set, &self.encodings, &captures)
             } else {
                 Vec::new()
             };
+            report.reject = reject_curve(&report, &genuine);
             Evaluation { report, scores, genuine, attempts: captures.attempts }
         }))
     }
@@ -234,6 +238,7 @@ impl<'a> EncodedSet<'a> {
             enrolled_samples: grouping.enrolled,
             probe_samples: grouping.frames,
             template_version: handfast_palm::FORMAT_VERSION,
+            probe_vectors: self.options.effort.vectors(),
             rates: rates(scores, &weighted),
             fta: fta(&captures.attempts, &ones),
             of_comparisons: rates(scores, &Weighted::new(scores, &ones).of_comparisons()),
@@ -246,6 +251,7 @@ impl<'a> EncodedSet<'a> {
             side_disagreements: self.encodings.side_disagreements
                 + also(|it| it.encodings.side_disagreements),
             fairness: None,
+            reject: None,
             det: weighted.det(),
             failures,
         }
@@ -267,6 +273,17 @@ fn check_grouping(set: &SampleSet, grouping: Grouping) -> Result<(), EvalError> 
         return Err(EvalError::OneSession(set.name.clone()));
     }
     Ok(())
+}
+
+/// The curve at the strictest FMR up to 1e-4 that the pairs show; a stricter one has too few misses
+/// to see them fall.
+fn reject_curve(report: &Report, genuine: &[GenuinePair]) -> Option<RejectCurve> {
+    let named = ["1e-4", "1e-3", "1e-2"].into_iter().zip([1e-4, 1e-3, 1e-2]);
+    let (fmr, threshold) = named
+        .filter_map(|(name, fmr)| Some((fmr, report.threshold_at_fmr.get(name).copied()??)))
+        .next()?;
+    let points = error_against_reject(genuine, threshold);
+    (!points.is_empty()).then_some(RejectCurve { fmr, points })
 }
 
 fn rates(scores: &Scores, weighted: &Weighted<'_>) -> Rates {

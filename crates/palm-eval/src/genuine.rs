@@ -13,8 +13,8 @@ use crate::set::{Pairing, SampleSet};
 pub struct GenuinePair {
     /// The comparison score.
     pub score: i32,
-    /// The lower sharpness of the two; none where samples carry none.
-    pub sharpness: Option<f32>,
+    /// The lower quality of the two.
+    pub quality: f32,
     /// The palm's folder.
     pub palm: String,
     /// The reference's file.
@@ -34,10 +34,10 @@ pub fn genuine_pairs(
         .iter()
         .flat_map(|palm| palm.samples.iter().map(|sample| (&*palm.name, &*sample.name)))
         .collect();
-    let sharpness: HashMap<u32, f32> = encodings
+    let quality: HashMap<u32, f32> = encodings
         .outcomes
         .iter()
-        .filter_map(|it| Some((it.sample, it.taken.as_ref()?.sharpness?)))
+        .filter_map(|it| Some((it.sample, it.taken.as_ref()?.quality)))
         .collect();
     let mut pairs = Vec::new();
     for reference in &captures.references {
@@ -48,11 +48,11 @@ pub fn genuine_pairs(
             }
             let Some([frames]) = probe.template.as_deref() else { continue };
             let [frame] = frames.as_slice() else { continue };
-            let of = |sample: u32| sharpness.get(&sample).copied();
+            let of = |sample: u32| quality.get(&sample).copied().unwrap_or(0.0);
             let (palm, reference_file) = files[reference.sample as usize];
             pairs.push(GenuinePair {
                 score: score(template, frame),
-                sharpness: of(reference.sample).zip(of(probe.sample)).map(|(a, b)| a.min(b)),
+                quality: of(reference.sample).min(of(probe.sample)),
                 palm: palm.to_owned(),
                 reference: reference_file.to_owned(),
                 probe: files[probe.sample as usize].1.to_owned(),
@@ -74,17 +74,33 @@ pub struct RejectPoint {
     pub fnmr: f64,
 }
 
+/// An error-against-reject curve at one operating point.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct RejectCurve {
+    /// The FMR at whose threshold a pair is a miss.
+    pub fmr: f64,
+    /// The curve, from nothing rejected on.
+    pub points: Vec<RejectPoint>,
+}
+
+impl RejectCurve {
+    /// The FNMR of what is left once at least this part is rejected.
+    #[must_use]
+    pub fn fnmr_at(&self, rejected: f64) -> Option<f64> {
+        self.points.iter().find(|it| it.rejected >= rejected - 1e-9).map(|it| it.fnmr)
+    }
+}
+
 /// The part of all pairs up to which the curve is drawn: what remains must still be a sample.
 const REJECTED_MAX: f64 = 0.5;
 /// Points of the curve.
 const POINTS: usize = 26;
 
-/// How the misses at `threshold` fall as pairs of low quality are rejected; empty where the pairs
-/// carry no quality. Where quality predicts misses, it falls faster than what is rejected.
+/// How the misses at `threshold` fall as pairs of low quality are rejected; empty with too few
+/// pairs. Where quality predicts misses, it falls faster than what is rejected.
 #[must_use]
 pub fn error_against_reject(pairs: &[GenuinePair], threshold: i32) -> Vec<RejectPoint> {
-    let mut rated: Vec<(f32, i32)> =
-        pairs.iter().filter_map(|pair| Some((pair.sharpness?, pair.score))).collect();
+    let mut rated: Vec<(f32, i32)> = pairs.iter().map(|pair| (pair.quality, pair.score)).collect();
     if rated.len() < POINTS {
         return Vec::new();
     }
@@ -102,9 +118,9 @@ pub fn error_against_reject(pairs: &[GenuinePair], threshold: i32) -> Vec<Reject
 mod tests {
     use super::*;
 
-    fn pair(sharpness: f32, score: i32) -> GenuinePair {
+    fn pair(quality: f32, score: i32) -> GenuinePair {
         let [palm, reference, probe] = ["p", "a", "b"].map(str::to_owned);
-        GenuinePair { score, sharpness: Some(sharpness), palm, reference, probe }
+        GenuinePair { score, quality, palm, reference, probe }
     }
 
     #[test]
@@ -126,8 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn without_quality_there_is_no_curve() {
-        let unrated = GenuinePair { sharpness: None, ..pair(0.0, 1) };
-        assert!(error_against_reject(&vec![unrated; 100], 5).is_empty());
+    fn too_few_pairs_have_no_curve() {
+        assert!(error_against_reject(&vec![pair(0.0, 1); POINTS - 1], 5).is_empty());
     }
 }

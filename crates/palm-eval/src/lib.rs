@@ -17,6 +17,8 @@ mod attack;
 mod bootstrap;
 mod calibration;
 mod captures;
+mod card;
+mod cost;
 mod error;
 mod evaluation;
 mod fairness;
@@ -32,7 +34,7 @@ mod set;
 mod timing;
 
 pub use acquisition::Failure;
-pub use anchors::{Anchor, anchors};
+pub use anchors::{Aim, Anchor, Figure, aims, anchors};
 pub use attack::{
     AttackRate, AttackReport, GenuineRates, NOT_MEASURED, PresentedCues, SpeciesRates, fit,
     model_source,
@@ -42,10 +44,12 @@ pub use calibration::{
     AtRate, CALIBRATION_VERSION, Calibration, Ground, SetCalibration, TailTrial, Wanted,
 };
 pub use captures::Grouping;
+pub use card::card_targets;
+pub use cost::{RecognitionCost, StepCost};
 pub use error::EvalError;
 pub use evaluation::{EncodedSet, Evaluation, Input, Options, Progress, Step, evaluate};
 pub use fairness::{Fairness, Group, RateOfGroup, TraitRates};
-pub use genuine::{GenuinePair, RejectPoint, error_against_reject};
+pub use genuine::{GenuinePair, RejectCurve, RejectPoint, error_against_reject};
 pub use histogram::Histogram;
 pub use manifest::{MANIFEST_FILE, MANIFEST_VERSION, Manifest, PalmTraits, sha256};
 pub use page::Page;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::anchors::{Anchor, anchors};
 use crate::bootstrap::REPLICATES;
 use crate::evaluation::Evaluation;
-use crate::genuine::{GenuinePair, RejectPoint, error_against_reject};
+use crate::genuine::GenuinePair;
 use crate::histogram::Histogram;
 use crate::report::Report;
 use crate::set::SampleSet;
@@ -37,8 +37,6 @@ struct Section {
     /// Single sample against single sample first, then the other ways of presenting.
     reports: Vec<Report>,
     histogram: Option<Histogram>,
-    /// The threshold of the curve and its FMR, and the curve.
-    reject: Option<(f64, Vec<RejectPoint>)>,
     worst: Vec<GenuinePair>,
     pictures: Pictures,
     anchors: Vec<Anchor>,
@@ -48,18 +46,10 @@ impl Page {
     /// Adds a set by its plain evaluation: one palm, as many samples as were asked for.
     pub fn add(&mut self, set: &SampleSet, evaluation: &Evaluation) {
         let report = &evaluation.report;
-        let named = ["1e-4", "1e-3", "1e-2"].into_iter().zip([1e-4, 1e-3, 1e-2]);
-        let operating = named
-            .filter_map(|(name, fmr)| Some((fmr, report.threshold_at_fmr.get(name).copied()??)))
-            .next();
-        let reject = operating
-            .map(|(fmr, threshold)| (fmr, error_against_reject(&evaluation.genuine, threshold)))
-            .filter(|(_, curve)| !curve.is_empty());
         let worst: Vec<GenuinePair> =
             evaluation.genuine.iter().take(WORST_PAIRS).cloned().collect();
         self.sections.push(Section {
             histogram: Histogram::of(&evaluation.scores),
-            reject,
             pictures: Pictures::of(set, &report.failures, &worst),
             worst,
             anchors: anchors(&report.set),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::acquisition::Failure;
 use crate::evaluation::Input;
 use crate::fairness::Fairness;
+use crate::genuine::RejectCurve;
 use crate::rates::{EXPECTED_FALSE_MATCHES_MIN, FMRS, OperatingPoint};
 use crate::search::SearchRate;
 use crate::set::Pairing;
@@ -64,6 +65,8 @@ pub struct Report {
     pub probe_samples: NonZeroUsize,
     /// The engine's template version.
     pub template_version: u8,
+    /// Vectors of a probe: what its comparison costs.
+    pub probe_vectors: usize,
     /// EER and TAR; failures to acquire count as misses.
     #[serde(flatten)]
     pub rates: Rates,
@@ -88,6 +91,9 @@ pub struct Report {
     /// Error rates by what people look like, of synthetic sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
+    /// How misses fall as the pairs of lowest quality are rejected; of single samples alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reject: Option<RejectCurve>,
     /// The DET curve.
     pub det: Vec<OperatingPoint>,
     /// Samples that gave no template.
@@ -177,9 +183,14 @@ impl Report {
 
     /// How many samples make a reference and a probe, where it is not one each.
     fn groups_words(&self) -> String {
+        let light = if self.probe_vectors == handfast_palm::PROBE_VECTORS {
+            String::new()
+        } else {
+            format!(", {} probe vectors", self.probe_vectors)
+        };
         match (self.enrolled_samples.get(), self.probe_samples.get()) {
-            (1, 1) => String::new(),
-            (enrolled, frames) => format!(", {enrolled} enrolled, best of {frames}"),
+            (1, 1) => light,
+            (enrolled, frames) => format!(", {enrolled} enrolled, best of {frames}{light}"),
         }
     }
 
@@ -228,6 +239,7 @@ impl Report {
             writeln!(out, "            {eer} % of the comparisons that took place")?;
         }
         self.write_tar(out)?;
+        self.write_quality(out)?;
         self.write_searches(out)?;
         self.write_timings(out)?;
         self.write_failures(out)?;
@@ -251,6 +263,20 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    fn write_quality(&self, out: &mut String) -> std::fmt::Result {
+        let Some(curve) = &self.reject else { return Ok(()) };
+        let at = |rejected| percent(curve.fnmr_at(rejected));
+        writeln!(
+            out,
+            "  quality   FNMR {} % at FMR {:.0e}; without the 4, 10, 20 % of lowest quality {}, {}, {} %",
+            at(0.0),
+            curve.fmr,
+            at(0.04),
+            at(0.1),
+            at(0.2)
+        )
     }
 
     fn write_searches(&self, out: &mut String) -> std::fmt::Result {
@@ -281,6 +307,7 @@ impl Report {
             ("decode", self.ms.decode),
             ("hand", self.ms.hand),
             ("roi", self.ms.roi),
+            ("quality", self.ms.quality),
             ("template", self.ms.template),
             ("compare", self.ms.compare),
         ];

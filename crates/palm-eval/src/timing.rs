@@ -29,6 +29,8 @@ pub struct StageTimings {
     pub hand: Option<Timing>,
     /// Hand, or ready crop, to sample.
     pub roi: Option<Timing>,
+    /// Sample to its quality.
+    pub quality: Option<Timing>,
     /// Sample to probe.
     pub template: Option<Timing>,
     /// One probe with one reference, all probe vectors.

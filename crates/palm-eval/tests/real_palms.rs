@@ -33,6 +33,7 @@ fn report(set: &str, input: Input) -> Option<Report> {
     }
     let options = Options {
         input,
+        effort: handfast_palm::Effort::Full,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         seed: 1,
         stopwatch: &Stopped,

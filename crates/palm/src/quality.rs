@@ -1,9 +1,81 @@
-//! Whether a sample shows enough of the palm to be compared.
+//! Whether a sample shows enough of the palm to be compared, and how well.
 
 use zeroize::Zeroizing;
 
 use crate::acquire::{LUMA_MIN, Refusal};
+use crate::field::{Field, Pose};
 use crate::sample::{CORE_PX, FULL_PX, MARGIN_PX, Sample};
+
+/// How well a sample shows the palm's lines. It predicts misses: rejecting the samples of lowest
+/// quality takes away more of the misses than of the matches (`handfast eval --report` draws the curve).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// How strongly lines stand out of the palm's brightness: 0 to 1.
+    pub sharpness: f32,
+    /// How much neighbouring places agree on where the lines run: 0 (noise) to 1 (one direction).
+    pub coherence: f32,
+    /// How much of what is seen is lines, and not grain: 0 (grain alone) to 1 (none).
+    pub clarity: f32,
+}
+
+impl Quality {
+    /// One number: 0 (no lines to compare) to 1 (as good as samples are).
+    ///
+    /// Coherence alone cannot tell lines from a sensor's smoothed grain, and clarity alone cannot tell
+    /// them from a wide shadow.
+    #[must_use]
+    pub fn value(&self) -> f32 {
+        (self.coherence * self.clarity / BEST).min(1.0)
+    }
+}
+
+/// Coherence times clarity of the best samples there are: single ones in a hundred reach it.
+const BEST: f32 = 0.25;
+/// Places of the lattice on a side that coherence is averaged over: those of a template.
+const PLACES: usize = 16;
+/// How far apart grain is looked for, and how far lines, in pixels of a sample.
+const GRAIN_PX: usize = 1;
+const LINE_PX: usize = 4;
+
+/// The quality of a sample, whole hand or ready-made crop.
+#[must_use]
+pub fn quality(sample: &Sample) -> Quality {
+    let core = core(sample);
+    let mean = core.iter().map(|&value| f32::from(value)).sum::<f32>() / core.len() as f32;
+    // A black sample has no lines, and divides by nothing.
+    let sharpness = sharpness(&core, mean.max(1.0));
+    Quality { sharpness, coherence: coherence(sample), clarity: clarity(&core) }
+}
+
+/// The mean length of the smoothed line field's vectors at the doubled angle: unit vectors that
+/// disagree cancel.
+fn coherence(sample: &Sample) -> f32 {
+    let mut lattice = Zeroizing::new(Vec::new());
+    Field::of(sample).lattice(PLACES, &Pose::IDENTITY, &mut lattice);
+    let doubled = &lattice[..2 * PLACES * PLACES];
+    let lengths = doubled.chunks_exact(2).map(|v| (v[0] * v[0] + v[1] * v[1]).sqrt());
+    lengths.sum::<f32>() / (PLACES * PLACES) as f32
+}
+
+/// One less what the finest differences are of those over a line's width.
+fn clarity(core: &[u8]) -> f32 {
+    let (mut grain, mut lines) = (0_u64, 0_u64);
+    for y in LINE_PX..CORE_PX - LINE_PX {
+        for x in LINE_PX..CORE_PX - LINE_PX {
+            grain += second_differences(core, x, y, GRAIN_PX);
+            lines += second_differences(core, x, y, LINE_PX);
+        }
+    }
+    1.0 - (grain as f32 / lines.max(1) as f32).min(1.0)
+}
+
+/// How far a pixel is from the mean of those so far left and right, above and below, twice.
+fn second_differences(core: &[u8], x: usize, y: usize, reach: usize) -> u64 {
+    let at = |x: usize, y: usize| i64::from(core[y * CORE_PX + x]);
+    let across = 2 * at(x, y) - at(x - reach, y) - at(x + reach, y);
+    let down = 2 * at(x, y) - at(x, y - reach) - at(x, y + reach);
+    across.unsigned_abs() + down.unsigned_abs()
+}
 
 /// A pixel this bright shows no crease.
 const GLARE_LUMA: u8 = 250;
@@ -76,4 +148,44 @@ fn averaged(core: &[u8]) -> Zeroizing<Vec<f32>> {
         }
     }
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Picture, Side};
+
+    fn sample(of: impl Fn(usize, usize) -> f32) -> Sample {
+        let pixels = (0..CORE_PX * CORE_PX).map(|i| of(i % CORE_PX, i / CORE_PX) as u8).collect();
+        let picture = Picture::from_grey(CORE_PX as u32, CORE_PX as u32, pixels).unwrap();
+        Sample::from_roi_picture(&picture, Side::Right)
+    }
+
+    fn noise(x: usize, y: usize) -> f32 {
+        let mixed = ((y * CORE_PX + x) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as f32 / 255.0 - 0.5
+    }
+
+    fn lines(x: usize, y: usize) -> f32 {
+        let place = (x as f32 + 0.3 * y as f32) * 0.21;
+        128.0 - 40.0 * place.sin().max(0.6)
+    }
+
+    #[test]
+    fn grain_lowers_quality_and_lines_raise_it() {
+        let clean = quality(&sample(lines));
+        let grainy = quality(&sample(|x, y| lines(x, y) + 40.0 * noise(x, y)));
+        let grain = quality(&sample(|x, y| 128.0 + 40.0 * noise(x, y)));
+        assert!(clean.value() > grainy.value() && grainy.value() > grain.value());
+        assert!(clean.coherence > 2.0 * grain.coherence, "{clean:?} {grain:?}");
+    }
+
+    #[test]
+    fn every_sample_has_a_quality_between_0_and_1() {
+        for level in [0.0, 1.0, 128.0, 255.0] {
+            let flat = quality(&sample(|_, _| level));
+            assert!((0.0..=1.0).contains(&flat.value()), "{level}: {flat:?}");
+            assert!(flat.value() < 0.05, "{level}: {flat:?}");
+        }
+    }
 }

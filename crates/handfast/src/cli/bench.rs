@@ -8,6 +8,7 @@ use super::Answer;
 
 mod charge;
 mod hover;
+mod recognition;
 mod redeem;
 mod vault;
 
@@ -24,6 +25,8 @@ enum What {
     Charge(charge::Charge),
     /// A hover in the entry lane, from a still hand to the verdict
     Hover(hover::Hover),
+    /// A frame from camera to template on one core, step by step
+    Recognition(recognition::Recognition),
     /// Tickets redeemed over HTTP, in a service of its own
     Redeem(redeem::Redeem),
     /// A search on three nodes, beside the same in clear
@@ -36,6 +39,7 @@ impl Bench {
         match self.what {
             What::Charge(charge) => charge.run(out),
             What::Hover(hover) => hover.run(out),
+            What::Recognition(recognition) => recognition.run(out),
             What::Redeem(redeem) => redeem.run(out),
             What::Vault(vault) => vault.run(out),
         }

@@ -13,8 +13,8 @@ use handfast_palm_eval::{
     Calibration, EncodedSet, Grouping, Input, Options, SampleSet, SetCalibration, SetPair, Wanted,
 };
 
-use super::eval::group_size;
 use super::eval::progress::ProgressLine;
+use super::eval::{EffortName, group_size};
 use super::stopwatch::SystemStopwatch;
 use super::{Answer, print_json};
 
@@ -51,6 +51,9 @@ pub struct Calibrate {
     /// Let the best of N samples of session 2 count as one probe, as a hover does
     #[arg(long, value_name = "N", default_value = "1", value_parser = group_size())]
     frames: usize,
+    /// How many vectors a probe has: full, or light for galleries to a million
+    #[arg(long, value_name = "EFFORT", default_value = "full")]
+    effort: EffortName,
     /// Print the table as JSON
     #[arg(long)]
     json: bool,
@@ -109,6 +112,7 @@ impl Calibrate {
         let line = ProgressLine::new(set.name.clone());
         let options = Options {
             input: Input::by_name(set),
+            effort: self.effort.effort(),
             threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
             seed: 1,
             stopwatch: &stopwatch,

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::ensure;
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use handfast_palm::{FORMAT_VERSION, LENGTH, PROBE_VECTORS, SAMPLES_MAX, threshold};
+use clap::{Args, ValueEnum};
+use handfast_palm::{Effort, FORMAT_VERSION, LENGTH, SAMPLES_MAX, threshold};
 use handfast_palm_eval::{
     EncodedSet, Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Page, Pairing, Report,
-    SampleSet, SetPair,
+    SampleSet, SetPair, card_targets,
 };
 
 use super::stopwatch::SystemStopwatch;
@@ -75,6 +75,9 @@ pub struct Eval {
     /// Let the best of N samples of session 2 count as one probe, as a hover does
     #[arg(long, value_name = "N", default_value = "1", value_parser = group_size())]
     frames: usize,
+    /// How many vectors a probe has: full, or light for galleries to a million
+    #[arg(long, value_name = "EFFORT", default_value = "full")]
+    effort: EffortName,
     /// Seed of the draws that the confidence intervals come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -86,6 +89,25 @@ pub struct Eval {
 /// How many samples may go together: as many as the engine fuses.
 pub(super) fn group_size() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=SAMPLES_MAX as u64)
+}
+
+/// The efforts by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EffortName {
+    /// For galleries to about ten thousand palms, and for verifying one
+    Full,
+    /// For galleries to a million
+    Light,
+}
+
+impl EffortName {
+    /// The engine's effort.
+    pub(super) fn effort(self) -> Effort {
+        match self {
+            Self::Full => Effort::Full,
+            Self::Light => Effort::Light,
+        }
+    }
 }
 
 /// One folder, or two that are presented together.
@@ -127,7 +149,7 @@ impl Eval {
         }
         self.print(out, &reports)?;
         if self.card {
-            print_card(out, &page)?;
+            print_card(out, &page, self.effort.effort())?;
         }
         if let Some(file) = file {
             let path = file.write(&page.html())?;
@@ -177,6 +199,7 @@ impl Eval {
         let line = ProgressLine::new(set.name.clone());
         let options = Options {
             input: self.input(set),
+            effort: self.effort.effort(),
             threads: self.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             seed: self.seed,
             stopwatch: &stopwatch,
@@ -245,21 +268,24 @@ impl Eval {
 }
 
 /// The engine's card: what it is, and every rate that the sets show.
-fn print_card(out: &mut dyn Write, page: &Page) -> anyhow::Result<()> {
+fn print_card(out: &mut dyn Write, page: &Page, effort: Effort) -> anyhow::Result<()> {
     writeln!(out, "# Performance card\n")?;
+    let vectors = effort.vectors();
     writeln!(
         out,
         "Printed by `handfast eval --card DIR...`. Template version {FORMAT_VERSION}: {LENGTH} numbers a \
-         vector, {PROBE_VECTORS} vectors a probe; matching one row costs {PROBE_VECTORS} inner products. \
-         Nothing was learned from a real palm. Ready-made crops for sets named `-roi`, whole pictures \
-         for the others. Two palms and two lights: scores added.\n"
+         vector, {vectors} vectors a probe; matching one row costs {vectors} inner products. Nothing \
+         was learned from a real palm. Ready-made crops for sets named `-roi`, whole pictures for the \
+         others. Two palms and two lights: scores added.\n"
     )?;
     write!(out, "{MARKDOWN_HEAD}")?;
     for report in page.reports() {
         write!(out, "{}", report.markdown_row())?;
     }
     writeln!(out)?;
-    write!(out, "{MARKDOWN_NOTE}")?;
+    writeln!(out, "{MARKDOWN_NOTE}")?;
+    let reports: Vec<&Report> = page.reports().collect();
+    write!(out, "{}", card_targets(&reports))?;
     Ok(())
 }
 

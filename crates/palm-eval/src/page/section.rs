@@ -82,20 +82,21 @@ impl Section {
     }
 
     fn reject_chart(&self) -> Option<Chart> {
-        let (fmr, curve) = self.reject.as_ref()?;
+        let curve = self.reports[0].reject.as_ref()?;
+        let (fmr, curve) = (curve.fmr, &curve.points);
         let most = curve.iter().map(|point| point.fnmr).fold(0.0, f64::max);
         let words = |value: f64| format!("{:.0} %", value * 100.0);
         Some(Chart {
             description: format!(
                 "Error against reject: how the misses at an FMR of {fmr} fall as the pairs of lowest \
-                 sharpness are rejected"
+                 quality are rejected"
             ),
             x: Axis::linear("pairs rejected for their quality", 0.0, 0.5, words),
             y: Axis::linear("FNMR of the others", 0.0, most * 1.1, |value| {
                 format!("{:.1} %", value * 100.0)
             }),
             series: vec![Series {
-                name: format!("FNMR at FMR {fmr:.0e}, by sharpness"),
+                name: format!("FNMR at FMR {fmr:.0e}, by quality"),
                 colour: 2,
                 mark: Mark::Line,
                 points: curve.iter().map(|point| (point.rejected, point.fnmr)).collect(),
