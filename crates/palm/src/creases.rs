@@ -126,23 +126,30 @@ mod tests {
     use super::*;
     use crate::{Picture, Side};
 
-    /// A right palm with nothing but dark lines along its usual creases.
+    /// A right palm: soft dark lines along its usual creases and beside them, as finer ones run, on a
+    /// skin that is not quite even.
     fn drawn() -> Vec<u8> {
-        let mut pixels = vec![200_u8; CORE_PX * CORE_PX];
+        let mut state = 1_u32;
+        let mut grain = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as f64 / 16.0
+        };
+        let mut pixels: Vec<f64> = (0..CORE_PX * CORE_PX).map(|_| 180.0 + grain()).collect();
         for crease in &CREASES {
-            for i in 0..2_000 {
-                let place = crease.from + (crease.to - crease.from) * f64::from(i) / 2_000.0;
+            for i in 0..80 {
+                let place = crease.from + (crease.to - crease.from) * f64::from(i) / 80.0;
                 let height = crease.coefficients.iter().rev().fold(0.0, |sum, c| sum * place + c);
                 let (x, y) = (64.0 - ACROSS_PX * place, 64.0 - UP_PX * height);
-                for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-                    let (column, row) = ((x + dx) as usize, (y + dy) as usize);
-                    if column < CORE_PX && row < CORE_PX {
-                        pixels[row * CORE_PX + column] = 90;
+                for beside in [-12.0, 0.0, 12.0] {
+                    for (at, pixel) in pixels.iter_mut().enumerate() {
+                        let (dx, dy) = ((at % CORE_PX) as f64 - x, (at / CORE_PX) as f64 - y);
+                        let (dx, dy) = (dx - beside, dy - beside);
+                        *pixel -= 25.0 * exp_minus((dx * dx + dy * dy) / 8.0);
                     }
                 }
             }
         }
-        pixels
+        pixels.into_iter().map(|pixel| pixel.max(0.0) as u8).collect()
     }
 
     fn sample(pixels: Vec<u8>, side: Side) -> Sample {
