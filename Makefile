@@ -18,7 +18,12 @@ test: ## Every test, the browser ones included
 	@scripts/test.sh
 
 bench: binary ## The benches, with their parts
+	@$(HANDFAST) bench recognition
 	@$(HANDFAST) bench hover
+	@$(HANDFAST) bench vault
+	@$(HANDFAST) bench redeem
+	@$(HANDFAST) bench charge
+	@cargo bench $(CARGO_FLAGS) -p handfast-palm-eval
 
 soak: ## The long versions of the tests: hours
 	@cargo test $(CARGO_FLAGS) --release -p handfast-vault --lib -- --ignored node::
