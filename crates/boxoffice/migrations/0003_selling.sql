@@ -15,13 +15,20 @@ ALTER TABLE orders ADD COLUMN tender TEXT;
 ALTER TABLE orders ADD COLUMN register_id TEXT REFERENCES devices (id);
 ALTER TABLE orders ADD COLUMN payment_nonce TEXT;
 ALTER TABLE orders ADD COLUMN payment_tries BIGINT NOT NULL DEFAULT 0;
--- What was given back, and what is still to be.
-ALTER TABLE orders ADD COLUMN refunded_minor BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE orders ADD COLUMN refund_owed_minor BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX orders_by_payment ON orders (state, payment_nonce);
 
 -- What a ticket cost, so that a refund gives back that much.
 ALTER TABLE tickets ADD COLUMN price_minor BIGINT NOT NULL DEFAULT 0;
+
+-- What is given back for a ticket: owed from the moment the ticket is worth nothing, paid out once.
+CREATE TABLE ticket_refunds (
+    ticket_id TEXT PRIMARY KEY REFERENCES tickets (id),
+    order_id TEXT NOT NULL REFERENCES orders (id),
+    minor BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    paid_at BIGINT
+);
+CREATE INDEX ticket_refunds_by_order ON ticket_refunds (order_id);
 
 -- A product that is not on sale is sold at the window alone.
 ALTER TABLE products ADD COLUMN on_sale BOOLEAN NOT NULL DEFAULT TRUE;

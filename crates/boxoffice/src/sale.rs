@@ -1,14 +1,8 @@
 //! Selling: tickets are held while they are paid, and become the buyer's when the money is there.
-//!
-//! An order's payment is asked of the till under a nonce that is written down first. Whatever is cut
-//! off in between, asking again under the same nonce finds out what became of it
-//! ([`BoxOffice::unresolved_payments`]): an order is never paid twice and never lost. The same goes
-//! for refunds: what is owed is written in the transaction that takes the tickets back, and paid out
-//! under a nonce made of what was paid out before.
 
 use handfast_model::{
-    AccountId, CompanyId, Currency, DeviceId, Duration, EventId, Money, OrderId, StaffUserId,
-    TicketId, Timestamp,
+    AccountId, CompanyId, Currency, Duration, EventId, Money, OrderId, StaffUserId, TicketId,
+    Timestamp,
 };
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
@@ -121,36 +115,13 @@ impl FromRow for SoldOrder {
     }
 }
 
-/// A payment that is to be asked of the till, or was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderPayment {
-    /// The order.
-    pub order_id: OrderId,
-    /// Whose wallet pays.
-    pub account_id: AccountId,
-    /// The register it is asked from.
-    pub register: DeviceId,
-    /// The request's nonce.
-    pub nonce: String,
-    /// How much.
-    pub amount: Money,
-}
-
-/// Money that is to be given back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwedRefund {
-    /// The order.
-    pub order_id: OrderId,
-    /// The payment it is given back from, where it went through the till.
-    pub payment: Option<OrderPayment>,
-    /// How much, in minor units.
-    pub minor: i64,
-    /// The refund's nonce: made of what was given back before, so that a repetition is the same.
-    pub nonce: String,
-}
-
-const ORDERS: &str = "SELECT id, company_id, account_id, state, hold_until, amount_minor, currency,
-    tender, refunded_minor, refund_owed_minor, payment_nonce FROM orders WHERE id = $1";
+const ORDERS: &str = "SELECT o.id, o.company_id, o.account_id, o.state, o.hold_until,
+    o.amount_minor, o.currency, o.tender, o.payment_nonce,
+    (SELECT COALESCE(CAST(SUM(r.minor) AS BIGINT), 0) FROM ticket_refunds r
+     WHERE r.order_id = o.id AND r.paid_at IS NOT NULL) AS refunded_minor,
+    (SELECT COALESCE(CAST(SUM(r.minor) AS BIGINT), 0) FROM ticket_refunds r
+     WHERE r.order_id = o.id AND r.paid_at IS NULL) AS refund_owed_minor
+    FROM orders o WHERE o.id = $1";
 
 /// What an order is made of, before it is written.
 struct Making {
@@ -328,319 +299,6 @@ impl BoxOffice {
             })
             .await
     }
-
-    /// Writes down that an order is about to be paid through `register`, before the till is asked;
-    /// while a payment is under way, that one again.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::HoldOver`] where the tickets are held no longer or the order is paid;
-    /// [`BoxOfficeError::Unknown`] for another account's order.
-    pub async fn begin_payment(
-        &self,
-        account_id: AccountId,
-        id: OrderId,
-        register: DeviceId,
-    ) -> Result<OrderPayment> {
-        let now = self.now();
-        self.store
-            .transaction("sale.begin_payment", |tx| {
-                Box::pin(async move {
-                    let order = find(tx, id).await?;
-                    if order.account_id != account_id {
-                        return Err(BoxOfficeError::Unknown(Thing::Order));
-                    }
-                    if let Some(payment) = payment_of(tx, id).await? {
-                        return Ok(payment);
-                    }
-                    let held = order.hold_until.is_some_and(|until| until > now);
-                    if order.state != OrderState::Pending || !held {
-                        return Err(BoxOfficeError::HoldOver);
-                    }
-                    let sql = "UPDATE orders SET register_id = $2,
-                                      payment_tries = payment_tries + 1,
-                                      payment_nonce = id || '-' || CAST(payment_tries + 1 AS TEXT)
-                               WHERE id = $1";
-                    tx.execute(sql, params![id, register]).await?;
-                    payment_of(tx, id).await?.ok_or(BoxOfficeError::HoldOver)
-                })
-            })
-            .await
-    }
-
-    /// Says what became of a payment. Paid: the tickets are the buyer's; reconcile armings
-    /// afterwards. Not paid: the order may be paid again while its tickets are held.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn end_payment(&self, payment: &OrderPayment, paid: bool) -> Result<()> {
-        let now = self.now();
-        let sql = match paid {
-            true => {
-                "UPDATE orders SET state = 'paid', tender = 'till', hold_until = NULL,
-                        changed_at = $3
-                 WHERE id = $1 AND payment_nonce = $2 AND state = 'pending'"
-            }
-            false => {
-                "UPDATE orders SET payment_nonce = NULL, changed_at = $3
-                 WHERE id = $1 AND payment_nonce = $2 AND state = 'pending'"
-            }
-        };
-        self.store
-            .transaction("sale.end_payment", |tx| {
-                Box::pin(async move {
-                    tx.execute(sql, params![payment.order_id, payment.nonce, now]).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Payments that are not known to have ended: to be asked about.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn unresolved_payments(&self) -> Result<Vec<OrderPayment>> {
-        self.store
-            .read("sale.unresolved", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT id AS order_id, account_id, register_id,
-                                      payment_nonce AS nonce, amount_minor, currency
-                               FROM orders
-                               WHERE state = 'pending' AND payment_nonce IS NOT NULL
-                               ORDER BY id";
-                    Ok(tx.fetch_all(sql, params![]).await?)
-                })
-            })
-            .await
-    }
-
-    /// Cancels orders whose tickets were held and not paid: how many.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn release_holds(&self) -> Result<u64> {
-        let now = self.now();
-        self.store
-            .transaction("sale.release_holds", |tx| {
-                Box::pin(async move {
-                    let sql = "UPDATE orders SET state = 'cancelled', changed_at = $1
-                               WHERE state = 'pending' AND hold_until <= $1
-                                 AND payment_nonce IS NULL";
-                    Ok(tx.execute(sql, params![now]).await?)
-                })
-            })
-            .await
-    }
-
-    /// Takes tickets of an order back, as staff; what they cost is owed from then on
-    /// ([`BoxOffice::owed_refunds`]). Reconcile armings afterwards.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::TicketUsed`] where somebody entered on one of them;
-    /// [`BoxOfficeError::Unknown`] for tickets that are not this order's or not good any more.
-    pub async fn refund_tickets(
-        &self,
-        staff_user_id: StaffUserId,
-        id: OrderId,
-        tickets: &[TicketId],
-        reason: &str,
-    ) -> Result<SoldOrder> {
-        let reason = &crate::company::check_name("a reason", reason)?;
-        let now = self.now();
-        self.store
-            .transaction("sale.refund", |tx| {
-                Box::pin(async move {
-                    let company_id = staff_action::company_of(tx, staff_user_id).await?;
-                    let order = find(tx, id).await?;
-                    if order.company_id != company_id || order.state != OrderState::Paid {
-                        return Err(BoxOfficeError::Unknown(Thing::Order));
-                    }
-                    let mut owed = 0;
-                    for ticket in tickets {
-                        owed += take_back(tx, id, *ticket, now).await?;
-                        let action = NewAction {
-                            ticket_id: Some(*ticket),
-                            ..NewAction::by(staff_user_id, Action::Refund, reason)
-                        };
-                        staff_action::record(tx, company_id, &action, now).await?;
-                    }
-                    let sql = "UPDATE orders SET refund_owed_minor = refund_owed_minor + $2,
-                                      changed_at = $3 WHERE id = $1";
-                    tx.execute(sql, params![id, owed, now]).await?;
-                    find(tx, id).await
-                })
-            })
-            .await
-    }
-
-    /// Exchanges a ticket for another product of its event: the old one is worth nothing from then
-    /// on. Returns the new one and what it costs more (or less, where negative: that much is owed).
-    /// What it costs more is taken at the window, by `tender`.
-    ///
-    /// # Errors
-    /// As [`BoxOffice::refund_tickets`] and [`BoxOffice::order_online`].
-    pub async fn exchange_ticket(
-        &self,
-        staff_user_id: StaffUserId,
-        id: TicketId,
-        product: &str,
-        reason: &str,
-    ) -> Result<(Ticket, Money)> {
-        let reason = &crate::company::check_name("a reason", reason)?;
-        let now = self.now();
-        self.store
-            .transaction("sale.exchange", |tx| {
-                Box::pin(async move {
-                    let company_id = staff_action::company_of(tx, staff_user_id).await?;
-                    let old = ticket::facts(tx, id).await?;
-                    let order_id = order_of(tx, id).await?;
-                    if old.company_id != company_id {
-                        return Err(BoxOfficeError::Unknown(Thing::Ticket));
-                    }
-                    let wanted = product::find(tx, old.event_id, product).await?;
-                    check_room(tx, old.event_id, &wanted, old.party_size, now).await?;
-                    let paid = take_back(tx, order_id, id, now).await?;
-                    let ticket = Ticket {
-                        id: TicketId::new(&*self.clock, &*self.random),
-                        order_id,
-                        event_id: old.event_id,
-                        account_id: old.account_id,
-                        product: wanted.name.clone(),
-                        code: TicketCode::new(&*self.random),
-                        state: TicketState::Valid,
-                        party_size: old.party_size,
-                        valid_from: old.valid_from,
-                        valid_until: old.valid_until,
-                        addon_to: None,
-                    };
-                    ticket::insert(tx, &ticket, now).await?;
-                    set_price(tx, ticket.id, wanted.price.minor).await?;
-                    let more = wanted.price.minor - paid;
-                    let sql = "UPDATE orders SET refund_owed_minor = refund_owed_minor + $2,
-                                      changed_at = $3 WHERE id = $1";
-                    tx.execute(sql, params![order_id, (-more).max(0), now]).await?;
-                    let action = NewAction {
-                        ticket_id: Some(id),
-                        event_id: Some(old.event_id),
-                        ..NewAction::by(staff_user_id, Action::Exchange, reason)
-                    };
-                    staff_action::record(tx, company_id, &action, now).await?;
-                    Ok((ticket, Money::new(more, wanted.price.currency)))
-                })
-            })
-            .await
-    }
-
-    /// What is to be given back.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn owed_refunds(&self) -> Result<Vec<OwedRefund>> {
-        self.store
-            .read("sale.owed", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT id AS order_id, account_id, register_id,
-                                      payment_nonce AS nonce, amount_minor, currency, tender,
-                                      refunded_minor, refund_owed_minor
-                               FROM orders WHERE refund_owed_minor > 0 ORDER BY id";
-                    Ok(tx.fetch_all(sql, params![]).await?)
-                })
-            })
-            .await
-    }
-
-    /// Remembers that it was given back.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn refund_paid(&self, refund: &OwedRefund) -> Result<()> {
-        let OwedRefund { order_id, minor, nonce, .. } = refund;
-        self.store
-            .transaction("sale.refund_paid", |tx| {
-                Box::pin(async move {
-                    // The nonce names what was given back before: a repetition changes nothing.
-                    let sql = "UPDATE orders SET refunded_minor = refunded_minor + $2,
-                                      refund_owed_minor = refund_owed_minor - $2
-                               WHERE id = $1 AND refund_owed_minor >= $2
-                                 AND id || '-back-' || CAST(refunded_minor AS TEXT) = $3";
-                    tx.execute(sql, params![order_id, minor, nonce]).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Registers through which a company's orders are paid.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn sales_registers(&self, company_id: CompanyId) -> Result<Vec<DeviceId>> {
-        self.store
-            .read("sale.registers", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT device_id FROM sales_registers WHERE company_id = $1
-                               ORDER BY device_id";
-                    let found: Vec<(DeviceId,)> = tx.fetch_all(sql, params![company_id]).await?;
-                    Ok(found.into_iter().map(|(id,)| id).collect())
-                })
-            })
-            .await
-    }
-
-    /// Names a register through which a company's orders are paid.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Unknown`] for another company's device.
-    pub async fn add_sales_register(&self, company_id: CompanyId, id: DeviceId) -> Result<()> {
-        if self.device(id).await?.company_id != company_id {
-            return Err(BoxOfficeError::Unknown(Thing::Device));
-        }
-        self.store
-            .transaction("sale.add_register", |tx| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO sales_registers (company_id, device_id)
-                               VALUES ($1, $2) ON CONFLICT DO NOTHING";
-                    tx.execute(sql, params![company_id, id]).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-}
-
-struct PaymentRow(OrderPayment);
-
-impl FromRow for PaymentRow {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        OrderPayment::from_row(row).map(Self)
-    }
-}
-
-impl FromRow for OrderPayment {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let currency: Currency = row.get("currency")?;
-        Ok(Self {
-            order_id: row.get("order_id")?,
-            account_id: row.get("account_id")?,
-            register: row.get("register_id")?,
-            nonce: row.get("nonce")?,
-            amount: Money::new(row.get("amount_minor")?, currency),
-        })
-    }
-}
-
-impl FromRow for OwedRefund {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let tender: Option<Tender> = row.get("tender")?;
-        let payment = match tender {
-            Some(Tender::Till) => Some(OrderPayment::from_row(row)?),
-            _ => None,
-        };
-        let (order_id, refunded): (OrderId, i64) =
-            (row.get("order_id")?, row.get("refunded_minor")?);
-        let nonce = format!("{order_id}-back-{refunded}");
-        Ok(Self { order_id, payment, minor: row.get("refund_owed_minor")?, nonce })
-    }
 }
 
 /// How an order is written.
@@ -695,12 +353,12 @@ async fn insert(
     Ok(())
 }
 
-async fn set_price(tx: &mut Tx<'_>, id: TicketId, minor: i64) -> Result<()> {
+pub(crate) async fn set_price(tx: &mut Tx<'_>, id: TicketId, minor: i64) -> Result<()> {
     tx.execute("UPDATE tickets SET price_minor = $2 WHERE id = $1", params![id, minor]).await?;
     Ok(())
 }
 
-async fn find(tx: &mut Tx<'_>, id: OrderId) -> Result<SoldOrder> {
+pub(crate) async fn find(tx: &mut Tx<'_>, id: OrderId) -> Result<SoldOrder> {
     let order = tx.fetch_optional(ORDERS, params![id]).await?;
     order.ok_or(BoxOfficeError::Unknown(Thing::Order))
 }
@@ -718,39 +376,7 @@ async fn by_reference(
     }
 }
 
-async fn payment_of(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<OrderPayment>> {
-    let sql = "SELECT id AS order_id, account_id, register_id, payment_nonce AS nonce,
-                      amount_minor, currency
-               FROM orders
-               WHERE id = $1 AND state = 'pending' AND payment_nonce IS NOT NULL";
-    let payment: Option<PaymentRow> = tx.fetch_optional(sql, params![id]).await?;
-    Ok(payment.map(|PaymentRow(payment)| payment))
-}
-
-async fn order_of(tx: &mut Tx<'_>, id: TicketId) -> Result<OrderId> {
-    let sql = "SELECT order_id FROM tickets WHERE id = $1";
-    let found: Option<(OrderId,)> = tx.fetch_optional(sql, params![id]).await?;
-    found.map(|(id,)| id).ok_or(BoxOfficeError::Unknown(Thing::Ticket))
-}
-
-/// Cancels a ticket that nobody entered on: what it cost.
-async fn take_back(
-    tx: &mut Tx<'_>,
-    order_id: OrderId,
-    id: TicketId,
-    now: Timestamp,
-) -> Result<i64> {
-    if ticket::facts(tx, id).await?.redeemed() {
-        return Err(BoxOfficeError::TicketUsed);
-    }
-    let sql = "UPDATE tickets SET state = 'cancelled', changed_at = $3
-               WHERE id = $1 AND order_id = $2 AND state IN ('valid', 'blocked')
-               RETURNING price_minor";
-    let price: Option<(i64,)> = tx.fetch_optional(sql, params![id, order_id, now]).await?;
-    price.map(|(minor,)| minor).ok_or(BoxOfficeError::Unknown(Thing::Ticket))
-}
-
-async fn check_room(
+pub(crate) async fn check_room(
     tx: &mut Tx<'_>,
     event_id: EventId,
     product: &product::Product,

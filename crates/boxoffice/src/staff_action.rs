@@ -225,6 +225,32 @@ impl BoxOffice {
             .await
     }
 
+    /// Records that a staff user did something that is no decision about a ticket: set something
+    /// up, printed.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`] for a disabled staff user; [`BoxOfficeError::Text`].
+    pub async fn note_action(
+        &self,
+        staff_user_id: StaffUserId,
+        action: Action,
+        event_id: Option<EventId>,
+        what: &str,
+    ) -> Result<()> {
+        let what = &check_name("what was done", what)?;
+        let now = self.now();
+        self.store
+            .transaction("staff_action.note", |tx| {
+                Box::pin(async move {
+                    let company_id = company_of(tx, staff_user_id).await?;
+                    let action =
+                        NewAction { event_id, ..NewAction::by(staff_user_id, action, what) };
+                    record(tx, company_id, &action, now).await
+                })
+            })
+            .await
+    }
+
     /// The newest staff actions of a company, at most `limit`.
     ///
     /// # Errors

@@ -6,6 +6,9 @@ use handfast_store::{Tx, from_row, params};
 use crate::company::check_name;
 use crate::{BoxOffice, BoxOfficeError, Result, Thing};
 
+/// Kiribati is 14 hours ahead; a day is more than any clock.
+const OFFSET_MINUTES_MAX: i32 = 24 * 60;
+
 /// A venue of a ticketing company; a relying party of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Venue {
@@ -42,6 +45,41 @@ impl BoxOffice {
             })
             .await?;
         Ok(venue.clone())
+    }
+
+    /// How many minutes a venue's clocks are ahead of UTC.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`].
+    pub async fn venue_offset(&self, id: VenueId) -> Result<i32> {
+        self.store
+            .read("venue.offset", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT utc_offset_minutes FROM venues WHERE id = $1";
+                    let offset: Option<(i32,)> = tx.fetch_optional(sql, params![id]).await?;
+                    offset.map(|(minutes,)| minutes).ok_or(BoxOfficeError::Unknown(Thing::Venue))
+                })
+            })
+            .await
+    }
+
+    /// Sets how many minutes a venue's clocks are ahead of UTC, at most a day either way.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Unknown`].
+    pub async fn set_venue_offset(&self, id: VenueId, minutes: i32) -> Result<()> {
+        let minutes = minutes.clamp(-OFFSET_MINUTES_MAX, OFFSET_MINUTES_MAX);
+        self.store
+            .transaction("venue.set_offset", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE venues SET utc_offset_minutes = $2 WHERE id = $1";
+                    match tx.execute(sql, params![id, minutes]).await? {
+                        0 => Err(BoxOfficeError::Unknown(Thing::Venue)),
+                        _ => Ok(()),
+                    }
+                })
+            })
+            .await
     }
 
     /// One venue.

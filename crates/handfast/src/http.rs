@@ -36,6 +36,8 @@ const ANY_DEVICE: Access =
     Access::Device(&[DeviceKind::Pedestal, DeviceKind::Scanner, DeviceKind::Register]);
 /// Who sees figures of an event.
 const WATCHES: Access = Access::Staff(&[Role::Operator, Role::Supervisor]);
+/// Who works at the box office's window.
+const WINDOW: Access = Access::Staff(&[Role::Operator, Role::Supervisor, Role::Clerk]);
 /// Who changes an event.
 const OPERATES: Access = Access::Staff(&[Role::Operator]);
 
@@ -51,6 +53,7 @@ fn all_routes() -> Routes {
     let routes = Routes::new(Document::openapi());
     let routes = identity_routes(routes);
     let routes = boxoffice_routes(routes);
+    let routes = sales_routes(routes);
     let routes = till_routes(routes);
     let routes = trust_routes(routes);
     demo_routes(routes)
@@ -94,7 +97,7 @@ fn boxoffice_routes(routes: Routes) -> Routes {
         .add(OPERATES, routes!(boxoffice::figures::settlement_csv))
         .add(OPERATES, routes!(boxoffice::figures::settlement_pdf))
         .add(WATCHES, routes!(boxoffice::figures::fallback_pdf))
-        .add(WATCHES, routes!(boxoffice::supervision::search))
+        .add(WINDOW, routes!(boxoffice::supervision::search))
         .add(WATCHES, routes!(boxoffice::supervision::history))
         .add(WATCHES, routes!(boxoffice::supervision::set_state))
         .add(WATCHES, routes!(boxoffice::supervision::force))
@@ -104,6 +107,38 @@ fn boxoffice_routes(routes: Routes) -> Routes {
         .add(OPERATES, routes!(boxoffice::devices::invite))
         .add(OPERATES, routes!(boxoffice::devices::invite_again))
         .add(OPERATES, routes!(boxoffice::devices::revoke))
+}
+
+fn sales_routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::Anyone, routes!(boxoffice::orders::on_sale))
+        // It tells nobody whether an address is known, and mails as sparingly as signing in.
+        .add(Access::Anyone, routes!(boxoffice::orders::join))
+        .add(Access::Fan, routes!(boxoffice::orders::place))
+        .add(Access::Fan, routes!(boxoffice::orders::one))
+        .add(Access::Fan, routes!(boxoffice::orders::pay))
+        .add(Access::Fan, routes!(boxoffice::orders::print))
+        .add(Access::Fan, routes!(boxoffice::transfers::offer))
+        .add(Access::Fan, routes!(boxoffice::transfers::withdraw))
+        // The key in the path is the proof: it came by mail to whom the ticket was offered.
+        .add(Access::Anyone, routes!(boxoffice::transfers::one))
+        .add(Access::Anyone, routes!(boxoffice::transfers::take))
+        .add(WINDOW, routes!(boxoffice::window::events))
+        .add(WINDOW, routes!(boxoffice::window::sell))
+        .add(WINDOW, routes!(boxoffice::window::one))
+        .add(WINDOW, routes!(boxoffice::window::print))
+        .add(WINDOW, routes!(boxoffice::window::refund))
+        .add(WINDOW, routes!(boxoffice::window::exchange))
+        .add(OPERATES, routes!(boxoffice::setup::venues))
+        .add(OPERATES, routes!(boxoffice::setup::add_venue))
+        .add(OPERATES, routes!(boxoffice::setup::add_area))
+        .add(OPERATES, routes!(boxoffice::setup::add_gate))
+        .add(OPERATES, routes!(boxoffice::setup::add_lane))
+        .add(OPERATES, routes!(boxoffice::setup::add_event))
+        .add(OPERATES, routes!(boxoffice::setup::set_product))
+        .add(OPERATES, routes!(boxoffice::setup::lists))
+        .add(OPERATES, routes!(boxoffice::setup::add_list))
+        .add(OPERATES, routes!(boxoffice::setup::set_list))
 }
 
 fn till_routes(routes: Routes) -> Routes {

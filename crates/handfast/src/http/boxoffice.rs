@@ -12,10 +12,14 @@ pub(super) mod figures;
 pub(super) mod lane;
 pub(super) mod link_decisions;
 pub(super) mod links;
+pub(super) mod orders;
 pub(crate) mod own_lane;
+pub(super) mod setup;
 pub(super) mod supervision;
 pub(super) mod tickets;
+pub(super) mod transfers;
 pub(super) mod uses;
+pub(super) mod window;
 
 impl From<BoxOfficeError> for Problem {
     fn from(error: BoxOfficeError) -> Self {

@@ -55,7 +55,7 @@ impl From<TillError> for Problem {
 }
 
 /// Why a wallet cannot pay, in the pedestal's words, which the pages have in every language.
-fn reason_of(why: TurnedAway) -> &'static str {
+pub(crate) fn reason_of(why: TurnedAway) -> &'static str {
     match why {
         TurnedAway::NoWallet | TurnedAway::PalmPayOff | TurnedAway::NoPaymentMethod => "no_wallet",
         TurnedAway::WalletFrozen => "wallet_frozen",

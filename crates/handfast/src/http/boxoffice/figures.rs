@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use handfast_boxoffice::{DoubleEntry, DoubleUse, Occupancy, ProductSettlement, table_pdf};
 use handfast_model::{AreaId, EventId, TicketId};
+use handfast_tlog::AccessReason;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -195,6 +196,7 @@ pub(crate) async fn fallback_pdf(
     PathOf(id): PathOf<EventId>,
 ) -> Result<Response, Problem> {
     let lines = hub.boxoffice.fallback_list(staff.company, id).await?;
+    hub.note_staff_access(&staff, AccessReason::Incident, lines.len()).await?;
     let event = hub.boxoffice.event(id).await?;
     let rows: Vec<Vec<String>> = lines
         .into_iter()

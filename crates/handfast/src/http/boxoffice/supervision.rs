@@ -8,6 +8,7 @@ use handfast_boxoffice::{
     TicketHistory, TicketState,
 };
 use handfast_model::{AdmissionId, DeviceId, EventId, OrderId, TicketId};
+use handfast_tlog::AccessReason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,6 +73,7 @@ pub(crate) async fn search(
     QueryOf(wanted): QueryOf<Wanted>,
 ) -> Result<Json<Vec<FoundView>>, Problem> {
     let found = hub.boxoffice.search_tickets(staff.user, id, &wanted.text).await?;
+    hub.note_staff_access(&staff, AccessReason::Support, found.len()).await?;
     Ok(Json(found.into_iter().map(FoundView::from).collect()))
 }
 
@@ -170,7 +172,9 @@ pub(crate) async fn history(
     staff: StaffCaller,
     PathOf(id): PathOf<TicketId>,
 ) -> Result<Json<HistoryView>, Problem> {
-    Ok(Json(hub.boxoffice.ticket_history(staff.company, id).await?.into()))
+    let history = hub.boxoffice.ticket_history(staff.company, id).await?;
+    hub.note_staff_access(&staff, AccessReason::Support, 1).await?;
+    Ok(Json(history.into()))
 }
 
 /// A supervisor's decision.

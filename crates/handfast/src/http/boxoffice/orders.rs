@@ -1,0 +1,307 @@
+//! Ordering: what is on sale, an order whose tickets are held, and its payment from the wallet.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use handfast_boxoffice::{
+    BoxOfficeError, EmailAddress, Language, OrderState, PrintedTicket, ProductSales, Realm, Sale,
+    SaleLine, SoldOrder, Ticket, TicketState, tickets_pdf,
+};
+use handfast_model::{EventId, Money, OrderId, TicketId};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::tickets::EventView;
+use crate::http::access::FanCaller;
+use crate::http::json::{Amount, Time};
+use crate::http::problem::{Body, PathOf, Problem, sentence};
+use crate::http::till::reason_of;
+use crate::hub::{Hub, SharedHub};
+use crate::sales::{Paid, SalesError};
+
+/// Above it the page says "plenty": nobody counts a venue's empty seats from outside.
+const LEFT_SHOWN_MAX: u32 = 20;
+
+impl From<SalesError> for Problem {
+    fn from(error: SalesError) -> Self {
+        match error {
+            SalesError::BoxOffice(error) => error.into(),
+            SalesError::Till(error) => error.into(),
+            SalesError::NoRegister => Self::conflict(sentence(&error)),
+            SalesError::Text(error) => Self::from_failure(&error),
+        }
+    }
+}
+
+/// A product on sale.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProductView {
+    name: String,
+    #[schema(value_type = Amount)]
+    price: Money,
+    /// How many are left, where it is few.
+    left: Option<u32>,
+}
+
+impl From<ProductSales> for ProductView {
+    fn from(sales: ProductSales) -> Self {
+        let left = sales.left().filter(|left| *left <= LEFT_SHOWN_MAX);
+        Self { left, name: sales.product.name, price: sales.product.price }
+    }
+}
+
+/// An event on sale.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SaleEventView {
+    #[serde(flatten)]
+    event: EventView,
+    products: Vec<ProductView>,
+}
+
+/// What is on sale, the soonest event first.
+#[utoipa::path(get, path = "/api/v1/sales/events", tag = "sales",
+    responses((status = 200, body = Vec<SaleEventView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn on_sale(
+    State(hub): State<SharedHub>,
+) -> Result<Json<Vec<SaleEventView>>, Problem> {
+    let mut views = Vec::new();
+    for event in hub.boxoffice.events_on_sale().await? {
+        let products = hub.boxoffice.products(event.id).await?;
+        let products = products.into_iter().filter(|sales| sales.product.on_sale);
+        let products = products.map(ProductView::from).collect();
+        views.push(SaleEventView { event: event.into(), products });
+    }
+    Ok(Json(views))
+}
+
+/// Somebody who orders for the first time.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Join {
+    email: String,
+    name: String,
+    #[schema(value_type = String, examples("en"))]
+    language: Language,
+}
+
+/// Open an account where there is none, and send a mail with a sign-in link. The answer is the same
+/// whether or not the address is known.
+#[utoipa::path(post, path = "/api/v1/sales/join", tag = "sales",
+    responses((status = 202, description = "A mail is on its way"),
+              (status = "4XX", body = Problem)))]
+pub(crate) async fn join(
+    State(hub): State<SharedHub>,
+    Body(join): Body<Join>,
+) -> Result<StatusCode, Problem> {
+    let email: EmailAddress = join.email.parse()?;
+    match hub.boxoffice.create_account(&email, &join.name, join.language).await {
+        Ok(_) | Err(BoxOfficeError::EmailTaken) => {}
+        Err(error) => return Err(error.into()),
+    }
+    hub.boxoffice.request_sign_in(&email, Realm::Fan).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// So many tickets of a product.
+#[derive(Clone, Deserialize, ToSchema)]
+pub(crate) struct LineBody {
+    product: String,
+    quantity: u32,
+}
+
+impl From<LineBody> for SaleLine {
+    fn from(line: LineBody) -> Self {
+        Self { product: line.product, quantity: line.quantity }
+    }
+}
+
+/// An order to be placed.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewOrderBody {
+    #[schema(value_type = String)]
+    event_id: EventId,
+    lines: Vec<LineBody>,
+    /// The same for a repetition, which is the same order.
+    nonce: String,
+}
+
+/// An order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OrderView {
+    #[schema(value_type = String)]
+    order_id: OrderId,
+    /// `pending`, `paid`, `unapproved` or `cancelled`.
+    #[schema(value_type = String, examples("paid"))]
+    state: &'static str,
+    /// Until when its tickets are held, where it is not paid.
+    hold_until: Option<Time>,
+    #[schema(value_type = Option<Amount>)]
+    amount: Option<Money>,
+    /// `till`, `cash`, `terminal` or `free`, once it is paid.
+    #[schema(value_type = Option<String>, examples("till"))]
+    tender: Option<&'static str>,
+    /// Whether a payment is under way whose end is not known.
+    paying: bool,
+    /// What was given back, in minor units.
+    refunded_minor: i64,
+    /// What is still to be given back, in minor units.
+    refund_owed_minor: i64,
+    tickets: Vec<OrderTicketView>,
+    /// Why it was not paid: `payment_declined`, `payment_unknown`, `no_wallet`, `wallet_frozen`.
+    #[schema(value_type = Option<String>)]
+    reason: Option<&'static str>,
+}
+
+/// A ticket of an order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OrderTicketView {
+    #[schema(value_type = String)]
+    ticket_id: TicketId,
+    product: String,
+    /// `valid`, `cancelled`, `revoked` or `blocked`.
+    #[schema(value_type = String, examples("valid"))]
+    state: &'static str,
+}
+
+impl OrderView {
+    pub(super) fn of((order, tickets): (SoldOrder, Vec<Ticket>)) -> Self {
+        let tickets = tickets.into_iter().map(|ticket| OrderTicketView {
+            ticket_id: ticket.id,
+            product: ticket.product,
+            state: ticket.state.as_str(),
+        });
+        Self {
+            order_id: order.id,
+            state: order.state.as_str(),
+            hold_until: order.hold_until.map(Time),
+            amount: order.amount,
+            tender: order.tender.map(|tender| tender.as_str()),
+            paying: order.paying,
+            refunded_minor: order.refunded_minor,
+            refund_owed_minor: order.refund_owed_minor,
+            tickets: tickets.collect(),
+            reason: None,
+        }
+    }
+}
+
+/// Order tickets: they are held for 15 minutes, until they are paid.
+#[utoipa::path(post, path = "/api/v1/me/orders", tag = "sales",
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn place(
+    State(hub): State<SharedHub>,
+    fan: FanCaller,
+    Body(new): Body<NewOrderBody>,
+) -> Result<Json<OrderView>, Problem> {
+    let lines: Vec<SaleLine> = new.lines.into_iter().map(SaleLine::from).collect();
+    let sale = Sale { event_id: new.event_id, lines: &lines, nonce: &new.nonce };
+    let order = hub.boxoffice.order_online(fan.account, &sale).await?;
+    if order.state == OrderState::Paid {
+        hub.arm_for_orders().await;
+    }
+    Ok(Json(OrderView::of(hub.boxoffice.own_order(fan.account, order.id).await?)))
+}
+
+/// One of my orders.
+#[utoipa::path(get, path = "/api/v1/me/orders/{order_id}", tag = "sales",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn one(
+    State(hub): State<SharedHub>,
+    fan: FanCaller,
+    PathOf(id): PathOf<OrderId>,
+) -> Result<Json<OrderView>, Problem> {
+    Ok(Json(OrderView::of(hub.boxoffice.own_order(fan.account, id).await?)))
+}
+
+/// Pay an order from my wallet. A repetition pays nothing again.
+#[utoipa::path(post, path = "/api/v1/me/orders/{order_id}/pay", tag = "sales",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn pay(
+    State(hub): State<SharedHub>,
+    fan: FanCaller,
+    PathOf(id): PathOf<OrderId>,
+) -> Result<Json<OrderView>, Problem> {
+    let (order, _) = hub.boxoffice.own_order(fan.account, id).await?;
+    let mut reason = None;
+    if order.state != OrderState::Paid {
+        // On a task of its own: a page that is closed does not leave it half done.
+        let payer = hub.clone();
+        let paid = tokio::spawn(async move { payer.pay_order(fan.account, &order).await });
+        reason = match paid.await.map_err(|error| Problem::from_failure(&error))?? {
+            Paid::Yes => None,
+            Paid::Unknown => Some("payment_unknown"),
+            Paid::Declined => Some("payment_declined"),
+            Paid::TurnedAway(why) => Some(reason_of(why)),
+        };
+    }
+    let view = OrderView::of(hub.boxoffice.own_order(fan.account, id).await?);
+    Ok(Json(OrderView { reason, ..view }))
+}
+
+/// My order's tickets to be printed.
+#[utoipa::path(get, path = "/api/v1/me/orders/{order_id}/tickets.pdf", tag = "sales",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/pdf"),
+              (status = "4XX", body = Problem)))]
+pub(crate) async fn print(
+    State(hub): State<SharedHub>,
+    fan: FanCaller,
+    PathOf(id): PathOf<OrderId>,
+) -> Result<Response, Problem> {
+    let (order, tickets) = hub.boxoffice.own_order(fan.account, id).await?;
+    printed(&hub, &order, tickets).await
+}
+
+/// The good tickets of a paid order, a page each.
+pub(super) async fn printed(
+    hub: &Hub,
+    order: &SoldOrder,
+    tickets: Vec<Ticket>,
+) -> Result<Response, Problem> {
+    if order.state != OrderState::Paid {
+        return Err(Problem::conflict("This order is not paid; its tickets open nothing yet."));
+    }
+    let language = hub.boxoffice.account(order.account_id).await?.language;
+    let good = tickets.into_iter().filter(|ticket| ticket.state == TicketState::Valid);
+    let mut pages = Vec::new();
+    for ticket in good {
+        let event = hub.boxoffice.event(ticket.event_id).await?;
+        let offset = hub.boxoffice.venue_offset(event.venue_id).await?;
+        pages.push(PrintedTicket {
+            when: local_time(event.starts_at.as_micros(), offset),
+            event: event.name,
+            venue: event.venue_name,
+            product: ticket.product,
+            code: ticket.code.as_str().to_owned(),
+            hint: hint(language).to_owned(),
+        });
+    }
+    if pages.is_empty() {
+        return Err(Problem::conflict("No ticket of this order is good any more."));
+    }
+    let pdf = tickets_pdf(&pages)?;
+    let disposition = "attachment; filename=\"tickets.pdf\"";
+    let headers =
+        [(header::CONTENT_TYPE, "application/pdf"), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, pdf).into_response())
+}
+
+fn hint(language: Language) -> &'static str {
+    match language {
+        Language::English => "Whoever shows this code first enters. Keep it to yourself.",
+        Language::Spanish => "Entra quien muestre primero este código. No lo compartas.",
+        Language::German => "Wer diesen Code zuerst zeigt, kommt hinein. Zeigen Sie ihn niemandem.",
+    }
+}
+
+/// Date and time on the venue's clock, so that every language reads it.
+fn local_time(micros: i64, offset_minutes: i32) -> String {
+    let seconds = micros / 1_000_000 + i64::from(offset_minutes) * 60;
+    match OffsetDateTime::from_unix_timestamp(seconds) {
+        Ok(at) => format!("{}, {:02}:{:02}", at.date(), at.hour(), at.minute()),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,231 @@
+//! The box office's window: sell, give, print again, exchange, give back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use handfast_boxoffice::{
+    Action, BoxOfficeError, EmailAddress, Language, Role, Sale, SaleLine, Tender,
+};
+use handfast_model::{AccountId, EventId, Money, OrderId, TicketId};
+use handfast_tlog::AccessReason;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::orders::{LineBody, OrderView, printed};
+use super::tickets::EventView;
+use crate::http::access::StaffCaller;
+use crate::http::json::Amount;
+use crate::http::problem::{Body, PathOf, Problem};
+use crate::hub::{Hub, SharedHub};
+
+/// Where walk-ups who leave no mail address get none (RFC 2606: this domain never exists).
+const NO_MAIL: &str = "walk-up.invalid";
+
+/// A product at the window.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WindowProductView {
+    name: String,
+    #[schema(value_type = Amount)]
+    price: Money,
+    /// For how many tickets exist, sold or held.
+    taken: u32,
+    capacity: Option<u32>,
+    left: Option<u32>,
+    on_sale: bool,
+}
+
+/// An event at the window.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WindowEventView {
+    #[serde(flatten)]
+    event: EventView,
+    products: Vec<WindowProductView>,
+}
+
+/// The company's events that are not over, with every product.
+#[utoipa::path(get, path = "/api/v1/window/events", tag = "window",
+    responses((status = 200, body = Vec<WindowEventView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn events(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+) -> Result<Json<Vec<WindowEventView>>, Problem> {
+    let now = hub.clock.now();
+    let mut views = Vec::new();
+    for event in hub.boxoffice.events(staff.company).await? {
+        if event.ends_at <= now {
+            continue;
+        }
+        let products = hub.boxoffice.products(event.id).await?;
+        let products = products.into_iter().map(|sales| WindowProductView {
+            left: sales.left(),
+            taken: sales.taken,
+            name: sales.product.name,
+            price: sales.product.price,
+            capacity: sales.product.capacity,
+            on_sale: sales.product.on_sale,
+        });
+        views.push(WindowEventView { products: products.collect(), event: event.into() });
+    }
+    Ok(Json(views))
+}
+
+/// A sale at the window.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct WindowSale {
+    #[schema(value_type = String)]
+    event_id: EventId,
+    lines: Vec<LineBody>,
+    /// The same for a repetition, which is the same order.
+    nonce: String,
+    /// Whose tickets they are.
+    name: String,
+    /// Their mail address, where they have one: the tickets are then theirs on the portal too.
+    #[serde(default)]
+    email: Option<String>,
+    #[schema(value_type = String, examples("en"))]
+    language: Language,
+    /// `cash`, `terminal`, or `free` for complimentary tickets.
+    #[schema(value_type = String, examples("cash"))]
+    tender: Tender,
+}
+
+/// Sell tickets, paid at once; complimentary ones are given by supervisors and operators.
+#[utoipa::path(post, path = "/api/v1/window/orders", tag = "window",
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn sell(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    Body(new): Body<WindowSale>,
+) -> Result<Json<OrderView>, Problem> {
+    match new.tender {
+        Tender::Till => return Err(Problem::malformed("At the window it is cash, terminal or free.")),
+        Tender::Free if staff.role == Role::Clerk => {
+            return Err(Problem::forbidden("A supervisor gives complimentary tickets."));
+        }
+        Tender::Free | Tender::Cash | Tender::Terminal => {}
+    }
+    let account = holder(&hub, &new).await?;
+    let lines: Vec<SaleLine> = new.lines.into_iter().map(SaleLine::from).collect();
+    let sale = Sale { event_id: new.event_id, lines: &lines, nonce: &new.nonce };
+    let order = hub.boxoffice.sell_at_window(staff.user, account, &sale, new.tender).await?;
+    hub.arm_for_orders().await;
+    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, order.id).await?)))
+}
+
+async fn holder(hub: &Hub, new: &WindowSale) -> Result<AccountId, Problem> {
+    let given = new.email.as_deref().map(str::trim).filter(|email| !email.is_empty());
+    let email: EmailAddress = match given {
+        Some(email) => email.parse()?,
+        None => format!("{}@{NO_MAIL}", new.nonce).parse()?,
+    };
+    match hub.boxoffice.create_account(&email, &new.name, new.language).await {
+        Ok(account) => Ok(account.id),
+        Err(BoxOfficeError::EmailTaken) => {
+            let known = hub.boxoffice.account_by_email(&email).await?;
+            Ok(known.ok_or_else(|| Problem::conflict("Try again."))?.id)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An order of the company.
+#[utoipa::path(get, path = "/api/v1/window/orders/{order_id}", tag = "window",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn one(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(id): PathOf<OrderId>,
+) -> Result<Json<OrderView>, Problem> {
+    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, id).await?)))
+}
+
+/// An order's tickets, printed again.
+#[utoipa::path(get, path = "/api/v1/window/orders/{order_id}/tickets.pdf", tag = "window",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/pdf"),
+              (status = "4XX", body = Problem)))]
+pub(crate) async fn print(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(id): PathOf<OrderId>,
+) -> Result<Response, Problem> {
+    let (order, tickets) = hub.boxoffice.company_order(staff.company, id).await?;
+    hub.note_staff_access(&staff, AccessReason::Support, 1).await?;
+    let event = tickets.first().map(|ticket| ticket.event_id);
+    let what = format!("tickets of order {id}");
+    hub.boxoffice.note_action(staff.user, Action::Print, event, &what).await?;
+    printed(&hub, &order, tickets).await
+}
+
+/// What is given back, and why.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RefundBody {
+    #[schema(value_type = Vec<String>)]
+    ticket_ids: Vec<TicketId>,
+    reason: String,
+}
+
+/// Take tickets back: they open nothing from now on. What was paid through the till goes back the
+/// same way; the rest is handed out at the window.
+#[utoipa::path(post, path = "/api/v1/window/orders/{order_id}/refund", tag = "window",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn refund(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(id): PathOf<OrderId>,
+    Body(refund): Body<RefundBody>,
+) -> Result<Json<OrderView>, Problem> {
+    hub.boxoffice.refund_tickets(staff.user, id, &refund.ticket_ids, &refund.reason).await?;
+    give_back(&hub, id).await?;
+    hub.arm_for_orders().await;
+    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, id).await?)))
+}
+
+/// What is owed of an order goes back now; where the gateway does not answer it stays owed.
+async fn give_back(hub: &Hub, id: OrderId) -> Result<(), Problem> {
+    for owed in hub.boxoffice.owed_refunds().await? {
+        if owed.order_id == id && owed.payment.is_none() {
+            hub.boxoffice.refund_paid(&owed).await?;
+        }
+    }
+    hub.look_after_orders().await?;
+    Ok(())
+}
+
+/// Which product instead, and why.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ExchangeBody {
+    product: String,
+    reason: String,
+}
+
+/// What came of an exchange.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExchangedView {
+    order: OrderView,
+    /// What the new ticket costs more, to be taken at the window; less where negative, and given
+    /// back.
+    #[schema(value_type = Amount)]
+    difference: Money,
+}
+
+/// Exchange a ticket for another product of its event.
+#[utoipa::path(post, path = "/api/v1/window/tickets/{ticket_id}/exchange", tag = "window",
+    params(("ticket_id" = String, Path)),
+    responses((status = 200, body = ExchangedView), (status = "4XX", body = Problem)))]
+pub(crate) async fn exchange(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(id): PathOf<TicketId>,
+    Body(exchange): Body<ExchangeBody>,
+) -> Result<Json<ExchangedView>, Problem> {
+    let ExchangeBody { product, reason } = exchange;
+    let exchanged = hub.boxoffice.exchange_ticket(staff.user, id, &product, &reason).await?;
+    let (ticket, difference) = exchanged;
+    give_back(&hub, ticket.order_id).await?;
+    hub.arm_for_orders().await;
+    let order = hub.boxoffice.company_order(staff.company, ticket.order_id).await?;
+    Ok(Json(ExchangedView { order: OrderView::of(order), difference }))
+}
