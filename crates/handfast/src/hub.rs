@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Random};
-use handfast_till::Till;
+use handfast_till::{Till, TlsRoots};
 use handfast_till::test_gateway::TestGateway;
 use handfast_trust::{Retention, Trust};
 use handfast_vault::Vault;
@@ -14,6 +14,8 @@ use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
 use crate::local_nodes::LocalNodes;
+use crate::post::Post;
+use crate::sales::Sales;
 use crate::stations::Stations;
 use crate::witnesses::Witnesses;
 
@@ -24,6 +26,10 @@ pub(crate) struct Hub {
     pub(crate) boxoffice: BoxOffice,
     pub(crate) till: Till,
     pub(crate) test_gateway: Arc<TestGateway>,
+    /// Outgoing mail.
+    pub(crate) post: Post,
+    /// Whom this process believes when it asks others.
+    pub(crate) roots: TlsRoots,
     pub(crate) vault: Vault,
     /// The vault's nodes, where this process started them.
     pub(crate) nodes: Option<LocalNodes>,
@@ -34,6 +40,8 @@ pub(crate) struct Hub {
     /// Who is asked to cosign its checkpoints.
     pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) stations: Stations,
+    /// Whose turn it is at the registers of online orders.
+    pub(crate) sales: Sales,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
     /// Held while armings are carried from the box office to the vault: an old list of changes must

@@ -1,6 +1,7 @@
 //! What the till needs of the process around it: its rounds, webhooks in and out, the gateway that
 //! is configured, codes for phones.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
@@ -9,7 +10,7 @@ use handfast_model::SecretText;
 use handfast_till::gateway::{Answer, Gateway, GatewayError};
 use handfast_till::stripe::{STRIPE, SetupPage, Stripe, StripeOptions};
 use handfast_till::test_gateway::TestGateway;
-use handfast_till::{PayKey, TillError, WebhookRequest, WebhookSender};
+use handfast_till::{PayKey, TillError, TlsRoots, WebhookRequest, WebhookSender};
 
 use crate::hub::{Hub, SharedHub};
 use crate::qr;
@@ -23,7 +24,10 @@ const WEBHOOK_TIMEOUT: StdDuration = StdDuration::from_secs(10);
 
 /// The gateway that is configured: Stripe where its keys are in the environment, the embedded test
 /// gateway otherwise.
-pub(crate) fn gateway(test: &Arc<TestGateway>) -> anyhow::Result<Arc<dyn Gateway>> {
+pub(crate) fn gateway(
+    test: &Arc<TestGateway>,
+    roots: &TlsRoots,
+) -> anyhow::Result<Arc<dyn Gateway>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let Some(secret_key) = variable("HANDFAST_STRIPE_KEY") else {
         return Ok(test.clone());
@@ -34,23 +38,38 @@ pub(crate) fn gateway(test: &Arc<TestGateway>) -> anyhow::Result<Arc<dyn Gateway
     )?;
     let address = variable("HANDFAST_STRIPE_ADDRESS").unwrap_or_else(|| STRIPE.to_owned());
     anyhow::ensure!(
-        address.starts_with("http://"),
-        "this program speaks no TLS to a gateway yet: start a proxy on this machine that does, and \
-         name it with HANDFAST_STRIPE_ADDRESS=http://127.0.0.1:PORT",
+        address.starts_with("https://") || is_this_machine(&address),
+        "HANDFAST_STRIPE_ADDRESS is neither https://... nor http:// on this machine: the secret key \
+         would travel in clear",
     );
     let options = StripeOptions {
         address,
         secret_key: SecretText::new(secret_key),
         webhook_secret: SecretText::new(webhook_secret),
         setup_page: SetupPage::Checkout,
+        roots: roots.clone(),
     };
     Ok(Arc::new(Stripe::new(options)))
+}
+
+fn is_this_machine(address: &str) -> bool {
+    let rest = address.strip_prefix("http://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    ["127.0.0.1", "localhost", "[::1]"].contains(&host)
+}
+
+/// The roots of a PEM file instead of the public ones, where one is named.
+pub(crate) fn roots(file: Option<&Path>) -> anyhow::Result<TlsRoots> {
+    let Some(file) = file else { return Ok(TlsRoots::default()) };
+    let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    TlsRoots::from_pem(&pem).with_context(|| format!("{} cannot be used", file.display()))
 }
 
 /// The till's rounds, until the process ends.
 pub(crate) async fn look_after(hub: SharedHub) {
     let mut every = tokio::time::interval(MONEY_EVERY);
-    let sender = HttpSender::new();
+    let sender = HttpSender::new(&hub.roots);
     for round in 0_u64.. {
         every.tick().await;
         match hub.till.resolve_due().await {
@@ -61,6 +80,7 @@ pub(crate) async fn look_after(hub: SharedHub) {
         let rounds = async {
             hub.hear_the_test_gateway().await?;
             hub.till.detach_due().await?;
+            hub.till.replay_offline_due().await?;
             hub.till.deliver_webhooks_due(&sender).await?;
             if round % SLOW_ROUNDS == 0 {
                 hub.till.end_credits().await?;
@@ -99,15 +119,8 @@ struct HttpSender {
 }
 
 impl HttpSender {
-    fn new() -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(WEBHOOK_TIMEOUT))
-            // A redirect could lead a signed message anywhere.
-            .max_redirects(0)
-            .build()
-            .into();
-        Self { agent }
+    fn new(roots: &TlsRoots) -> Self {
+        Self { agent: roots.agent(WEBHOOK_TIMEOUT) }
     }
 }
 
@@ -125,5 +138,67 @@ impl WebhookSender for HttpSender {
                 Ok(Err(_)) | Err(_) => Err(GatewayError::NoAnswer),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast_till::gateway::{PaymentName, PaymentStatus};
+
+    use super::*;
+    use crate::post::test_https::TestHttps;
+
+    fn request(url: String) -> WebhookRequest {
+        let header = |name| (name, "x".to_owned());
+        let headers =
+            [header("webhook-id"), header("webhook-timestamp"), header("webhook-signature")];
+        WebhookRequest { url, headers, body: "{}".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn webhooks_go_through_tls_to_whom_the_roots_vouch_for() {
+        let server = TestHttps::open("204 No Content", "").await;
+        let sender = HttpSender::new(&server.roots());
+        assert_eq!(sender.send(&request(server.url("/hook"))).await, Ok(204));
+        assert!(server.heads()[0].starts_with("POST /hook HTTP/1.1"));
+        // The public roots do not vouch for it, nor do another's.
+        let impostor = TestHttps::open("204 No Content", "").await;
+        for roots in [TlsRoots::default(), server.roots()] {
+            let sent = HttpSender::new(&roots).send(&request(impostor.url("/hook"))).await;
+            assert_eq!(sent, Err(GatewayError::NoAnswer));
+        }
+        assert!(impostor.heads().is_empty(), "not a byte of it was told");
+        let moved = TestHttps::open("302 Found\r\nLocation: https://elsewhere.example/", "").await;
+        let sent = HttpSender::new(&moved.roots()).send(&request(moved.url("/"))).await;
+        assert_eq!(sent, Ok(302), "a redirect leads nowhere");
+    }
+
+    #[tokio::test]
+    async fn stripe_is_reached_by_tls() {
+        let intent = r#"{"id":"pi_1","status":"succeeded","currency":"usd","amount":1250,"amount_received":1250}"#;
+        let server = TestHttps::open("200 OK", intent).await;
+        let stripe = Stripe::new(StripeOptions {
+            address: server.url(""),
+            secret_key: SecretText::new("sk_test_1".to_owned()),
+            webhook_secret: SecretText::new("whsec_1".to_owned()),
+            setup_page: SetupPage::Checkout,
+            roots: server.roots(),
+        });
+        let prepared = Some("pi_1".to_owned());
+        let name = PaymentName { reference: "chg".to_owned(), prepared };
+        let status = handfast_till::gateway::Payments::lookup(&stripe, &name).await.unwrap();
+        assert!(matches!(status, PaymentStatus::Captured { amount } if amount.minor == 1_250));
+        assert!(server.heads()[0].to_lowercase().contains("authorization: bearer sk_test_1"));
+    }
+
+    #[test]
+    fn keys_travel_in_clear_on_this_machine_alone() {
+        for good in ["http://127.0.0.1:8420", "http://localhost:1", "http://[::1]:8/v1"] {
+            assert!(is_this_machine(good), "{good}");
+        }
+        for bad in ["http://127.0.0.1.evil.example", "http://api.stripe.com", "ftp://localhost", ""]
+        {
+            assert!(!is_this_machine(bad), "{bad}");
+        }
     }
 }

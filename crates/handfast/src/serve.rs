@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
 use handfast_store::Store;
-use handfast_till::Till;
+use handfast_till::{Till, TlsRoots};
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_trust::{Retention, Trust, TrustConfig};
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
@@ -22,6 +22,8 @@ use crate::hub::{Hub, SharedHub};
 use crate::linking::LinkingError;
 use crate::local_nodes::LocalNodes;
 use crate::money;
+use crate::post::{self, MailServer, Post, Smtp};
+use crate::sales::{self, Sales};
 use crate::stations::Stations;
 use crate::witnesses::{self, WitnessAddress, Witnesses};
 
@@ -51,10 +53,21 @@ pub(crate) struct Settings {
     pub(crate) witnesses_needed: Option<usize>,
     /// Which vault matches palms.
     pub(crate) vault: VaultChoice,
+    /// How others are reached.
+    pub(crate) outward: Outward,
     /// Whose laws apply; all that ship where none is named.
     pub(crate) jurisdictions: Vec<String>,
     /// Months after which an unused palm goes, where the operator wants it sooner than the law.
     pub(crate) dormant_months: Option<u32>,
+}
+
+/// How others are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outward {
+    /// Where mails are handed over; they wait without.
+    pub(crate) mail: Option<MailServer>,
+    /// A PEM file of roots that are believed instead of the public ones.
+    pub(crate) roots: Option<PathBuf>,
 }
 
 /// Which vault matches palms.
@@ -66,6 +79,25 @@ pub(crate) enum VaultChoice {
     Front(PathBuf),
     /// Three nodes that this process starts on this machine.
     LocalNodes,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// A service on a folder of a test's own, with everything as it is without options.
+    pub(crate) fn of_test(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+            database: None,
+            public_url: "http://127.0.0.1".to_owned(),
+            camera: None,
+            witnesses: Vec::new(),
+            witnesses_needed: None,
+            vault: VaultChoice::Plain,
+            jurisdictions: Vec::new(),
+            dormant_months: None,
+            outward: Outward::default(),
+        }
+    }
 }
 
 impl Settings {
@@ -103,8 +135,10 @@ impl Settings {
         let test_gateway = TestGateway::open(gateway, clock.clone(), random.clone(), options);
         let test_gateway =
             Arc::new(test_gateway.await.context("the test gateway cannot be opened")?);
+        let roots = money::roots(self.outward.roots.as_deref())?;
+        let post = self.post(&clock, &roots).await?;
         let till = self.store("till").await?;
-        let till = Till::open(till, money::gateway(&test_gateway)?, clock.clone(), random.clone())
+        let till = Till::open(till, money::gateway(&test_gateway, &roots)?, clock.clone(), random.clone())
             .await
             .context("the till cannot be opened")?;
         let (vault, nodes) = self.vault(&clock, &random).await?;
@@ -116,6 +150,8 @@ impl Settings {
             boxoffice,
             till,
             test_gateway,
+            post,
+            roots,
             vault,
             nodes,
             trust,
@@ -123,6 +159,7 @@ impl Settings {
             witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
             public_url: public_url.to_owned(),
             stations: Stations::default(),
+            sales: Sales::default(),
             enrolments: RwLock::default(),
             carrying: Mutex::default(),
             camera: self.camera.clone(),
@@ -187,6 +224,12 @@ impl Settings {
             .context("the transparency log cannot be opened")
     }
 
+    async fn post(&self, clock: &Arc<dyn Clock>, roots: &TlsRoots) -> anyhow::Result<Post> {
+        let smtp = self.outward.mail.as_ref().map(|server| Smtp::new(server, roots)).transpose()?;
+        let post = Post::open(self.store("post").await?, clock.clone(), smtp).await;
+        post.context("the outgoing mail cannot be opened")
+    }
+
     async fn store(&self, service: &str) -> anyhow::Result<Store> {
         let url = match &self.database {
             Some(url) => url.clone(),
@@ -244,14 +287,18 @@ pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
 /// Answers until the process is told to stop.
 pub(crate) async fn run(hub: SharedHub, listener: TcpListener) -> anyhow::Result<()> {
     let money = tokio::spawn(money::look_after(hub.clone()));
+    let post = tokio::spawn(post::look_after(hub.clone()));
     let links = tokio::spawn(look_after_links(hub.clone()));
+    let orders = tokio::spawn(sales::look_after(hub.clone()));
     let log = tokio::spawn(look_after_log(hub.clone()));
     let served =
         axum::serve(listener, http::service(hub.clone())).with_graceful_shutdown(told_to_stop());
     let served = served.await.context("the server stopped");
     money.abort();
+    post.abort();
     hub.till.end_lease().await.context("the till's lease cannot be ended")?;
     links.abort();
+    orders.abort();
     log.abort();
     hub.trust.publish().await.context("the last leaves are promised and not yet published")?;
     served

@@ -16,6 +16,7 @@ use handfast_model::{
     Clock as _, Currency, ManualClock, Money, SecretText, SeededRandom, Timestamp, WalletId,
 };
 use handfast_store::Store;
+use handfast_till::TlsRoots;
 use handfast_till::gateway::{
     Authorisation, AuthoriseRequest, CaptureRequest, Gateway, GatewayError, PaymentName,
     PaymentStatus, RefundRequest, RefundStatus, SetupRequest, SetupResult, StoredCredential,
@@ -293,6 +294,7 @@ async fn main() {
                 secret_key: SecretText::new(key.clone()),
                 webhook_secret: SecretText::new("whsec_none".to_owned()),
                 setup_page: SetupPage::Element("http://127.0.0.1/".to_owned()),
+                roots: TlsRoots::default(),
             });
             Some(Side::StandIn { stripe: Box::new(stripe), address, key })
         }

@@ -19,6 +19,7 @@
 //! | `payment_mail` | what people are told by mail, and "this was not me" |
 //! | `report`, `statement`, `reconcile`, `evidence` | the day, the account, the gateway's report, a dispute |
 //! | `lease` | which processes are alive |
+//! | `outward` | HTTP to others, and whom it believes |
 //! | `gateway`, `test_gateway`, `stripe` | what is asked of a gateway, a strict one to try things out, Stripe |
 
 mod age;
@@ -44,6 +45,7 @@ mod notice_signature;
 mod notification;
 mod offline;
 mod order;
+mod outward;
 mod palm_owner;
 mod payment_mail;
 mod pin;
@@ -87,6 +89,7 @@ pub use notice_signature::NOTICE_TOLERANCE;
 pub use notification::{Kind, SCHEDULE, WebhookEndpoint, WebhookRequest, WebhookSender};
 pub use offline::{OfflineFloor, OfflineSums, Replayed};
 pub use order::OrderPayment;
+pub use outward::{RootsError, TlsRoots};
 pub use payment_mail::{Alarm, MailAbout, OwedMail};
 pub use pin::{PIN_MISSES_MAX, Pin};
 pub use receipt::{MoneyUse, MoneyUseKind, Receipt};

@@ -18,6 +18,7 @@ use crate::gateway::{
     SetupRequest, SetupResult, SetupSession, Setups, StoredCredential, Voided,
 };
 use crate::notice_signature;
+use crate::outward::TlsRoots;
 
 use wire::{Form, Reply, Wire, text};
 
@@ -47,6 +48,8 @@ pub struct StripeOptions {
     pub webhook_secret: SecretText,
     /// Where the person leaves their payment method.
     pub setup_page: SetupPage,
+    /// Whose certificate the address may show.
+    pub roots: TlsRoots,
 }
 
 /// The Stripe connector.
@@ -60,7 +63,7 @@ impl Stripe {
     /// A connector; nothing is asked yet.
     #[must_use]
     pub fn new(options: StripeOptions) -> Self {
-        let wire = Wire::new(&options.address, options.secret_key);
+        let wire = Wire::new(&options.address, options.secret_key, &options.roots);
         Self { wire, webhook_secret: options.webhook_secret, setup_page: options.setup_page }
     }
 
@@ -547,6 +550,7 @@ mod tests {
             secret_key: SecretText::new("sk_test_none".to_owned()),
             webhook_secret: SecretText::new("whsec_test".to_owned()),
             setup_page: SetupPage::Checkout,
+            roots: TlsRoots::default(),
         })
     }
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use handfast_model::SecretText;
 
 use super::Answer;
 use super::runtime::block_on;
-use crate::serve::{self, Settings, VaultChoice};
+use crate::post::MailServer;
+use crate::serve::{self, Outward, Settings, VaultChoice};
 use crate::witnesses::WitnessAddress;
 
 /// Where the service keeps its things and how it is reached; shared by `serve` and `demo`.
@@ -47,6 +49,18 @@ pub struct Place {
     /// Months after which an unused palm goes, where that is sooner than the law asks
     #[arg(long, value_name = "NUMBER")]
     pub dormant_months: Option<u32>,
+    /// The mail server that mails leave through, as smtps://USER:PASSWORD@HOST or
+    /// smtp://USER:PASSWORD@HOST?tls=required; better in the environment than on the command line
+    #[arg(long, value_name = "URL", env = "HANDFAST_MAIL_SERVER", hide_env_values = true,
+        requires = "mail_from")]
+    pub mail_server: Option<String>,
+    /// Who mails are from, as "Name <name@example.org>"
+    #[arg(long, value_name = "ADDRESS", env = "HANDFAST_MAIL_FROM")]
+    pub mail_from: Option<String>,
+    /// A PEM file of certificate authorities to believe instead of the public ones, for the mail
+    /// server, webhooks and the payment gateway
+    #[arg(long, value_name = "FILE", env = "HANDFAST_TLS_ROOTS")]
+    pub tls_roots: Option<PathBuf>,
 }
 
 impl Place {
@@ -61,6 +75,12 @@ impl Place {
             witnesses_needed: self.witnesses_needed,
             jurisdictions: self.jurisdiction.clone(),
             dormant_months: self.dormant_months,
+            outward: Outward {
+                mail: self.mail_server.clone().zip(self.mail_from.clone()).map(|(url, from)| {
+                    MailServer { url: SecretText::new(url), from }
+                }),
+                roots: self.tls_roots.clone(),
+            },
             vault: match &self.vault_front {
                 Some(dir) => VaultChoice::Front(dir.clone()),
                 None => VaultChoice::Plain,
@@ -98,7 +118,11 @@ impl Serve {
             if hub.vault.status().nodes.is_none() {
                 tracing::warn!("one vault machine matches in clear: no split trust");
             }
-            tracing::warn!("no mail server is configured: mails wait in the outbox");
+            if !hub.post.sends() {
+                tracing::warn!(
+                    "no mail server is configured (--mail-server): mails wait in the outbox"
+                );
+            }
             serve::run(hub, listener).await?;
             Ok(Answer::Positive)
         })

@@ -18,7 +18,7 @@ use handfast_trust::{OPENINGS_KEPT_MONTHS, Record};
 use handfast_vault::FilledPalm;
 
 use crate::hub::Hub;
-use crate::serve::{Settings, VaultChoice};
+use crate::serve::Settings;
 
 const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 const STEP: Duration = Duration::from_days(7);
@@ -61,17 +61,7 @@ struct World {
 
 impl World {
     async fn new(dir: &Path, dormant_months: Option<u32>) -> Self {
-        let settings = Settings {
-            data: dir.to_owned(),
-            database: None,
-            public_url: "http://127.0.0.1".to_owned(),
-            camera: None,
-            witnesses: Vec::new(),
-            witnesses_needed: None,
-            vault: VaultChoice::Plain,
-            jurisdictions: Vec::new(),
-            dormant_months,
-        };
+        let settings = Settings { dormant_months, ..Settings::of_test(dir) };
         let clock = Arc::new(ManualClock::at(START));
         let random = Arc::new(SeededRandom::new(10));
         let hub = settings.open_with(clock.clone(), random, None).await.unwrap();

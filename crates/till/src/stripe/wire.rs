@@ -7,6 +7,7 @@ use handfast_model::SecretText;
 use serde_json::Value;
 
 use crate::gateway::GatewayError;
+use crate::outward::TlsRoots;
 
 /// Longer than Stripe's slow answers, shorter than [`crate::IN_FLIGHT_MAX`].
 const TIMEOUT: StdDuration = StdDuration::from_secs(10);
@@ -40,13 +41,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(address: &str, key: SecretText) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .build()
-            .into();
+    pub(super) fn new(address: &str, key: SecretText, roots: &TlsRoots) -> Self {
+        let agent = roots.agent(TIMEOUT);
         let authorization = SecretText::new(format!("Bearer {}", key.expose()));
         Self { agent, address: address.trim_end_matches('/').to_owned(), authorization }
     }

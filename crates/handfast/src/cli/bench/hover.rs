@@ -93,6 +93,7 @@ impl Hover {
                 jurisdictions: Vec::new(),
                 dormant_months: None,
                 vault: crate::serve::VaultChoice::Plain,
+                outward: crate::serve::Outward::default(),
             };
             let hub = Arc::new(settings.open(None).await?);
             let lane = Lane::prepare(&hub, self.palms).await?;
