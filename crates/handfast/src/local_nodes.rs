@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use handfast_model::{Clock, Random};
+use handfast_vault::Role;
 use handfast_vault::deployment::DEPLOYMENT_FILE;
 use handfast_vault::setup::{init, local_addresses, move_nodes};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 /// The nodes' folders, in their order.
 const WORDS: [&str; 3] = ["a", "b", "c"];
@@ -62,8 +63,8 @@ impl LocalNodes {
     }
 
     /// The nodes' processes, as far as they live, and how to bring one back.
-    pub(crate) fn processes(&self) -> [LocalNode; 3] {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) async fn processes(&self) -> [LocalNode; 3] {
+        let mut children = self.children.lock().await;
         let mut words = WORDS.into_iter();
         children.each_mut().map(|child| {
             let folder = self.dir.join(words.next().unwrap_or_default());
@@ -73,6 +74,22 @@ impl LocalNodes {
                 restart: format!("handfast vault node {}", folder.display()),
             }
         })
+    }
+}
+
+impl LocalNodes {
+    /// Ends a node as a power cut would. One that has ended already stays so.
+    pub(crate) async fn stop(&self, role: Role) -> std::io::Result<()> {
+        self.children.lock().await[role.index()].kill().await
+    }
+
+    /// Starts a node that has ended, on what it has on its disk. One that runs goes on.
+    pub(crate) async fn start_again(&self, role: Role) -> anyhow::Result<()> {
+        let child = &mut self.children.lock().await[role.index()];
+        if child.try_wait().context("a node's process cannot be looked at")?.is_some() {
+            *child = spawn(&self.dir.join(WORDS[role.index()]))?;
+        }
+        Ok(())
     }
 }
 

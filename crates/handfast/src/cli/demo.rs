@@ -26,8 +26,8 @@ pub struct DemoCommand {
     /// Start over: remove the data folder of an earlier demo
     #[arg(long)]
     fresh: bool,
-    /// What matches palms: one process in clear, or three node processes on this machine
-    #[arg(long, value_enum, default_value_t = VaultKind::Plain)]
+    /// What matches palms: three node processes on this machine, or one process in clear
+    #[arg(long, value_enum, default_value_t = VaultKind::Split, overrides_with = "vault")]
     vault: VaultKind,
     /// Let other machines in: everybody who reaches a demo may open its stations and read its mail
     #[arg(long)]
@@ -40,10 +40,10 @@ pub struct DemoCommand {
 /// What matches palms in the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum VaultKind {
-    /// This process, in clear
-    Plain,
     /// Three processes, none of which holds a palm
     Split,
+    /// This process, in clear
+    Plain,
 }
 
 impl DemoCommand {
@@ -64,6 +64,9 @@ impl DemoCommand {
                 settings.vault = VaultChoice::LocalNodes;
             }
             let loaded = Demo::load(&self.place.data)?;
+            if settings.vault == VaultChoice::LocalNodes && !self.json {
+                writeln!(out, "  starting: three vault nodes on this machine")?;
+            }
             let mut hub = settings.open(loaded).await?;
             if hub.demo.is_none() {
                 hub.demo = Some(self.seed(&hub, out).await?);
@@ -73,7 +76,7 @@ impl DemoCommand {
             if self.json {
                 say_ready(out, address, true)?;
             } else {
-                welcome(out, address, over, &hub)?;
+                welcome(out, address, over, &hub).await?;
             }
             serve::run(Arc::new(hub), listener).await?;
             Ok(Answer::Positive)
@@ -127,7 +130,12 @@ fn prepare(data: &Path, on_postgres: bool, fresh: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool, hub: &Hub) -> anyhow::Result<()> {
+async fn welcome(
+    out: &mut dyn Write,
+    address: SocketAddr,
+    over: bool,
+    hub: &Hub,
+) -> anyhow::Result<()> {
     let base = format!("http://{address}");
     writeln!(out, "\n  Handfast is open: the evening begins at {base}/\n")?;
     for (path, what) in [
@@ -138,7 +146,7 @@ fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool, hub: &Hub) -> a
     ] {
         writeln!(out, "    {base}{path:<10} {what}")?;
     }
-    say_vault(out, hub)?;
+    say_vault(out, hub).await?;
     if over {
         writeln!(out, "  This demo's evening is over: `handfast demo --fresh` begins a new one.")?;
     }
@@ -157,7 +165,7 @@ fn welcome(out: &mut dyn Write, address: SocketAddr, over: bool, hub: &Hub) -> a
 }
 
 /// What matches palms here, and how to see a node fail.
-fn say_vault(out: &mut dyn Write, hub: &Hub) -> anyhow::Result<()> {
+async fn say_vault(out: &mut dyn Write, hub: &Hub) -> anyhow::Result<()> {
     let Some(nodes) = &hub.nodes else {
         writeln!(out, "\n  One vault machine matches in clear here: no split trust.")?;
         return Ok(());
@@ -165,9 +173,9 @@ fn say_vault(out: &mut dyn Write, hub: &Hub) -> anyhow::Result<()> {
     writeln!(
         out,
         "\n  Three vault nodes match palms, none of them holds one; all three run on this machine:\n  \
-         no split trust. Stop one, and palm lanes ask for codes until it is back:"
+         no split trust. Stop one, here or on the first page, and palm lanes ask for codes until it is back:"
     )?;
-    for (letter, node) in ["A", "B", "C"].into_iter().zip(nodes.processes()) {
+    for (letter, node) in ["A", "B", "C"].into_iter().zip(nodes.processes().await) {
         match node.process {
             Some(id) => writeln!(out, "    node {letter}: kill {id}; back: {}", node.restart)?,
             None => writeln!(out, "    node {letter}: not running; back: {}", node.restart)?,

@@ -2,3 +2,4 @@
 
 pub(super) mod evening;
 pub(super) mod mailbox;
+pub(super) mod nodes;
