@@ -160,10 +160,18 @@ fn till_routes(routes: Routes) -> Routes {
         .add(OPERATES, routes!(till::shops::add_webhook))
         .add(OPERATES, routes!(till::shops::remove_webhook))
         .add(OPERATES, routes!(till::shops::reconcile))
+        .add(OPERATES, routes!(till::deliveries::all))
+        .add(OPERATES, routes!(till::deliveries::again))
+        .add(OPERATES, routes!(till::deliveries::roll_secret))
+        .add(OPERATES, routes!(till::offline::one))
+        .add(OPERATES, routes!(till::offline::set))
         // The signature over the body is the proof.
         .add(Access::Anyone, routes!(till::gateway::receive))
         // The key in the path is unguessable and the receipt names no person.
         .add(Access::Anyone, routes!(till::receipts::one))
+        // So is the key in a payment's mail; all it does is freeze a wallet.
+        .add(Access::Anyone, routes!(till::alarms::one))
+        .add(Access::Anyone, routes!(till::alarms::raise))
         .add(Access::Fan, routes!(till::wallet::one))
         .add(Access::Fan, routes!(till::wallet::begin_setup))
         .add(Access::Fan, routes!(till::wallet::complete_setup))

@@ -4,9 +4,12 @@ use handfast_till::{TillError, TurnedAway};
 
 use super::problem::{Problem, sentence};
 
+pub(super) mod alarms;
 pub(super) mod charges;
 pub(crate) mod day;
+pub(super) mod deliveries;
 pub(super) mod gateway;
+pub(super) mod offline;
 pub(super) mod phone;
 pub(crate) mod receipts;
 pub(super) mod shops;

@@ -42,7 +42,7 @@ async fn shops_of(hub: &Hub, staff: &StaffCaller) -> Result<Vec<Shop>, Problem> 
     Ok(shops)
 }
 
-async fn own_shop(hub: &Hub, staff: &StaffCaller, id: ShopId) -> Result<Shop, Problem> {
+pub(super) async fn own_shop(hub: &Hub, staff: &StaffCaller, id: ShopId) -> Result<Shop, Problem> {
     let shops = shops_of(hub, staff).await?;
     let own = shops.into_iter().find(|shop| shop.id == id);
     own.ok_or_else(|| {
@@ -83,9 +83,9 @@ pub(crate) struct NewEndpoint {
 /// The new address with its secret, which is shown this once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NewEndpointView {
-    endpoint_id: String,
+    pub(super) endpoint_id: String,
     /// `whsec_...` for the Standard Webhooks signature.
-    secret: String,
+    pub(super) secret: String,
 }
 
 /// Tell an address of a shop's charges, as Standard Webhooks.
