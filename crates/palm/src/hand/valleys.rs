@@ -134,19 +134,26 @@ struct Bottom {
 
 /// The likeliest valleys of a shape and, of another hand in the same shape, the next.
 pub fn find(shape: &Shape) -> Vec<Valleys> {
+    let ways: Vec<(Point, Vec<Bottom>)> = (0..WAYS)
+        .map(|way| {
+            let angle = way as f64 * std::f64::consts::TAU / WAYS as f64;
+            let (sine, cosine) = maths::sin_cos(angle);
+            let up = Point { x: sine as f32, y: -cosine as f32 };
+            (up, bottoms(shape, up))
+        })
+        .collect();
     let mut found: Vec<Valleys> = Vec::new();
-    for way in 0..WAYS {
-        let angle = way as f64 * std::f64::consts::TAU / WAYS as f64;
-        let (sine, cosine) = maths::sin_cos(angle);
-        let up = Point { x: sine as f32, y: -cosine as f32 };
-        let bottoms = bottoms(shape, up);
-        for triple in triples(&bottoms) {
-            keep(&mut found, judge_three(shape, up, &triple, &bottoms));
+    for (way, (up, bottoms)) in ways.iter().enumerate() {
+        // A fifth finger may show its valley only on a way that leans to it.
+        let beside = [way + WAYS - 1, way, way + 1].map(|way| &ways[way % WAYS].1);
+        let near: Vec<Bottom> = beside.into_iter().flatten().copied().collect();
+        for triple in triples(bottoms) {
+            keep(&mut found, judge_three(shape, *up, &triple, &near));
         }
         for (i, &first) in bottoms.iter().enumerate() {
             for &last in bottoms.iter().cycle().skip(i + 1).take(bottoms.len() - 1) {
                 if first.cut && last.cut {
-                    keep(&mut found, judge_two(shape, up, [first, last], &bottoms));
+                    keep(&mut found, judge_two(shape, *up, [first, last], &near));
                 }
             }
         }
