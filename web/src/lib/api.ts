@@ -291,6 +291,8 @@ export interface Admission {
   questions?: Question[];
   /** Since when the lane decides from its own copy. */
   offline_since?: Time;
+  /** What the lane's turnstile did, where it has one. */
+  turnstile?: 'open' | 'silent';
 }
 
 /** What may be said of a scan beside its code. */
@@ -345,6 +347,116 @@ export interface Settlement {
   beyond: number;
   no_show: number;
   cancelled: number;
+}
+
+export interface SaleProduct {
+  name: string;
+  price: Money;
+  left: number | null;
+}
+
+export interface EventCore {
+  event_id: string;
+  name: string;
+  venue_name: string;
+  doors_at: Time;
+  starts_at: Time;
+  ends_at: Time;
+  biometrics: Biometrics;
+}
+
+export interface SaleEvent extends EventCore {
+  products: SaleProduct[];
+}
+
+export interface WindowProduct extends SaleProduct {
+  taken: number;
+  capacity: number | null;
+  on_sale: boolean;
+}
+
+export interface WindowEvent extends EventCore {
+  products: WindowProduct[];
+}
+
+export interface OrderLine {
+  product: string;
+  quantity: number;
+}
+
+export interface Order {
+  order_id: string;
+  state: 'pending' | 'paid' | 'unapproved' | 'cancelled';
+  hold_until: Time | null;
+  amount: Money | null;
+  tender: 'till' | 'cash' | 'terminal' | 'free' | null;
+  paying: boolean;
+  refunded_minor: number;
+  refund_owed_minor: number;
+  tickets: { ticket_id: string; product: string; state: TicketState }[];
+  reason: string | null;
+}
+
+export interface TicketOffer {
+  event: EventCore;
+  product: string;
+  from: string;
+}
+
+export interface Place {
+  venue_id: string;
+  name: string;
+  utc_offset_minutes: number;
+  areas: { area_id: string; name: string }[];
+  gates: {
+    gate_id: string;
+    name: string;
+    area_id: string | null;
+    lanes: { lane_id: string; name: string; direction: string }[];
+  }[];
+}
+
+export interface ListTerms {
+  name: string;
+  entry: 'single' | 'after_exit' | 'multiple';
+  anti_passback: 'none' | 'soft' | 'hard' | 'timed';
+  anti_passback_minutes: number | null;
+  anti_passback_scope: 'list' | 'area';
+  include_unpaid: boolean;
+  addon_match: boolean;
+  rule: unknown;
+  products: string[];
+  gates: string[];
+}
+
+export interface CheckInList {
+  list_id: string;
+  terms: ListTerms;
+}
+
+export interface Invitation {
+  device_id: string;
+  code: string;
+  qr_svg: string;
+}
+
+/** How a lane of its own is (`handfast lane`). */
+export interface LaneStatus {
+  connected: boolean;
+  offline_since: Time | null;
+  copied_until: Time | null;
+  tickets: number;
+  waiting: number;
+  revoked: boolean;
+  turnstile: boolean | null;
+  verdicts: {
+    at: Time;
+    outcome: AdmissionOutcome;
+    reason: string | null;
+    product: string | null;
+    people: number;
+    alone: boolean;
+  }[];
 }
 
 export interface DoubleUse {
@@ -620,6 +732,83 @@ export const me = {
   payments: () => call<Payment[]>('GET', '/me/payments'),
 };
 
+export const sales = {
+  events: () => call<SaleEvent[]>('GET', '/sales/events'),
+  join: (email: string, name: string, language: string) =>
+    call<void>('POST', '/sales/join', { email, name, language }),
+  place: (event_id: string, lines: OrderLine[], nonce: string) =>
+    call<Order>('POST', '/me/orders', { event_id, lines, nonce }),
+  order: (order: string) => call<Order>('GET', `/me/orders/${id(order)}`),
+  pay: (order: string) => call<Order>('POST', `/me/orders/${id(order)}/pay`, {}),
+  pdf: (order: string) => `${PREFIX}/me/orders/${id(order)}/tickets.pdf`,
+  offer: (ticket: string, email: string) =>
+    call<void>('POST', `/me/tickets/${id(ticket)}/offer`, { email }),
+  withdraw: (ticket: string) => call<void>('DELETE', `/me/tickets/${id(ticket)}/offer`),
+  offered: (key: string) => call<TicketOffer>('GET', `/ticket-offers/${id(key)}`),
+  take: (key: string, name: string, language: string) =>
+    call<void>('POST', `/ticket-offers/${id(key)}`, { name, language }),
+};
+
+export const boxWindow = {
+  events: () => call<WindowEvent[]>('GET', '/window/events'),
+  sell: (sale: {
+    event_id: string;
+    lines: OrderLine[];
+    nonce: string;
+    name: string;
+    email: string | null;
+    language: string;
+    tender: 'cash' | 'terminal' | 'free';
+  }) => call<Order>('POST', '/window/orders', sale),
+  order: (order: string) => call<Order>('GET', `/window/orders/${id(order)}`),
+  pdf: (order: string) => `${PREFIX}/window/orders/${id(order)}/tickets.pdf`,
+  refund: (order: string, ticket_ids: string[], reason: string) =>
+    call<Order>('POST', `/window/orders/${id(order)}/refund`, { ticket_ids, reason }),
+  exchange: (ticket: string, product: string, reason: string) =>
+    call<{ order: Order; difference: Money }>('POST', `/window/tickets/${id(ticket)}/exchange`, {
+      product,
+      reason,
+    }),
+};
+
+export const setUp = {
+  venues: () => call<Place[]>('GET', '/console/venues'),
+  addVenue: (name: string, utc_offset_minutes: number) =>
+    call<Place>('POST', '/console/venues', { name, utc_offset_minutes }),
+  addGate: (venue: string, name: string) =>
+    call<Place>('POST', `/console/venues/${id(venue)}/gates`, { name }),
+  addLane: (venue: string, gate: string, name: string, direction: string, passing: string) =>
+    call<Place>('POST', `/console/venues/${id(venue)}/gates/${id(gate)}/lanes`, {
+      name,
+      direction,
+      passing,
+    }),
+  addEvent: (event: {
+    venue_id: string;
+    name: string;
+    doors_at: Time;
+    starts_at: Time;
+    ends_at: Time;
+    biometrics: Biometrics;
+  }) => call<EventCore>('POST', '/console/events', event),
+  setProduct: (
+    event: string,
+    product: { name: string; price: Money; capacity: number | null; on_sale: boolean },
+  ) => call<void>('PUT', `/console/events/${id(event)}/products`, product),
+  lists: (event: string) => call<CheckInList[]>('GET', `/console/events/${id(event)}/lists`),
+  addList: (event: string, terms: ListTerms) =>
+    call<CheckInList>('POST', `/console/events/${id(event)}/lists`, terms),
+  setList: (list: string, terms: ListTerms) =>
+    call<CheckInList>('PUT', `/console/lists/${id(list)}`, terms),
+  invite: (
+    event: string,
+    device: { name: string; kind: string; mode: string | null; lane_id: string | null },
+  ) => call<Invitation>('POST', `/console/events/${id(event)}/devices`, device),
+  inviteAgain: (device: string) =>
+    call<Invitation>('POST', `/console/devices/${id(device)}/invitation`, {}),
+  revoke: (device: string) => call<void>('DELETE', `/console/devices/${id(device)}`),
+};
+
 export const linkDecisions = {
   get: (key: string) => call<LinkDecision>('GET', `/link-decisions/${id(key)}`),
   decide: (key: string, decision: LinkAnswer) =>
@@ -669,6 +858,7 @@ export const device = {
     call<Admission>('POST', '/admissions', { code, nonce, ...terms }, key),
   annul: (key: string, nonce: string, reason: string) =>
     call<unknown>('POST', '/admissions/annul', { nonce, reason }, key),
+  laneStatus: (key: string) => call<LaneStatus>('GET', '/lane/status', undefined, key),
 };
 
 export const charges = {

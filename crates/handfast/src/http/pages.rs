@@ -14,8 +14,18 @@ use super::problem::Problem;
 struct Dist;
 
 /// First path segments that a page of that name answers; the page routes the rest by itself.
-const PAGES: [&str; 8] =
-    ["pedestal", "scan", "register", "portal", "console", "receipt", "test-gateway", "mailbox"];
+const PAGES: [&str; 10] = [
+    "pedestal",
+    "scan",
+    "register",
+    "portal",
+    "console",
+    "receipt",
+    "test-gateway",
+    "mailbox",
+    "order",
+    "window",
+];
 
 /// Vite writes a hash of the content into names under this folder, so they may be kept for good.
 const HASHED_FOLDER: &str = "assets/";
