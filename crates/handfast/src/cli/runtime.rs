@@ -1,6 +1,7 @@
 //! The asynchronous runtime and the log, for the commands that serve.
 
 use std::future::Future;
+use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
@@ -10,7 +11,9 @@ use tracing_subscriber::EnvFilter;
 pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let filter = EnvFilter::try_from_env("HANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second log in the same process (as in tests) is no reason to stop.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people: a journal would keep their escapes.
+    drop(log.with_ansi(std::io::stderr().is_terminal()).try_init());
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
