@@ -195,6 +195,8 @@ pub struct Charge {
     pub(crate) gateway_payment: Option<String>,
     /// The process that asks the gateway.
     pub(crate) sender: Option<String>,
+    /// Whether some system of the shop is told of its charges.
+    pub(crate) is_told: bool,
     pub(crate) day: i64,
     /// How many states it went through.
     pub(crate) steps: i64,
@@ -323,6 +325,7 @@ impl FromRow for Charge {
             factor_until: row.get_optional("factor_until")?,
             gateway_payment: row.get_optional("gateway_payment")?,
             sender: row.get_optional("sender")?,
+            is_told: row.get("is_told")?,
             day: row.get("day")?,
             steps: row.get("steps")?,
         })
@@ -333,8 +336,9 @@ impl FromRow for Charge {
 macro_rules! select_charges {
     ($rest:literal) => {
         concat!(
-            "SELECT c.*, s.name AS shop_name FROM till_charges c \
-             JOIN till_shops s ON s.shop_id = c.shop_id ",
+            "SELECT c.*, s.name AS shop_name, EXISTS (SELECT 1 FROM till_webhook_endpoints e \
+             WHERE e.shop_id = c.shop_id AND e.removed_at IS NULL) AS is_told \
+             FROM till_charges c JOIN till_shops s ON s.shop_id = c.shop_id ",
             $rest
         )
     };
@@ -639,7 +643,8 @@ async fn request_charge(
     now: Timestamp,
 ) -> Result<Charge, TillError> {
     let at = register(tx, request.register).await?;
-    if let Some(earlier) = by_nonce(tx, request.register, &request.nonce).await? {
+    let (earlier, waiting) = earlier_and_waiting(tx, request).await?;
+    if let Some(earlier) = earlier {
         let same = earlier.asked == asked
             // The tip is in what was asked for; a capture in part may have lowered it since.
             && earlier.cash.minor == request.cash_minor
@@ -653,7 +658,7 @@ async fn request_charge(
         return Err(TillError::WrongCurrency { expected, got });
     }
     let tax = line::tax_of(&request.lines, request.amount, shop.tax_included)?;
-    if let Some(waiting) = waiting_at(tx, request.register).await? {
+    if let Some(waiting) = waiting {
         if !waiting.is_overdue(now) {
             return Err(TillError::RegisterBusy { number: waiting.number });
         }
@@ -733,11 +738,13 @@ pub(crate) async fn step(
     now: Timestamp,
 ) -> Result<Charge, TillError> {
     let before = charge.state;
+    let mut states = Vec::with_capacity(events.len());
     for &event in events {
         charge.state = charge.state.after(event)?;
-        charge.steps += 1;
-        remember_step(tx, charge.id, charge.steps, charge.state, now).await?;
+        states.push(charge.state);
     }
+    remember_steps(tx, charge.id, charge.steps, &states, now).await?;
+    charge.steps += i64::try_from(states.len()).unwrap_or(i64::MAX);
     charge.closed_at = charge.state.is_final().then_some(now);
     if let Some(reason) = reason {
         charge.reason = Some(reason.to_owned());
@@ -756,7 +763,7 @@ pub(crate) async fn step(
         | ChargeState::Cancelled => {}
     }
     save(tx, &charge, before).await?;
-    if let Some(kind) = notification::kind_of(charge.state) {
+    if let Some(kind) = notification::kind_of(charge.state).filter(|_| charge.is_told) {
         notification::enqueue(tx, &charge, kind, now).await?;
     }
     Ok(charge)
@@ -829,6 +836,30 @@ async fn void_parts(
     Ok(())
 }
 
+/// The steps that follow on `before` others. Two at once are the common case of a hand that a gateway
+/// is asked about: one statement, for each is a wait.
+async fn remember_steps(
+    tx: &mut Tx<'_>,
+    id: ChargeId,
+    before: i64,
+    states: &[ChargeState],
+    now: Timestamp,
+) -> Result<(), TillError> {
+    if let [first, second] = states {
+        tx.execute(
+            "INSERT INTO till_charge_steps (charge_id, step, state, at) \
+             VALUES ($1, $2, $3, $5), ($1, $2 + 1, $4, $5)",
+            params![id, before + 1, first, second, now],
+        )
+        .await?;
+        return Ok(());
+    }
+    for (step, &state) in (before + 1..).zip(states) {
+        remember_step(tx, id, step, state, now).await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn remember_step(
     tx: &mut Tx<'_>,
     id: ChargeId,
@@ -888,6 +919,22 @@ pub(crate) async fn by_nonce(
             params![device, nonce.as_str()],
         )
         .await?)
+}
+
+/// The charge that this request asked for before, and the one that waits at its register.
+async fn earlier_and_waiting(
+    tx: &mut Tx<'_>,
+    request: &ChargeRequest,
+) -> Result<(Option<Charge>, Option<Charge>), TillError> {
+    let found: Vec<Charge> = tx
+        .fetch_all(
+            select_charges!("WHERE c.register_id = $1 AND (c.nonce = $2 OR c.state = 'requested')"),
+            params![request.register, request.nonce.as_str()],
+        )
+        .await?;
+    let earlier = found.iter().find(|charge| charge.nonce == request.nonce.as_str()).cloned();
+    let waiting = found.into_iter().find(|charge| charge.state == ChargeState::Requested);
+    Ok((earlier, waiting))
 }
 
 /// The register's charge that waits for a hand; the database allows one.

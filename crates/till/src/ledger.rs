@@ -243,28 +243,26 @@ pub(crate) async fn reserve_new(
     now: Timestamp,
 ) -> Result<(), TillError> {
     let amount = checked_amount(transfer)?;
-    let reserved = tx
-        .execute(
-            "UPDATE till_ledger_accounts SET debits_pending = debits_pending + $1 \
-             WHERE ledger_account_id = $2 AND currency = $3 \
+    // Both accounts in one statement: a charge is many statements, and each is a wait. What changes
+    // one account alone is rolled back with the transaction that hears of it.
+    let changed: Vec<(LedgerAccountId,)> = tx
+        .fetch_all(
+            "UPDATE till_ledger_accounts SET \
+             debits_pending = debits_pending + CASE WHEN ledger_account_id = $2 THEN CAST($1 AS BIGINT) ELSE 0 END, \
+             credits_pending = credits_pending + CASE WHEN ledger_account_id = $3 THEN CAST($1 AS BIGINT) ELSE 0 END \
+             WHERE currency = $4 AND ((ledger_account_id = $2 \
              AND debits_pending + debits_posted <= 4000000000000000000 - $1 \
-             AND (may_be_negative OR debits_posted + debits_pending + $1 <= credits_posted)",
-            params![amount, transfer.debit, transfer.amount.currency],
+             AND (may_be_negative OR debits_posted + debits_pending + $1 <= credits_posted)) \
+             OR (ledger_account_id = $3 \
+             AND credits_pending + credits_posted <= 4000000000000000000 - $1)) \
+             RETURNING ledger_account_id",
+            params![amount, transfer.debit, transfer.credit, transfer.amount.currency],
         )
         .await?;
-    if reserved == 0 {
-        return Err(missing_or_short(tx, transfer.debit, transfer.amount.currency).await);
-    }
-    let announced = tx
-        .execute(
-            "UPDATE till_ledger_accounts SET credits_pending = credits_pending + $1 \
-             WHERE ledger_account_id = $2 AND currency = $3 \
-             AND credits_pending + credits_posted <= 4000000000000000000 - $1",
-            params![amount, transfer.credit, transfer.amount.currency],
-        )
-        .await?;
-    if announced == 0 {
-        return Err(missing_or_short(tx, transfer.credit, transfer.amount.currency).await);
+    for account in [transfer.debit, transfer.credit] {
+        if !changed.contains(&(account,)) {
+            return Err(missing_or_short(tx, account, transfer.amount.currency).await);
+        }
     }
     insert(tx, transfer, now).await
 }
@@ -402,21 +400,18 @@ async fn close(
         )
         .await?;
     let Some((debit, credit, reserved)) = closed else { return Ok(false) };
-    let debited = tx
+    let changed = tx
         .execute(
-            "UPDATE till_ledger_accounts SET debits_pending = debits_pending - $1, \
-             debits_posted = debits_posted + $2 WHERE ledger_account_id = $3",
-            params![reserved, moved, debit],
+            "UPDATE till_ledger_accounts SET \
+             debits_pending = debits_pending - CASE WHEN ledger_account_id = $3 THEN CAST($1 AS BIGINT) ELSE 0 END, \
+             debits_posted = debits_posted + CASE WHEN ledger_account_id = $3 THEN CAST($2 AS BIGINT) ELSE 0 END, \
+             credits_pending = credits_pending - CASE WHEN ledger_account_id = $4 THEN CAST($1 AS BIGINT) ELSE 0 END, \
+             credits_posted = credits_posted + CASE WHEN ledger_account_id = $4 THEN CAST($2 AS BIGINT) ELSE 0 END \
+             WHERE ledger_account_id IN ($3, $4)",
+            params![reserved, moved, debit, credit],
         )
         .await?;
-    let credited = tx
-        .execute(
-            "UPDATE till_ledger_accounts SET credits_pending = credits_pending - $1, \
-             credits_posted = credits_posted + $2 WHERE ledger_account_id = $3",
-            params![reserved, moved, credit],
-        )
-        .await?;
-    // Both are guaranteed by a foreign key.
-    assert_eq!((debited, credited), (1, 1), "a transfer has two accounts");
+    // Both are guaranteed by a foreign key, and that they differ by a check.
+    assert_eq!(changed, 2, "a transfer has two accounts");
     Ok(true)
 }
