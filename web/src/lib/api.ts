@@ -111,6 +111,21 @@ export interface ReceiptLine {
   state: 'promised' | 'proven';
 }
 
+/** What the public log says of one month. */
+export interface ReportMonth {
+  month: string;
+  enrolled: number;
+  searches: number;
+  deleted_by_person: number;
+  deleted_by_policy: number;
+  demands_received: number;
+  demands_refused: number;
+  demands_answered: number;
+  people_handed_over: number;
+  staff_reads: number;
+  forbidden_events: number;
+}
+
 /** One node's part of what the tags of searches would be, sealed to a key of this page. */
 export interface AuditPart {
   node: string | null;
@@ -496,7 +511,8 @@ export type ChargeState =
   | 'cancelled'
   | 'declined'
   | 'unknown'
-  | 'refunded';
+  | 'refunded'
+  | 'accepted_offline';
 
 export interface Charge {
   charge_id: string;
@@ -675,6 +691,10 @@ export const session = {
   leave: () => call<void>('DELETE', '/session'),
 };
 
+export const transparency = {
+  report: () => call<{ leaves: number; months: ReportMonth[] }>('GET', '/transparency'),
+};
+
 export const me = {
   tickets: () => call<Ticket[]>('GET', '/me/tickets'),
   links: () => call<PalmLink[]>('GET', '/me/links'),
@@ -807,6 +827,99 @@ export const setUp = {
   inviteAgain: (device: string) =>
     call<Invitation>('POST', `/console/devices/${id(device)}/invitation`, {}),
   revoke: (device: string) => call<void>('DELETE', `/console/devices/${id(device)}`),
+};
+
+export interface Endpoint {
+  endpoint_id: string;
+  url: string;
+}
+
+export interface ShopOfCompany {
+  shop_id: string;
+  name: string;
+  currency: string;
+  webhooks: Endpoint[];
+}
+
+export interface Delivery {
+  message_id: string;
+  kind: string;
+  charge_id: string;
+  number: number;
+  at: Time;
+  state: 'waiting' | 'delivered' | 'given_up';
+  attempts: number;
+  last_status: number | null;
+  next_at: Time | null;
+  delivered_at: Time | null;
+}
+
+interface Counted {
+  charges: number;
+  amount: Money;
+}
+
+export interface OfflineFloor {
+  charge_max: Money | null;
+  sum_max: Money | null;
+  open: Counted;
+  paid: Counted;
+  lost: Counted;
+}
+
+export interface Difference {
+  kind:
+    | 'missing_at_gateway'
+    | 'unknown_here'
+    | 'captured_differs'
+    | 'refunded_differs'
+    | 'still_held';
+  subject: string;
+  ours_minor: number | null;
+  theirs_minor: number | null;
+}
+
+export interface Reconciliation {
+  charges: number;
+  payments: number;
+  open: number;
+  mismatches: Difference[];
+}
+
+export const shops = {
+  all: () => call<ShopOfCompany[]>('GET', '/console/shops'),
+  addWebhook: (shop: string, url: string) =>
+    call<{ endpoint_id: string; secret: string }>('POST', `/console/shops/${id(shop)}/webhooks`, {
+      url,
+    }),
+  removeWebhook: (shop: string, endpoint: string) =>
+    call<void>('DELETE', `/console/shops/${id(shop)}/webhooks/${id(endpoint)}`),
+  deliveries: (shop: string, endpoint: string) =>
+    call<Delivery[]>('GET', `/console/shops/${id(shop)}/webhooks/${id(endpoint)}/deliveries`),
+  sendAgain: (shop: string, message: string) =>
+    call<void>('POST', `/console/shops/${id(shop)}/deliveries/${id(message)}/retry`),
+  rollSecret: (shop: string, endpoint: string) =>
+    call<{ secret: string }>('POST', `/console/shops/${id(shop)}/webhooks/${id(endpoint)}/secret`),
+  offline: (shop: string) => call<OfflineFloor>('GET', `/console/shops/${id(shop)}/offline-floor`),
+  setOffline: (shop: string, chargeMax: number | null, sumMax: number | null) =>
+    call<OfflineFloor>('PUT', `/console/shops/${id(shop)}/offline-floor`, {
+      charge_max_minor: chargeMax,
+      sum_max_minor: sumMax,
+    }),
+  reconcile: (days: number, report: string | null) =>
+    call<Reconciliation>('POST', '/console/reconciliations', { days, report }),
+};
+
+export interface PaymentAlarm {
+  shop_name: string;
+  amount: Money;
+  at: Time;
+  raised_at: Time | null;
+}
+
+export const paymentAlarms = {
+  get: (key: string) => call<PaymentAlarm>('GET', `/payment-alarms/${id(key)}`),
+  raise: (key: string) => call<PaymentAlarm>('POST', `/payment-alarms/${id(key)}`),
 };
 
 export const linkDecisions = {

@@ -15,6 +15,7 @@ export type ChargeTone = 'good' | 'wait' | 'bad' | 'calm' | 'plain';
 export function toneOf(state: ChargeState): ChargeTone {
   switch (state) {
     case 'captured':
+    case 'accepted_offline':
       return 'good';
     case 'declined':
       return 'bad';
