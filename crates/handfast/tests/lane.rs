@@ -158,15 +158,15 @@ async fn fill(
     let company = office.create_company("Foothills Tickets").await.unwrap();
     let venue = office.create_venue(company.id, "Red Rocks").await.unwrap();
     let now = SystemClock.now();
-    let event = office.create_event(&NewEvent {
+    let event = NewEvent {
         venue_id: venue.id,
         name: "Tonight",
         doors_at: now - Duration::from_hours(1),
         starts_at: now + Duration::from_hours(1),
         ends_at: now + Duration::from_hours(8),
         biometrics: Biometrics::Forbidden,
-    });
-    let event = event.await.unwrap();
+    };
+    let event = office.create_event(&event).await.unwrap();
     let (email, language) = ("olivia@example.org".parse().unwrap(), Language::English);
     let operator =
         office.create_staff_user(company.id, &email, "Olivia", Role::Operator, language).await;
