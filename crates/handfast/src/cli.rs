@@ -3,8 +3,10 @@
 mod backup;
 mod bench;
 mod calibrate;
+mod company;
 mod compare;
 mod demo;
+mod disclose;
 mod encode;
 mod eval;
 mod import;
@@ -14,7 +16,9 @@ mod openapi;
 mod picture_file;
 mod policies;
 mod redeem;
+mod rehearse;
 mod runtime;
+mod scan_cards;
 mod serve;
 mod stopwatch;
 mod synth;
@@ -68,16 +72,24 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Redeem a ticket by its code, as an agent's scan does
     Redeem(redeem::Redeem),
+    /// Play an evening of a venue against real processes, in compressed time
+    Rehearse(rehearse::Rehearse),
     /// Run a lane that goes on deciding when the service does not answer
     Lane(lane::Lane),
+    /// Set a ticketing company up, and who works there
+    Company(company::CompanyCommand),
     /// Import tickets from a CSV file
     Import(import::Import),
     /// Copy a data folder while it is in use
     Backup(backup::Backup),
+    /// Look for card numbers in logs, databases and test output
+    ScanCards(scan_cards::ScanCards),
     /// Check a transparency log or a receipt, without believing the service
     Verify(verify::Verify),
     /// Run a witness: cosign what continues the logs seen before
     Witness(witness::WitnessCommand),
+    /// Show what there is about a person, and log that it was demanded
+    Disclose(disclose::Disclose),
     /// Print how long palms are kept, by law and by policy, with sources
     Policies(policies::Policies),
     /// Run and look after the nodes of a split vault
@@ -102,11 +114,15 @@ fn run_command(command: Command, out: &mut dyn Write) -> anyhow::Result<Answer> 
         Command::Serve(serve) => serve.run(out),
         Command::Demo(demo) => demo.run(out),
         Command::Redeem(redeem) => redeem.run(out),
+        Command::Rehearse(rehearse) => rehearse.run(out),
         Command::Lane(lane) => lane.run(out),
+        Command::Company(company) => company.run(out),
         Command::Import(import) => import.run(out),
         Command::Backup(backup) => backup.run(out),
+        Command::ScanCards(scan) => scan.run(out),
         Command::Verify(verify) => verify.run(out),
         Command::Witness(witness) => witness.run(out),
+        Command::Disclose(disclose) => disclose.run(out),
         Command::Policies(policies) => policies.run(out),
         Command::Vault(vault) => vault.run(out),
         Command::Bench(bench) => bench.run(out),

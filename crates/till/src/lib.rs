@@ -93,7 +93,7 @@ pub use outward::{RootsError, TlsRoots};
 pub use payment_mail::{Alarm, MailAbout, OwedMail};
 pub use pin::{PIN_MISSES_MAX, Pin};
 pub use receipt::{MoneyUse, MoneyUseKind, Receipt};
-pub use reconcile::{Mismatch, Reconciliation};
+pub use reconcile::{Mismatch, Reconciliation, ReportError, read_report};
 pub use refund::{Refund, RefundOrder, RefundState};
 pub use report::{DayReport, DaySums};
 pub use settle::{ARRIVES_WITHIN, CAPTURE_WITHIN, IN_FLIGHT_MAX, Resolved};

@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use handfast_model::{Duration, ShopId};
-use handfast_till::{Mismatch, Shop};
+use handfast_till::{Mismatch, Shop, read_report};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::access::StaffCaller;
 use crate::http::json::Time;
-use crate::http::problem::{Body, PathOf, Problem};
+use crate::http::problem::{Body, PathOf, Problem, sentence};
 use crate::hub::{Hub, SharedHub};
 
 /// How far back the books can be compared at once: a month and its edges.
@@ -122,6 +122,10 @@ pub(crate) async fn remove_webhook(
 pub(crate) struct Span {
     /// Days, 1 to 35.
     days: i64,
+    /// The gateway's report as CSV (reference, currency, captured, refunded, held; minor units); the
+    /// gateway is asked without.
+    #[serde(default)]
+    report: Option<String>,
 }
 
 /// The books against the gateway's report.
@@ -168,7 +172,7 @@ impl From<Mismatch> for MismatchView {
     responses((status = 200, body = ReconciliationView), (status = "4XX", body = Problem)))]
 pub(crate) async fn reconcile(
     State(hub): State<SharedHub>,
-    _staff: StaffCaller,
+    staff: StaffCaller,
     Body(span): Body<Span>,
 ) -> Result<Json<ReconciliationView>, Problem> {
     if !(1..=RECONCILE_DAYS_MAX).contains(&span.days) {
@@ -176,7 +180,13 @@ pub(crate) async fn reconcile(
     }
     let until = hub.clock.now();
     let from = until - Duration::from_days(span.days);
-    let found = hub.till.reconcile(from, until).await?;
+    // One gateway account may serve several companies: each sees its own shops' charges.
+    let shops: Vec<ShopId> = shops_of(&hub, &staff).await?.iter().map(|shop| shop.id).collect();
+    let report = match &span.report {
+        Some(text) => read_report(text).map_err(|error| Problem::malformed(sentence(&error)))?,
+        None => hub.till.gateway_report(from, until).await?,
+    };
+    let found = hub.till.reconcile_with(&report, Some(&shops), from, until).await?;
     Ok(Json(ReconciliationView {
         from: from.into(),
         until: until.into(),
