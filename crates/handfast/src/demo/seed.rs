@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use handfast_boxoffice::{
     Biometrics, BoxOffice, Company, DeviceKind, DeviceMode, Direction, Event, Language, NewDevice,
-    NewEvent, NewOrder, NewTicket, OrderState, Role, Venue,
+    NewEvent, NewOrder, NewTicket, OrderState, Product, Role, Venue,
 };
 use handfast_model::{Currency, DeviceId, Duration, LaneId, Money, ShopId, Timestamp, TransferId};
 use handfast_till::{Label, NewShop, Promotion};
@@ -47,6 +47,8 @@ pub(crate) async fn seed(hub: &Hub, mut progress: impl FnMut(&str)) -> anyhow::R
     seeding.lanes(&amphitheatre, &hall).await?;
     progress("a shop with a register and a promotion");
     seeding.shop(&amphitheatre).await?;
+    progress("tickets on sale");
+    seeding.sales(&company, &amphitheatre, &evening).await?;
     progress("people with tickets");
     seeding.fans(&company, &evening).await?;
     progress("staff");
@@ -195,6 +197,27 @@ impl Seeding<'_> {
         till.add_register(register, shop).await?;
         till.pair(register, pedestal).await?;
         self.promotion().await
+    }
+
+    async fn sales(
+        &self,
+        company: &Company,
+        venue: &Venue,
+        evening: &Evening,
+    ) -> anyhow::Result<()> {
+        let products = [("General admission", 4_500, 9_000), ("Terrace seat", 7_500, 400)];
+        for event in [&evening.night_one, &evening.night_two, &evening.unplugged] {
+            for (name, minor, capacity) in products {
+                let product = Product {
+                    name: name.to_owned(),
+                    price: Money::new(minor, Currency::Usd),
+                    capacity: Some(capacity),
+                    on_sale: true,
+                };
+                self.boxoffice().set_product(company.id, event.id, &product).await?;
+            }
+        }
+        Ok(self.hub.open_sales(company, venue.id, Currency::Usd).await?)
     }
 
     async fn promotion(&self) -> anyhow::Result<()> {
