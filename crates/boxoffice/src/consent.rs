@@ -117,6 +117,26 @@ impl BoxOffice {
             .await
     }
 
+    /// Every living palm link with its consent, to compare with what was logged.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn living_consents(&self) -> Result<Vec<(LinkId, Consent)>> {
+        self.store
+            .read("consent.living", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT id FROM links WHERE state IN ('pending', 'confirmed')";
+                    let links: Vec<(LinkId,)> = tx.fetch_all(sql, params![]).await?;
+                    let mut consents = Vec::with_capacity(links.len());
+                    for (link,) in links {
+                        consents.push((link, of_link(tx, link).await?));
+                    }
+                    Ok(consents)
+                })
+            })
+            .await
+    }
+
     /// Every consent of an account, newest first, withdrawn ones included.
     ///
     /// # Errors

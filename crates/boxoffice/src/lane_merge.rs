@@ -17,9 +17,9 @@ use crate::{
     Reason, Result, check_in_list, device, event,
 };
 
-/// The most attempts of one message: below the 64 KiB that any request may have, and a moment's work
-/// of the hub.
-pub const QUEUE_AT_ONCE_MAX: usize = 50;
+/// The most attempts of one message: with the longest nonces they stay below the 64 KiB that any
+/// request may have.
+pub const QUEUE_AT_ONCE_MAX: usize = 25;
 /// How long after it was revoked a device may still hand over: an evening and the morning after. A
 /// stolen one does not write into the books for ever.
 const REVOKED_HANDS_OVER: Duration = Duration::from_hours(24);
@@ -37,8 +37,15 @@ pub struct LaneQueue {
     pub offline_since: Option<Timestamp>,
     /// How many more wait.
     pub left: u64,
-    /// The attempts.
-    pub attempts: Vec<QueuedAttempt>,
+    pub(crate) attempts: Vec<QueuedAttempt>,
+}
+
+impl LaneQueue {
+    /// How many attempts are in it.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
 }
 
 /// An attempt that a lane decided alone.

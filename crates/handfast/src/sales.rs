@@ -156,7 +156,12 @@ impl Hub {
         };
         let paid = match (charge.status(self.clock.now()), charge.pay_key()) {
             (ChargeStatus::Requested, Some(key)) if pay => {
-                self.till.pay_by_phone(payment.account_id, key).await?.into()
+                match self.till.pay_by_phone(payment.account_id, key).await {
+                    Ok(outcome) => outcome.into(),
+                    // The charge is there: it is the wallet that is not.
+                    Err(TillError::NotFound(_)) => Paid::TurnedAway(TurnedAway::NoWallet),
+                    Err(error) => return Err(error.into()),
+                }
             }
             (status, _) => paid_of(status),
         };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use handfast_boxoffice::{
     AdmissionRequest, AdmissionTerms, DeviceKind, Direction, LaneOffice, NewDevice, Outcome,
-    Presented, Ticket,
+    Presented, QUEUE_AT_ONCE_MAX, Ticket,
 };
 use handfast_model::{DeviceId, Duration, ManualClock, Random, SeededRandom, TicketId, Timestamp};
 use handfast_store::testing::{Engine, run};
@@ -315,6 +315,28 @@ test_on_both_engines! {
         let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented: Presented::Code(hash) };
         let verdict = lane.office.admit(&request, AdmissionTerms::default()).await.unwrap();
         assert_eq!(verdict.outcome, Outcome::Invalid, "a hash opened the gate");
+    }
+
+    async fn a_full_queue_fits_a_request(store: Store) {
+        // As the service has it for every route.
+        const BODY_BYTES_MAX: usize = 64 * 1024;
+        let mut field = Field::begin(store).await;
+        let mut tickets = Vec::new();
+        for _ in 0..QUEUE_AT_ONCE_MAX + 5 {
+            tickets.push(field.night.ticket(&field.night.ada).await);
+        }
+        field.sync(0, false).await;
+        let lane = &field.lanes[0];
+        for (number, ticket) in tickets.iter().enumerate() {
+            let nonce = format!("{number:0>64}");
+            let presented = Presented::Code(ticket.code.as_str());
+            let request = AdmissionRequest { device_id: lane.device, nonce: &nonce, presented };
+            lane.office.admit(&request, AdmissionTerms::default()).await.unwrap();
+        }
+        let queue = lane.office.queue().await.unwrap().unwrap();
+        assert_eq!((queue.attempts(), queue.left), (QUEUE_AT_ONCE_MAX, 5));
+        let sent = serde_json::to_string(&queue).unwrap();
+        assert!(sent.len() < BODY_BYTES_MAX, "{} bytes", sent.len());
     }
 
     async fn a_revoked_lanes_people_are_counted_and_it_copies_no_more(store: Store) {

@@ -42,6 +42,47 @@ impl Pretix {
         Some(pretix)
     }
 
+    /// Codes of so many fresh paid tickets.
+    pub fn secrets(&self, count: usize) -> Vec<String> {
+        const EACH: usize = 20;
+        let mut secrets = Vec::with_capacity(count);
+        while secrets.len() < count {
+            let positions: Vec<Value> = (0..EACH.min(count - secrets.len()))
+                .map(|number| self.position("aw26", Holder::Paid, number as i64 + 1))
+                .collect();
+            let body = json!({
+                "email": "rate@example.org", "locale": "en", "sales_channel": "web",
+                "status": "p", "payment_provider": "manual", "positions": positions,
+                "fees": [], "send_email": false,
+            });
+            let order = self.made("events/aw26/orders/", &body);
+            let positions = order["positions"].as_array().unwrap();
+            secrets.extend(
+                positions.iter().map(|position| position["secret"].as_str().unwrap().to_owned()),
+            );
+        }
+        secrets
+    }
+
+    /// A check-in list that lets every ticket in once.
+    pub fn plain_list(&self) -> i64 {
+        let body = json!({
+            "name": "Rate", "all_products": true, "limit_products": [], "subevent": null,
+            "include_pending": false, "allow_multiple_entries": false,
+            "allow_entry_after_exit": false, "addon_match": false, "rules": {},
+        });
+        self.made("events/aw26/checkinlists/", &body)["id"].as_i64().unwrap()
+    }
+
+    /// Whether a ticket is let in.
+    pub fn redeem(&self, list: i64, secret: &str, nonce: &str) -> bool {
+        let body = json!({
+            "secret": secret, "lists": [list], "nonce": nonce, "questions_supported": false,
+            "type": "entry",
+        });
+        self.post("checkinrpc/redeem/", &body).1["status"] == "ok"
+    }
+
     /// Each scenario's outcomes, in order.
     pub fn run_all(&self, scenarios: &[Scenario]) -> Vec<Vec<String>> {
         scenarios.iter().map(|scenario| self.run(scenario)).collect()

@@ -4,6 +4,8 @@ use crate::scenarios::{Deed, SCENARIOS, Step};
 
 const BEGIN: &str = "<!-- scenarios: printed by `HANDFAST_WRITE_DOCS=1 cargo test -p handfast-boxoffice --test peers` -->\n";
 const END: &str = "<!-- end of scenarios -->";
+const RATE_BEGIN: &str = "<!-- rate: printed by `HANDFAST_WRITE_DOCS=1 cargo test -p handfast-boxoffice --test peers rate -- --ignored` -->\n";
+const RATE_END: &str = "<!-- end of rate -->";
 
 fn path() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ticketing.md")
@@ -22,10 +24,19 @@ pub fn committed() -> String {
 
 /// Writes the table where the marks are.
 pub fn write() {
+    write_between(BEGIN, END, &markdown());
+}
+
+/// Writes how quick both are.
+pub fn write_rate(rows: &str) {
+    write_between(RATE_BEGIN, RATE_END, rows);
+}
+
+fn write_between(begin: &str, end: &str, table: &str) {
     let text = text();
-    let (head, rest) = text.split_once(BEGIN).expect("docs/ticketing.md has the marks");
-    let (_, tail) = rest.split_once(END).expect("docs/ticketing.md has both marks");
-    std::fs::write(path(), format!("{head}{BEGIN}{}{END}{tail}", markdown())).unwrap();
+    let (head, rest) = text.split_once(begin).expect("docs/ticketing.md has the marks");
+    let (_, tail) = rest.split_once(end).expect("docs/ticketing.md has both marks");
+    std::fs::write(path(), format!("{head}{begin}{table}{end}{tail}")).unwrap();
 }
 
 /// The table.

@@ -38,7 +38,7 @@ pub(crate) struct MergedView {
     merged: u64,
 }
 
-/// Hand over what the lane decided alone, at most 50 attempts; sending it again changes nothing.
+/// Hand over what the lane decided alone, at most 25 attempts; sending it again changes nothing.
 #[utoipa::path(post, path = "/api/v1/lane/queue", tag = "device", request_body = Object,
     responses((status = 200, body = MergedView), (status = "4XX", body = Problem)))]
 pub(crate) async fn queue(

@@ -1,0 +1,89 @@
+//! How many tickets a second each redeems, one after the other on the same machine: pretix over its
+//! REST API from several threads, ours by `handfast bench redeem` of the built binary.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::pretix::Pretix;
+use crate::table;
+
+/// Scanners at pretix at a time: more than it has workers, so that none of them idles.
+const THREADS: usize = 8;
+/// Tickets: enough for some seconds of it.
+const TICKETS: usize = 120;
+const OURS_SECONDS: &str = "5";
+/// The reach that is wanted.
+const TIMES_WANTED: f64 = 20.0;
+
+#[test]
+#[ignore = "measures: needs a pretix, a release build and a quiet machine"]
+fn ours_redeems_many_times_as_many_as_pretix() {
+    let Some(pretix) = Pretix::connect() else {
+        println!("skipped: no pretix answers; start peers/pretix/run.sh");
+        return;
+    };
+    let binary = std::env::var("HANDFAST_BIN").map_or_else(
+        |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/handfast")),
+        PathBuf::from,
+    );
+    if !binary.exists() {
+        println!("skipped: {} is not built", binary.display());
+        return;
+    }
+    let theirs = rate_of(&pretix);
+    let output = Command::new(binary)
+        .args(["bench", "redeem", "--json", "--seconds", OURS_SECONDS])
+        .output()
+        .unwrap();
+    let ours: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(ours["durable"], true);
+    let rate = ours["rate_per_s"].as_f64().unwrap();
+    let times = rate / theirs;
+    let rows = format!(
+        "| system | redeemed a second | p99 at 200 a second |\n|---|---|---|\n\
+         | Handfast, {} | {rate:.0} | {:.1} ms |\n\
+         | pretix 2026.8.0, SQLite, one worker with four threads | {theirs:.1} | does not reach it |\n\
+         | times as many | {times:.0} | |\n",
+        ours["database"].as_str().unwrap(),
+        ours["p99_ms"].as_f64().unwrap(),
+    );
+    println!("{rows}");
+    assert!(times >= TIMES_WANTED, "{times:.1} times as many");
+    if std::env::var_os("HANDFAST_WRITE_DOCS").is_some() {
+        table::write_rate(&rows);
+    }
+}
+
+fn rate_of(pretix: &Pretix) -> f64 {
+    let secrets = pretix.secrets(TICKETS);
+    let list = pretix.plain_list();
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let began = uptime();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(secret) = secrets.get(number) else { break };
+                    if pretix.redeem(list, secret, &format!("rate-{list}-{number}")) {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let took = uptime() - began;
+    assert_eq!(done.into_inner(), TICKETS, "pretix refused some");
+    TICKETS as f64 / took.as_secs_f64()
+}
+
+/// The machine's uptime, to a hundredth of a second: precise enough for seconds of work.
+fn uptime() -> Duration {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap();
+    let seconds = text.split(' ').next().unwrap().parse::<f64>().unwrap();
+    Duration::from_secs_f64(seconds)
+}
