@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use handfast_pedestal::{Answer, Errand, PalmEngine, Reason, Request, RequestId};
 
+use handfast_vault::{Capture, Vault};
+
 use crate::http::access::DeviceCaller;
 use crate::hub::{Hub, SharedHub};
 use crate::station::{Message, StationHandle};
@@ -96,6 +98,11 @@ impl Desk {
             }
         };
         Some(answer.unwrap_or_else(|Refused(reason)| Answer::Refused(reason)))
+    }
+
+    /// The vault, for what this pedestal captures.
+    fn vault(&self, consent: [u8; 16]) -> Vault {
+        self.hub.vault.captured(Capture { device: Some(self.device.id), consent })
     }
 
     fn take_identified(&self, id: RequestId) -> Option<entry::Identified> {

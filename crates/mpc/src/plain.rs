@@ -72,6 +72,9 @@ impl Drop for PlainRows {
 }
 
 impl PlainRows {
+    /// Ranges of rows begin at multiples of this.
+    pub const ROWS_PER_BLOCK: usize = BLOCK;
+
     /// No rows yet, of `dimension` numbers each, with room for `capacity`: adding more leaves copies
     /// in freed memory.
     #[must_use]
@@ -137,6 +140,17 @@ impl PlainRows {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Reads every stored row once and adds up what it reads: the least that any search of these
+    /// rows can cost.
+    #[must_use]
+    pub fn read_once(&self) -> u16 {
+        let sums = self.lines.iter().fold([0_u16; 2 * BLOCK], |mut sums, line| {
+            sums.iter_mut().zip(&line.0).for_each(|(sum, word)| *sum = sum.wrapping_add(*word));
+            sums
+        });
+        sums.into_iter().fold(0, u16::wrapping_add)
     }
 
     /// Every score of the rows with the probe's vectors, vector by vector.

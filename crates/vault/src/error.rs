@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use handfast_model::{GalleryId, Timestamp};
+use handfast_model::{DeviceId, GalleryId, Timestamp};
 use handfast_mpc::Role;
 use handfast_store::StoreError;
 use thiserror::Error;
@@ -170,6 +170,15 @@ pub enum VaultError {
     /// What a person's own device gave is no key.
     #[error("the key to seal to is no X25519 key; draw a new one")]
     RecipientUnusable,
+    /// A device that was taken out of use.
+    #[error(
+        "device {device} was revoked and captures no palms; `handfast vault device rotate` gives \
+         it a new key and lets it in again"
+    )]
+    DeviceRevoked {
+        /// The device.
+        device: DeviceId,
+    },
     /// The member's folder cannot be used.
     #[error(transparent)]
     Identity(Box<IdentityError>),

@@ -9,8 +9,8 @@ use handfast_model::{Clock, CompanyId, GalleryId, PairwiseToken, Random, Timesta
 use crate::dealer::{Enrolments, Presentation, PresentedPalm};
 use crate::vault::PlainVault;
 use crate::{
-    ArmedIn, AuditPart, DeletionReceipt, EnrolOutcome, FilledPalm, NewGallery, PalmIdentification,
-    SplitVault, VaultError, VaultStatus, Verification,
+    ArmedIn, AuditPart, Capture, DeletionReceipt, EnrolOutcome, FilledPalm, NewGallery,
+    PalmIdentification, SplitVault, VaultError, VaultStatus, Verification,
 };
 
 /// A vault that is open. Clones are the same vault.
@@ -45,6 +45,16 @@ impl Vault {
         random: Arc<dyn Random>,
     ) -> Result<Self, VaultError> {
         PlainVault::open(dir, clock, random).await.map(Self::Plain)
+    }
+
+    /// The same vault, for what this pedestal captures under this consent: nodes count budgets by
+    /// device, and bind shares to both. The vault in clear has neither.
+    #[must_use]
+    pub fn captured(&self, capture: Capture) -> Self {
+        match self {
+            Self::Plain(vault) => Self::Plain(vault.clone()),
+            Self::Split(vault) => Self::Split(vault.captured(capture)),
+        }
     }
 
     /// Opens a gallery. Repeating it is no error, not even for a gallery that was closed since;

@@ -87,5 +87,5 @@ pub use matcher::{Armed, Identification, Matcher, Query, Verification};
 pub use plain_matcher::PlainMatcher;
 pub use search::PalmIdentification;
 pub use slot::SlotId;
-pub use split::{BenchGallery, FrontOptions, NodeClient, NodeState, SplitVault};
+pub use split::{BenchGallery, Capture, FrontOptions, NodeClient, NodeState, SplitVault};
 pub use vault::{PlainVault, VaultStatus};

@@ -14,6 +14,7 @@ mod auditing;
 mod benching;
 mod changes;
 mod dealing;
+mod devices;
 mod directory;
 mod enrolling;
 mod identifying;
@@ -38,13 +39,14 @@ use tokio::time::timeout;
 
 use crate::deployment::Deployment;
 use crate::identity::{FrontSecrets, IdentityError};
-use crate::node::{DeviceName, Head, NodeStatus};
+use crate::node::{Head, NodeStatus};
 use crate::sealing::SealingKey;
-use crate::share_sealing::{DeviceKey, RecipientSecret};
+use crate::share_sealing::RecipientSecret;
 use crate::{VaultError, VaultStatus, private_file};
 pub use administering::NodeClient;
 pub use benching::BenchGallery;
-use dealing::Device;
+pub use devices::Capture;
+use devices::Devices;
 use directory::Directory;
 pub use nodes::NodeState;
 use nodes::Nodes;
@@ -53,8 +55,6 @@ use searching::Standing;
 
 /// The front's database in its folder.
 const DATABASE: &str = "front.db";
-/// The name of the device that a front captures with when no pedestal has one of its own.
-const DEVICE_NAME: &[u8] = b"handfast device";
 
 /// What could not be settled with all nodes there is tried again after this: nobody is served until
 /// it is.
@@ -73,7 +73,7 @@ pub struct FrontOptions {
 
 /// A vault on three nodes. Clones are the same one.
 #[derive(Clone)]
-pub struct SplitVault(Arc<Inner>);
+pub struct SplitVault(Arc<Inner>, Capture);
 
 struct Inner {
     store: Store,
@@ -82,7 +82,7 @@ struct Inner {
     deployment: Arc<Deployment>,
     /// Opens the relying parties' results.
     recipient: RecipientSecret,
-    device: Device,
+    devices: Devices,
     seal: TokenSeal,
     nodes: Nodes,
     directory: RwLock<Directory>,
@@ -117,10 +117,9 @@ impl SplitVault {
         }
         let key = secrets.derived(b"front tokens");
         let key = SealingKey::from_slice(&key[..]).expect("32 bytes are a key");
+        let recipient = secrets.recipient();
         let seal = TokenSeal { key, deployment: id };
         let directory = records::load(&store, &seal).await?;
-        let device_key = DeviceKey::from_seed(&secrets.derived(DEVICE_NAME));
-        let name: [u8; 16] = std::array::from_fn(|at| device_key.verifying_key().as_bytes()[at]);
         let deployment = Arc::new(deployment);
         let nodes = Nodes::connect(dir, deployment.clone(), clock.clone(), delay)?;
         let inner = Arc::new(Inner {
@@ -128,8 +127,8 @@ impl SplitVault {
             clock,
             random,
             deployment,
-            recipient: secrets.recipient(),
-            device: Device { name: DeviceName(name), key: device_key },
+            recipient,
+            devices: Devices::new(dir, secrets),
             seal,
             nodes,
             directory: RwLock::new(directory),
@@ -141,7 +140,7 @@ impl SplitVault {
         });
         let settling = tokio::spawn(settle_when_up(Arc::downgrade(&inner), inner.nodes.watch()));
         *inner.settling.write().unwrap_or_else(PoisonError::into_inner) = Some(settling);
-        Ok(Self(inner))
+        Ok(Self(inner, Capture::default()))
     }
 
     /// Waits until all three nodes answer and what was begun earlier is ended.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use handfast_model::{
-    Clock as _, CompanyId, Duration, GalleryId, PairwiseToken, Random as _, RelyingParty,
+    Clock as _, CompanyId, DeviceId, Duration, GalleryId, PairwiseToken, Random as _, RelyingParty,
     SeededRandom, SystemClock, SystemRandom, Timestamp, VenueId,
 };
 use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
@@ -15,8 +15,8 @@ use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm}
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
 use handfast_vault::{
-    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, EnrolOutcome, FrontOptions, Identification,
-    NewGallery, Purpose, SplitVault, ThresholdPolicy, Vault, VaultError, Verification,
+    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, Capture, EnrolOutcome, FrontOptions, Identification,
+    NewGallery, NodeClient, Purpose, SplitVault, ThresholdPolicy, Vault, VaultError, Verification,
     audit_context,
 };
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
@@ -267,6 +267,52 @@ async fn a_person_finds_the_searches_that_found_them() {
     let (purpose, policy) = (Purpose::Entry, ThresholdPolicy::ENTRY);
     plain.open_gallery(NewGallery { gallery, party, purpose, policy }).await.unwrap();
     audits(&plain, deployed.company, gallery).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_device_is_revoked_while_the_front_is_at_work_and_let_in_again_with_a_new_key() {
+    let deployed = Deployed::new().await;
+    let token = deployed.enrol(left(1)).await[0];
+    let gallery = deployed.gallery().await;
+    let armed = deployed.vault.arm(deployed.company, token, gallery, tomorrow()).await.unwrap();
+    let lanes = [0; 2].map(|_| DeviceId::new(&SystemClock, &SystemRandom));
+    let find = async |lane: DeviceId| {
+        let capture = Capture { device: Some(lane), consent: [7; 16] };
+        let shown = Presentation::new(vec![shown(Side::Left, 1)]).unwrap();
+        let found = deployed.vault.captured(capture).identify(gallery, shown).await?;
+        Ok::<_, VaultError>(found[0].identification)
+    };
+    for lane in lanes {
+        assert_eq!(find(lane).await.unwrap(), Identification::Match(armed));
+    }
+    let options = FrontOptions {
+        delay: StdDuration::ZERO,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    };
+    let client = NodeClient::connect(&deployed.dir.path().join("front"), options).unwrap();
+    client.ready(PATIENCE).await.unwrap();
+    client.revoke_device(lanes[0]).await.unwrap();
+    assert!(matches!(find(lanes[0]).await, Err(VaultError::DeviceRevoked { .. })));
+    assert!(matches!(
+        client.add_device(lanes[0]).await,
+        Err(VaultError::DeviceRevoked { device }) if device == lanes[0]
+    ));
+    assert_eq!(find(lanes[1]).await.unwrap(), Identification::Match(armed), "the other goes on");
+    // The nodes refuse what it sealed, whatever its front thinks.
+    let list = deployed.dir.path().join("front/devices.json");
+    let aside = list.with_extension("aside");
+    std::fs::rename(&list, &aside).unwrap();
+    let refused = find(lanes[0]).await.unwrap_err();
+    assert!(matches!(refused, VaultError::Refused { .. }), "{refused}");
+    std::fs::rename(&aside, &list).unwrap();
+    client.rotate_device(lanes[0]).await.unwrap();
+    assert_eq!(find(lanes[0]).await.unwrap(), Identification::Match(armed));
+    // An enrolment is bound to device and consent as well.
+    let capture = Capture { device: Some(lanes[0]), consent: [8; 16] };
+    let enrolling = deployed.vault.captured(capture);
+    let enrolled = enrolling.enrol(deployed.company, left(2), tomorrow()).await.unwrap();
+    assert!(matches!(enrolled, EnrolOutcome::Enrolled(_)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use super::runtime::block_on;
 use super::{Answer, print_json};
 
+mod device;
 mod drill;
+mod unlinkability;
 
 /// The first of three ports at which nodes on one machine listen.
 const FIRST_PORT: u16 = 7411;
@@ -48,6 +50,8 @@ enum What {
     Refresh(Refresh),
     /// Give a node the rows that it lost, from the other two
     Rebuild(Rebuild),
+    /// Let a pedestal capture palms, give it a new key, or take it out of use
+    Device(device::Device),
     /// Steal one node, then two, and measure what that tells about palms
     Drill(drill::Drill),
 }
@@ -132,6 +136,7 @@ impl VaultCommand {
             What::Status(status) => block_on(status.run(out)),
             What::Refresh(refresh) => block_on(refresh.run(out)),
             What::Rebuild(rebuild) => block_on(rebuild.run(out)),
+            What::Device(device) => block_on(device.run(out)),
             What::Drill(drill) => drill.run(out),
         }
     }

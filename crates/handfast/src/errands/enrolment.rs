@@ -9,6 +9,7 @@ use handfast_pedestal::{
 };
 use handfast_vault::EnrolOutcome;
 use handfast_vault::dealer::Enrolments;
+use sha2::{Digest as _, Sha256};
 
 use super::{Desk, Refused, fault};
 
@@ -43,7 +44,8 @@ impl Desk {
         let offered = ticket.scopes.iter().find(|offered| offered.scope == scope);
         let until = offered.ok_or(Refused(Reason::Internal))?.until;
         let _half_done = self.hub.enrolments.read().await;
-        let handles = self.store_palms(&ticket, palms, until).await?;
+        let reference = consent_reference(consent, accepted_at);
+        let handles = self.store_palms(&ticket, palms, until, reference).await?;
         let linked = boxoffice
             .create_link(&NewLink {
                 device_id: self.device.id,
@@ -80,8 +82,9 @@ impl Desk {
         ticket: &TicketToLink,
         palms: Enrolments,
         until: handfast_model::Timestamp,
+        consent: [u8; 16],
     ) -> Result<Vec<PalmHandle>, Refused> {
-        let outcome = self.hub.vault.enrol(ticket.company_id, palms, until).await;
+        let outcome = self.vault(consent).enrol(ticket.company_id, palms, until).await;
         match outcome {
             Ok(EnrolOutcome::Enrolled(palms)) => Ok(palms
                 .into_iter()
@@ -149,6 +152,24 @@ fn consent_offer(ticket: &TicketToLink, language: Language) -> ConsentOffer {
             .map(|offered| ScopeOffer { id: shown_scope(offered.scope), until: offered.until })
             .collect(),
     }
+}
+
+/// What the nodes keep of a consent: the first half of a hash of what the box office's record of it
+/// says. The moment in it keeps anybody from trying out what was agreed to.
+fn consent_reference(consent: &GivenConsent, accepted_at: handfast_model::Timestamp) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(b"handfast consent 1");
+    hash.update(accepted_at.as_micros().to_le_bytes());
+    for part in [
+        &*consent.text_version,
+        language_of(consent.language).as_str(),
+        scope_of(consent.scope).as_str(),
+    ] {
+        hash.update([0]);
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    std::array::from_fn(|at| hash[at])
 }
 
 /// What the page says about a ticket that cannot be linked.

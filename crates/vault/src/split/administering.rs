@@ -8,6 +8,7 @@ use handfast_model::Random;
 use handfast_mpc::Role;
 use tokio::time::{Instant, sleep};
 
+use super::devices::Devices;
 use super::nodes::Nodes;
 use super::{FrontOptions, NodeState, of_identity};
 use crate::VaultError;
@@ -20,8 +21,9 @@ const CONNECTED_AGAIN_EVERY: StdDuration = StdDuration::from_millis(20);
 
 /// A connection to three nodes with the front's keys, beside a front that may be at work.
 pub struct NodeClient {
-    nodes: Nodes,
-    random: Arc<dyn Random>,
+    pub(super) nodes: Nodes,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) devices: Devices,
 }
 
 impl NodeClient {
@@ -31,8 +33,9 @@ impl NodeClient {
     /// When the folder's files are missing or damaged.
     pub fn connect(dir: &Path, options: FrontOptions) -> Result<Self, VaultError> {
         let FrontOptions { delay, clock, random } = options;
-        let (_, deployment) = FrontSecrets::load(dir).map_err(of_identity)?;
-        Ok(Self { nodes: Nodes::connect(dir, Arc::new(deployment), clock, delay)?, random })
+        let (secrets, deployment) = FrontSecrets::load(dir).map_err(of_identity)?;
+        let nodes = Nodes::connect(dir, Arc::new(deployment), clock, delay)?;
+        Ok(Self { nodes, random, devices: Devices::new(dir, secrets) })
     }
 
     /// Waits until all three nodes answer.

@@ -76,14 +76,14 @@ impl SplitVault {
         Ok(gallery)
     }
 
-    async fn fill(&self, gallery: BenchGallery, rows: usize) -> Result<(), VaultError> {
+    async fn fill(&self, gallery: BenchGallery, rows: usize) -> Result<u64, VaultError> {
         let inner = &self.0;
         let random = &*inner.random;
         let challenges = Challenges::fetch(&inner.nodes, &inner.deployment).await?;
         let name = OperationName::draw(random);
         let dealt = self.random_shares(rows, gallery.dimension)?;
         let usage = Use::reference(gallery.name, name.0, [0; 16]);
-        let (deployment, device) = (&inner.deployment, &inner.device);
+        let (deployment, device) = (&inner.deployment, inner.devices.own());
         let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
         let change = Change::Enrol(Enrolment {
             gallery: gallery.name,
@@ -91,11 +91,32 @@ impl SplitVault {
             sides: vec![Side::Left; rows],
             until: inner.clock.now() + Duration::from_days(1),
             consent: [0; 16],
-            device: inner.device.name,
+            device: inner.devices.own().name,
             checks: Vec::new(),
             checked_at: 0,
         });
-        inner.nodes.operate(name, &change, Some(shares)).await.map(drop)
+        inner.nodes.operate(name, &change, Some(shares)).await.map(|done| done.first_slot)
+    }
+
+    /// Stores one row more, as an enrolment does after its duplicate check: challenges, dealing,
+    /// sealing, and all three nodes' disks. Its slot.
+    ///
+    /// # Errors
+    /// When a node is away, or refuses.
+    pub async fn danger_bench_enrol(&self, gallery: BenchGallery) -> Result<u64, VaultError> {
+        let _one_change = self.0.changes.lock().await;
+        self.fill(gallery, 1).await
+    }
+
+    /// Deletes a row: its keys and shares are destroyed at all three nodes when it returns.
+    ///
+    /// # Errors
+    /// When a node is away, or refuses.
+    pub async fn danger_bench_delete(&self, slot: u64) -> Result<(), VaultError> {
+        let inner = &self.0;
+        let _one_change = inner.changes.lock().await;
+        let change = Change::Delete { slots: vec![slot] };
+        inner.nodes.operate(OperationName::draw(&*inner.random), &change, None).await.map(drop)
     }
 
     /// Small random numbers: their scores are far below any threshold.
@@ -130,7 +151,7 @@ impl SplitVault {
             consent: [0; 16],
             query: name.0,
         };
-        let (deployment, device) = (&inner.deployment, &inner.device);
+        let (deployment, device) = (&inner.deployment, inner.devices.own());
         let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
         let (side, sought, nonce) = (Side::Left, Sought::Duplicate, [0; 16]);

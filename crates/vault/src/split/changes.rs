@@ -66,7 +66,8 @@ impl SplitVault {
         gallery: GalleryId,
         until: Timestamp,
     ) -> Result<PairwiseToken, VaultError> {
-        self.to_the_end(move |inner| inner.arm(company, palm, gallery, until)).await
+        let consent = self.1.consent;
+        self.to_the_end(move |inner| inner.arm(company, palm, gallery, until, consent)).await
     }
 
     /// As [`Vault::disarm`](crate::Vault::disarm).
@@ -191,8 +192,7 @@ impl Inner {
                 verify: threshold(thresholds.verify),
                 slots_max: spec.policy.palms_max,
                 vectors_max: VECTORS_MAX,
-                // This front is one device for all its lanes.
-                device_hourly: device_hourly.saturating_mul(DEVICES),
+                device_hourly,
                 gallery_hourly: device_hourly.saturating_mul(DEVICES),
                 slot_hourly: SLOT_HOURLY,
             },
@@ -227,6 +227,7 @@ impl Inner {
         palm: PairwiseToken,
         id: GalleryId,
         until: Timestamp,
+        consent: [u8; 16],
     ) -> Result<PairwiseToken, VaultError> {
         let _one_change = self.changes.lock().await;
         let now = self.clock.now();
@@ -248,12 +249,8 @@ impl Inner {
         // Before the nodes are asked: what they armed and this database does not know would never
         // be disarmed.
         self.record_arming(id, palm.slot, before.map_or(until, |before| before.max(until))).await?;
-        let change = Change::Arm {
-            gallery: GalleryName::from(id),
-            slot: palm.slot,
-            until,
-            consent: [0; 16],
-        };
+        let change =
+            Change::Arm { gallery: GalleryName::from(id), slot: palm.slot, until, consent };
         let name = OperationName::draw(&*self.random);
         match self.nodes.operate(name, &change, None).await {
             Ok(done) => {

@@ -7,19 +7,19 @@ use std::sync::atomic::Ordering;
 use handfast_model::{CompanyId, GalleryId, RelyingParty, Timestamp};
 use handfast_palm::Side;
 
-use super::dealing::{Challenges, Use, deal_probes, deal_references, seal};
+use super::dealing::{Challenges, Device, Use, deal_probes, deal_references, seal};
 use super::directory::Palm;
 use super::operating::Done;
 use super::records::{self, PendingEnrolment};
 use super::searching::{Opened, Query, Standing};
-use super::{Inner, SplitVault};
+use super::{Capture, Inner, SplitVault};
 use crate::VaultError;
 use crate::dealer::Enrolments;
 use crate::enrolment::{EnrolOutcome, EnrolledPalm};
 use crate::gallery::{Gallery, NewGallery, Purpose, ThresholdPolicy};
 use crate::node::{
-    Change, Enrolment, GalleryName, GalleryPurpose, OperationName, QueryName, Reason, SealedShares,
-    Sought,
+    Change, DeviceName, Enrolment, GalleryName, GalleryPurpose, OperationName, QueryName, Reason,
+    SealedShares, Sought,
 };
 
 /// What the nodes are asked for one enrolment: templates are gone by now.
@@ -29,6 +29,8 @@ struct Sealed {
     sides: Vec<Side>,
     references: [SealedShares; 3],
     at: Standing,
+    /// Who captured, and under which consent.
+    by: (DeviceName, [u8; 16]),
 }
 
 impl SplitVault {
@@ -39,7 +41,8 @@ impl SplitVault {
         palms: Enrolments,
         until: Timestamp,
     ) -> Result<EnrolOutcome, VaultError> {
-        self.to_the_end(move |inner| inner.enrol(company, palms, until)).await
+        let capture = self.1;
+        self.to_the_end(move |inner| inner.enrol(company, palms, until, capture)).await
     }
 }
 
@@ -49,6 +52,7 @@ impl Inner {
         company: CompanyId,
         palms: Enrolments,
         until: Timestamp,
+        capture: Capture,
     ) -> Result<EnrolOutcome, VaultError> {
         let _one_change = self.changes.lock().await;
         let now = self.clock.now();
@@ -63,7 +67,8 @@ impl Inner {
         if armed + palms.palms().len() > palms_max as usize {
             return Err(VaultError::GalleryFull { gallery: id, palms_max });
         }
-        let sealed = self.seal_enrolments(id, palms).await?;
+        let device = self.device(capture).await?;
+        let sealed = self.seal_enrolments(id, palms, &device, capture.consent).await?;
         let mut checked_at = sealed.at.head.number;
         for query in &sealed.queries {
             let (opened, at) = self.search(query, sealed.at).await?;
@@ -96,6 +101,8 @@ impl Inner {
         &self,
         gallery: GalleryId,
         palms: Enrolments,
+        device: &Device,
+        consent: [u8; 16],
     ) -> Result<Sealed, VaultError> {
         let random = &*self.random;
         let (gallery, name) = (GalleryName::from(gallery), OperationName::draw(random));
@@ -119,19 +126,20 @@ impl Inner {
                 gallery,
                 nonce,
                 amount: [0; 32],
-                consent: [0; 16],
+                consent,
                 query: query.0,
             };
-            let shares = seal(dealt, &usage, &challenges, deployment, &self.device, random)?;
+            let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
             let (side, sought, shares) = (*side, Sought::Duplicate, Some(shares));
             queries.push(Query { name: query, gallery, side, sought, nonce, shares });
         }
         let challenges = Challenges::fetch(nodes, deployment).await?;
-        let usage = Use::reference(gallery, name.0, [0; 16]);
-        let references = seal(references, &usage, &challenges, deployment, &self.device, random)?;
+        let usage = Use::reference(gallery, name.0, consent);
+        let references = seal(references, &usage, &challenges, deployment, device, random)?;
         self.heard_epoch(challenges.epoch());
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
-        Ok(Sealed { name, queries, sides, references, at })
+        let by = (device.name, consent);
+        Ok(Sealed { name, queries, sides, references, at, by })
     }
 
     async fn store_palms(
@@ -142,7 +150,7 @@ impl Inner {
         sealed: Sealed,
         checked_at: u64,
     ) -> Result<Vec<EnrolledPalm>, VaultError> {
-        let Sealed { name, queries, sides, references, .. } = sealed;
+        let Sealed { name, queries, sides, references, by: (device, consent), .. } = sealed;
         let pending = &PendingEnrolment { name, company, gallery, sides, until };
         let recorded = self.store.transaction("front.begin_enrolment", |tx| {
             Box::pin(async move { records::insert_enrolment(tx, pending).await })
@@ -153,8 +161,8 @@ impl Inner {
             first_slot: 0,
             sides: pending.sides.clone(),
             until,
-            consent: [0; 16],
-            device: self.device.name,
+            consent,
+            device,
             checks: queries.iter().map(|query| query.name).collect(),
             checked_at,
         });
@@ -261,10 +269,11 @@ impl Inner {
 
     /// Lets this front's device deal shares, where the nodes do not know it yet.
     async fn provision(&self) -> Result<(), VaultError> {
-        let key = self.device.key.verifying_key().to_bytes();
-        let change = Change::ProvisionDevice { device: self.device.name, key };
+        let own = self.devices.own();
+        let key = own.key.verifying_key().to_bytes();
+        let change = Change::ProvisionDevice { device: own.name, key };
         // One name for one device: asked again after a start, it is not done again.
-        let name = OperationName(self.device.name.0);
+        let name = OperationName(own.name.0);
         match self.nodes.operate(name, &change, None).await {
             Err(VaultError::Refused { refusal, .. } | VaultError::GivenUp { refusal })
                 if refusal.reason == Reason::Exists =>

@@ -7,7 +7,7 @@ use handfast_mpc::Dealt;
 use handfast_palm::Side;
 use tokio::task::JoinSet;
 
-use super::dealing::{Challenges, Use, deal_probes, seal};
+use super::dealing::{Challenges, Device, Use, deal_probes, seal};
 use super::searching::{Opened, Query, Standing};
 use super::{Inner, SplitVault};
 use crate::VaultError;
@@ -17,6 +17,9 @@ use crate::gallery::{Gallery, Purpose};
 use crate::matcher::{Identification, Verification};
 use crate::node::{GalleryName, GalleryPurpose, QueryName, Sought};
 use crate::search::PalmIdentification;
+
+/// Which device captured, and under which consent.
+type By<'a> = (&'a Device, [u8; 16]);
 
 impl SplitVault {
     /// As [`Vault::identify_in`](crate::Vault::identify_in).
@@ -37,11 +40,12 @@ impl SplitVault {
         // From here on there are shares and no templates.
         drop(presentation);
         inner.settled().await?;
+        let (device, consent) = (inner.device(self.1).await?, self.1.consent);
         let mut running = JoinSet::new();
         for (at, (gallery, side, dealt)) in searches.into_iter().enumerate() {
-            let inner = inner.clone();
+            let (inner, device) = (inner.clone(), device.clone());
             running.spawn(async move {
-                let found = inner.identify(&gallery, side, dealt).await;
+                let found = inner.identify(&gallery, side, dealt, (&device, consent)).await;
                 let of_palm =
                     |(identification, audit)| PalmIdentification { side, identification, audit };
                 (at, found.map(of_palm))
@@ -72,7 +76,10 @@ impl SplitVault {
         let dealt = deal_probes(palm.probes(), &*inner.random)?;
         drop(palm);
         inner.settled().await?;
-        let (opened, _) = inner.clone().sought(&gallery, side, Sought::Slot(slot), dealt).await?;
+        let device = inner.device(self.1).await?;
+        let by = (&*device, self.1.consent);
+        let sought = Sought::Slot(slot);
+        let (opened, _) = inner.clone().sought(&gallery, side, sought, dealt, by).await?;
         Ok(match opened {
             Opened::Something(found) if found == token => Verification::Match,
             _ => Verification::NoMatch,
@@ -86,9 +93,10 @@ impl Inner {
         gallery: &Gallery,
         side: Side,
         dealt: Dealt,
+        by: By<'_>,
     ) -> Result<(Identification, AuditTag), VaultError> {
         let party = gallery.spec.party;
-        let (opened, audit) = self.clone().sought(gallery, side, Sought::Anyone, dealt).await?;
+        let (opened, audit) = self.clone().sought(gallery, side, Sought::Anyone, dealt, by).await?;
         let identification = match opened {
             Opened::Nothing => Identification::NoMatch,
             Opened::Something(token) if self.directory().known(party, token).is_some() => {
@@ -114,6 +122,7 @@ impl Inner {
         side: Side,
         sought: Sought,
         dealt: Dealt,
+        (device, consent): By<'_>,
     ) -> Result<(Opened, AuditTag), VaultError> {
         let random = &*self.random;
         let challenges = Challenges::fetch(&self.nodes, &self.deployment).await?;
@@ -128,10 +137,10 @@ impl Inner {
             gallery: id,
             nonce,
             amount: [0; 32],
-            consent: [0; 16],
+            consent,
             query: name.0,
         };
-        let shares = seal(dealt, &usage, &challenges, &self.deployment, &self.device, random)?;
+        let shares = seal(dealt, &usage, &challenges, &self.deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
         let query = Query { name, gallery: id, side, sought, nonce, shares: Some(shares) };
         let (opened, audit, _) = self.search_audited(&query, at).await?;

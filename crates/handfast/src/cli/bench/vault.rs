@@ -1,30 +1,27 @@
 //! `handfast bench vault`: a search on three nodes, on this machine, beside the same in clear.
 
-use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use handfast_model::{Random as _, SystemClock, SystemRandom};
-use handfast_mpc::{Dealt, ProbeWeights, Role, Rows, Shape, local_products};
-use handfast_vault::process::{NodeOptions, RunningNode};
-use handfast_vault::setup::{init, local_addresses};
 use handfast_vault::transport::bytes_sent;
-use handfast_vault::{FrontOptions, SplitVault};
+use handfast_vault::{BenchGallery, SplitVault};
 use serde::Serialize;
 
+use self::local::Local;
+use self::nodes::{Bed, Starts};
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
 
-/// Rows whose shares are dealt at once while the local parts are timed.
-const ROWS_AT_ONCE: usize = 1_024;
-/// The parts that one node computes by itself are timed so often; the median counts.
-const LOCAL_RUNS: usize = 7;
-const PATIENCE: StdDuration = StdDuration::from_secs(30);
+mod local;
+mod nodes;
+
+/// Rounds of the sign, as `crates/mpc` documents them; the OR adds one for each doubling.
+const SIGN_ROUNDS: u32 = 5;
 
 /// Arguments of `handfast bench vault`.
 #[derive(Debug, Args)]
@@ -44,6 +41,12 @@ pub(super) struct Vault {
     /// Searches, one after the other
     #[arg(long, default_value_t = 20)]
     searches: usize,
+    /// Enrol and delete so many rows, idle and beside back-to-back searches
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    changes: usize,
+    /// Stop the nodes when the gallery is full, and measure how long they take to serve again
+    #[arg(long)]
+    restart: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,14 +64,45 @@ struct Report {
     /// Of the whole process, nodes and front, divided by three.
     cpu_ms_per_node: f64,
     dot_ms_per_node: f64,
-    /// Reading one node's rows once, at the bandwidth of this run.
+    /// Reading as many bytes as one node's rows have, in the same turns.
     read_limit_ms: f64,
-    /// The same comparisons in clear, 16-bit numbers, one thread.
+    /// The same search in clear, 16-bit numbers, one thread.
     plain_ms: f64,
+    plain_two_threads_ms: f64,
+    /// With 8-bit numbers.
+    plain_int8_ms: f64,
+    plain_int8_two_threads_ms: f64,
     bytes_per_row: f64,
     /// Of the three nodes together, by row, probe and answer included.
     bytes_sent_per_row: f64,
     rounds: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Changes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Start>,
+}
+
+/// Enrolments (without their duplicate check, which is a search) and deletions, 95 of 100 within.
+#[derive(Serialize)]
+struct Changes {
+    enrol_p95_ms: f64,
+    delete_p95_ms: f64,
+    /// While searches run one after the other.
+    enrol_searching_p95_ms: f64,
+    delete_searching_p95_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Start {
+    one_ms: f64,
+    three_ms: f64,
+}
+
+/// The searches, measured.
+struct Searches {
+    times: Vec<f64>,
+    cpu_ms: f64,
+    sent: f64,
 }
 
 impl Vault {
@@ -77,7 +111,7 @@ impl Vault {
             bail!("rows, length, probes and searches are numbers from 1");
         }
         let folder = tempfile::tempdir().context("no temporary folder could be made")?;
-        let local = self.local()?;
+        let local = Local::measure(self.rows, self.length, self.probes)?;
         let report = block_on(self.measure(folder.path(), local))?;
         if self.json {
             print_json(out, &report)?;
@@ -89,144 +123,122 @@ impl Vault {
 
     async fn measure(&self, dir: &Path, local: Local) -> anyhow::Result<Report> {
         let delay = StdDuration::from_millis(self.rtt) / 2;
-        let nodes = start_nodes(dir, delay).await?;
-        let options =
-            FrontOptions { delay, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        let vault = SplitVault::open(&dir.join("front"), options).await?;
-        vault.ready(PATIENCE).await?;
-        let gallery = vault.danger_bench_gallery(self.rows, self.length, self.probes).await?;
-        let bytes_per_row = vault.row_bytes().await?;
-        // The first search reads what was never read.
-        vault.danger_bench_search(gallery, self.probes).await?;
-        let mut times = Vec::with_capacity(self.searches);
-        let (cpu, sent) = (cpu_ms()?, bytes_sent());
-        let watch = SystemStopwatch::start();
-        for _ in 0..self.searches {
-            let before = handfast_palm_eval::Stopwatch::nanos(&watch);
-            if vault.danger_bench_search(gallery, self.probes).await? {
-                bail!("a random probe found somebody: the gallery is not what it should be");
-            }
-            let after = handfast_palm_eval::Stopwatch::nanos(&watch);
-            times.push((after - before) as f64 / 1e6);
+        let mut bed = Bed::set_up(dir, delay).await?;
+        let gallery = bed.vault.danger_bench_gallery(self.rows, self.length, self.probes).await?;
+        let bytes_per_row = bed.vault.row_bytes().await?;
+        let mut start = None;
+        if self.restart {
+            let (again, Starts { one_ms, three_ms }) = bed.start_again().await?;
+            (bed, start) = (again, Some(Start { one_ms, three_ms }));
         }
-        let searches = self.searches as f64;
-        let cpu = (cpu_ms()? - cpu) / searches;
-        let sent = (bytes_sent() - sent) as f64 / searches;
-        vault.close().await;
-        for node in nodes {
-            node.stop().await;
-        }
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-        let layers = self.probes.max(1).next_power_of_two().trailing_zeros();
+        let Searches { times, cpu_ms, sent } = self.search(&bed.vault, gallery).await?;
+        let changes = match self.changes {
+            0 => None,
+            count => Some(self.change(&bed.vault, gallery, count).await?),
+        };
+        bed.stop().await;
+        let layers = self.probes.next_power_of_two().trailing_zeros();
         Ok(Report {
             rows: self.rows,
             length: self.length,
             probes: self.probes,
             rtt_ms: self.rtt,
             searches: self.searches,
-            p50_ms: at(0.5),
-            p95_ms: at(0.95),
-            cpu_ms_per_node: cpu / 3.0,
+            p50_ms: at(&times, 0.5),
+            p95_ms: at(&times, 0.95),
+            cpu_ms_per_node: cpu_ms / 3.0,
             dot_ms_per_node: local.dot_ms,
             read_limit_ms: local.read_ms,
-            plain_ms: local.plain_ms,
+            plain_ms: local.plain_ms[0],
+            plain_two_threads_ms: local.plain_ms[1],
+            plain_int8_ms: local.plain_int8_ms[0],
+            plain_int8_two_threads_ms: local.plain_int8_ms[1],
             bytes_per_row,
             bytes_sent_per_row: sent / self.rows as f64,
             rounds: SIGN_ROUNDS + layers,
+            changes,
+            start,
         })
     }
 
-    /// What one node computes by itself, and the same work in clear.
-    fn local(&self) -> anyhow::Result<Local> {
-        let (rows, mut plain) = self.rows_of_a_node()?;
-        let probe = random_numbers(self.probes * self.length);
-        let dealt = Dealt::deal(&probe, self.length, &SystemRandom)?;
-        let weights = ProbeWeights::new(&dealt.sets[0]);
-        let shape = Shape::new(self.rows, 1, self.probes)?;
-        let dot = || local_products(shape, &[&rows], &weights).map(|products| products.len());
-        let dot_ms = median(|| black_box(dot()).is_ok());
-        let bytes: Vec<u64> = vec![1; self.rows * self.length.div_ceil(4)];
-        let read_ms = median(|| {
-            // Without somebody who wants the sum, nothing is read.
-            black_box(black_box(&bytes).iter().copied().fold(0, u64::wrapping_add)) > 0
-        });
-        let mut sums = vec![0_i32; self.rows];
-        let plain_ms = median(|| {
-            for vector in probe.chunks(self.length) {
-                for (sum, row) in sums.iter_mut().zip(plain.chunks_exact(self.length)) {
-                    let products = row.iter().zip(vector);
-                    *sum = products.fold(0_i32, |sum, (a, b)| {
-                        sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)))
-                    });
-                }
-                black_box(&mut sums);
+    async fn search(&self, vault: &SplitVault, gallery: BenchGallery) -> anyhow::Result<Searches> {
+        // The first search reads what was never read.
+        vault.danger_bench_search(gallery, self.probes).await?;
+        let mut times = Vec::with_capacity(self.searches);
+        let (cpu, sent) = (cpu_ms()?, bytes_sent());
+        for _ in 0..self.searches {
+            let watch = SystemStopwatch::start();
+            if vault.danger_bench_search(gallery, self.probes).await? {
+                bail!("a random probe found somebody: the gallery is not what it should be");
             }
-            true
-        });
-        plain.clear();
-        Ok(Local { dot_ms, read_ms, plain_ms })
-    }
-
-    fn rows_of_a_node(&self) -> anyhow::Result<(Rows, Vec<i16>)> {
-        let mut rows = Rows::new(Role::A, self.length, self.rows);
-        let mut plain = Vec::with_capacity(self.rows * self.length);
-        let mut left = self.rows;
-        while left > 0 {
-            let part = left.min(ROWS_AT_ONCE);
-            let numbers = random_numbers(part * self.length);
-            rows.push(&Dealt::deal(&numbers, self.length, &SystemRandom)?.sets[0])?;
-            plain.extend_from_slice(&numbers);
-            left -= part;
+            times.push(passed(&watch));
         }
-        Ok((rows, plain))
+        let searches = self.searches as f64;
+        let cpu_ms = (cpu_ms()? - cpu) / searches;
+        let sent = (bytes_sent() - sent) as f64 / searches;
+        Ok(Searches { times, cpu_ms, sent })
     }
-}
 
-/// Rounds of the sign, as `crates/mpc` documents them; the OR adds one for each doubling.
-const SIGN_ROUNDS: u32 = 5;
-
-struct Local {
-    dot_ms: f64,
-    read_ms: f64,
-    plain_ms: f64,
-}
-
-fn random_numbers(count: usize) -> Vec<i16> {
-    let mut bytes = vec![0; count];
-    SystemRandom.fill(&mut bytes);
-    bytes.into_iter().map(|byte| i16::from(byte % 5) - 2).collect()
-}
-
-fn median(mut work: impl FnMut() -> bool) -> f64 {
-    let mut times: Vec<f64> =
-        (0..LOCAL_RUNS).map(|_| SystemStopwatch::start().time(&mut work).1).collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// Nodes in this process, each with its own thread, disk and connections.
-async fn start_nodes(dir: &Path, delay: StdDuration) -> anyhow::Result<Vec<RunningNode>> {
-    let [a, b, c] = [0; 3].map(|_| std::net::TcpListener::bind("127.0.0.1:0"));
-    let held = [a?, b?, c?];
-    let mut addresses = local_addresses(0);
-    for (address, listener) in addresses.iter_mut().zip(&held) {
-        *address = listener.local_addr()?.to_string();
-    }
-    init(dir, addresses, &SystemClock, &SystemRandom)?;
-    drop(held);
-    let mut nodes = Vec::new();
-    for word in ["a", "b", "c"] {
-        let options = NodeOptions {
-            dir: dir.join(word),
-            listen: None,
-            delay,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+    async fn change(
+        &self,
+        vault: &SplitVault,
+        gallery: BenchGallery,
+        count: usize,
+    ) -> anyhow::Result<Changes> {
+        let (enrol, delete) = enrol_and_delete(vault, gallery, count).await?;
+        let ended = AtomicBool::new(false);
+        let searching = async {
+            while !ended.load(Ordering::Relaxed) {
+                vault.danger_bench_search(gallery, self.probes).await?;
+            }
+            Ok::<_, anyhow::Error>(())
         };
-        nodes.push(RunningNode::start(options).await?);
+        let changing = async {
+            let changed = enrol_and_delete(vault, gallery, count).await;
+            ended.store(true, Ordering::Relaxed);
+            changed
+        };
+        let (searched, changed) = tokio::join!(searching, changing);
+        searched?;
+        let (enrol_searching, delete_searching) = changed?;
+        Ok(Changes {
+            enrol_p95_ms: at(&enrol, 0.95),
+            delete_p95_ms: at(&delete, 0.95),
+            enrol_searching_p95_ms: at(&enrol_searching, 0.95),
+            delete_searching_p95_ms: at(&delete_searching, 0.95),
+        })
     }
-    Ok(nodes)
+}
+
+/// Milliseconds of each enrolment, and of each deletion of what was enrolled.
+async fn enrol_and_delete(
+    vault: &SplitVault,
+    gallery: BenchGallery,
+    count: usize,
+) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+    let (mut enrol, mut delete, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let watch = SystemStopwatch::start();
+        slots.push(vault.danger_bench_enrol(gallery).await?);
+        enrol.push(passed(&watch));
+    }
+    for slot in slots {
+        let watch = SystemStopwatch::start();
+        vault.danger_bench_delete(slot).await?;
+        delete.push(passed(&watch));
+    }
+    Ok((enrol, delete))
+}
+
+fn passed(watch: &SystemStopwatch) -> f64 {
+    handfast_palm_eval::Stopwatch::nanos(watch) as f64 / 1e6
+}
+
+/// The time that this share of the times does not exceed.
+fn at(times: &[f64], share: f64) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times[((times.len() - 1) as f64 * share).round() as usize]
 }
 
 /// Processor time of this process so far, in Linux's ticks of ten milliseconds.
@@ -244,16 +256,34 @@ fn print(out: &mut dyn Write, report: &Report) -> anyhow::Result<()> {
         "{} rows of {} numbers, {} probe vectors, {} ms between members, three nodes in one process",
         report.rows, report.length, report.probes, report.rtt_ms
     )?;
-    for (what, value) in [
+    let mut lines = vec![
         ("search, median, ms", report.p50_ms),
         ("search, 95 of 100 within, ms", report.p95_ms),
         ("processor time a node, ms", report.cpu_ms_per_node),
         ("inner products a node, ms", report.dot_ms_per_node),
         ("reading the rows once, ms", report.read_limit_ms),
-        ("the same in clear, one thread, ms", report.plain_ms),
+        ("in clear, 16 bits, one thread, ms", report.plain_ms),
+        ("in clear, 16 bits, two threads, ms", report.plain_two_threads_ms),
+        ("in clear, 8 bits, one thread, ms", report.plain_int8_ms),
+        ("in clear, 8 bits, two threads, ms", report.plain_int8_two_threads_ms),
         ("bytes of memory a row and node", report.bytes_per_row),
         ("bytes sent a row, three nodes", report.bytes_sent_per_row),
-    ] {
+    ];
+    if let Some(changes) = &report.changes {
+        lines.extend([
+            ("enrol, 95 of 100 within, ms", changes.enrol_p95_ms),
+            ("delete, 95 of 100 within, ms", changes.delete_p95_ms),
+            ("enrol beside searches, ms", changes.enrol_searching_p95_ms),
+            ("delete beside searches, ms", changes.delete_searching_p95_ms),
+        ]);
+    }
+    if let Some(start) = &report.start {
+        lines.extend([
+            ("a node's start, ms", start.one_ms),
+            ("three nodes' start, ms", start.three_ms),
+        ]);
+    }
+    for (what, value) in lines {
         writeln!(out, "  {what:<36} {value:>10.2}")?;
     }
     writeln!(out, "  {:<36} {:>10}", "rounds", report.rounds)?;
