@@ -5,13 +5,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/ensure.sh test
 
+# What the parts print is kept until the next run, and searched for card numbers.
+output=test-results/output
+rm -rf "$output"
+mkdir -p "$output"
+output=$(realpath "$output")
+
 report=()
 failed=0
 part() { # part NAME COMMAND...
   local name=$1; shift
   printf '\n==> %s\n' "$name"
   # A subshell with its own -e: in an `if` the shell would go on after a failed command.
-  (set -e; "$@") & if wait $!; then report+=("ok      $name"); else report+=("FAILED  $name"); failed=1; fi
+  (set -e; "$@" 2>&1 | tee "$output/${name%%:*}.log") & if wait $!; then report+=("ok      $name"); else report+=("FAILED  $name"); failed=1; fi
 }
 
 test_pages() {
@@ -39,9 +45,14 @@ test_browser() {
   node --test ./*.test.mjs
 }
 
+test_output() {
+  target/debug/handfast scan-cards "$output"
+}
+
 part "pages: types and units" test_pages
 part "rust: units and services on SQLite and PostgreSQL" test_rust
 part "browser: the evening, end to end" test_browser
+part "output: no card number in what the tests printed" test_output
 
 printf '\n'
 printf '%s\n' "${report[@]}"
