@@ -1,0 +1,260 @@
+// Tickets from the order to the gate, in a real browser: bought online, sold at the window, handed on,
+// scanned by an agent and by a palm lane, and counted at the console.
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { Screens, api, keep, openBrowser, openPage, startDemo, until, walk } from "./harness.mjs";
+
+const step = walk();
+const NIGHT_ONE = "Mountain Sounds, night one";
+const ZOE = "zoe@example.org";
+const YAN = "yan@example.org";
+let demo;
+let browser;
+let evening;
+let fanPage;
+let consolePage;
+
+before(async () => {
+  demo = await startDemo();
+  evening = await api(demo.url, "/demo");
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** The newest link to somebody, from the demo's mailbox. */
+async function mailLink(to, subject) {
+  const mail = await until(`a mail to ${to}`, async () =>
+    (await api(demo.url, "/demo/mailbox")).find((one) => one.to === to && one.subject.includes(subject)));
+  return mail.link;
+}
+
+async function signInStaff(email, path, options = {}) {
+  const page = await openPage(browser, options);
+  await page.goto(`${demo.url}/console`);
+  await page.locator("input[type=email]").fill(email);
+  await page.keyboard.press("Enter");
+  await page.locator("a[href^='/mailbox']").waitFor();
+  await page.goto(await mailLink(email, ""));
+  await page.getByRole("button", { name: /Sign out|Salir|Cerrar|Abmelden/ }).first().waitFor();
+  await page.goto(`${demo.url}/${path}`);
+  return page;
+}
+
+/** What a page asks as the signed-in person. */
+function asked(page, path, method = "GET", body = undefined) {
+  return page.evaluate(async ([path, method, body]) => {
+    const headers = { "X-Handfast": "1", "Content-Type": "application/json" };
+    const answer = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+    return { status: answer.status, body: await answer.json().catch(() => null) };
+  }, [path, method, body]);
+}
+
+async function scan(page, code) {
+  await page.getByTestId("code").fill(code);
+  await page.keyboard.press("Enter");
+  const verdict = page.getByTestId("verdict");
+  await verdict.waitFor();
+  const outcome = await verdict.getAttribute("data-outcome");
+  await page.getByTestId("next").click();
+  return outcome;
+}
+
+async function entered() {
+  await consolePage.getByRole("link", { name: NIGHT_ONE }).first().click();
+  return Number(await consolePage.getByTestId("entered").innerText());
+}
+
+step("a newcomer orders: reserved, without a payment method refused, then paid", async () => {
+  fanPage = await openPage(browser, { size: "phone" });
+  await fanPage.goto(`${demo.url}/order`);
+  await fanPage.getByTestId("event").filter({ hasText: NIGHT_ONE }).first().waitFor();
+  await keep(fanPage, "order-events-phone");
+  await fanPage.getByTestId("event").filter({ hasText: NIGHT_ONE }).first().click();
+  const more = fanPage.getByRole("button", { name: "One more of General admission" });
+  await more.click();
+  await more.click();
+  assert.equal(await fanPage.getByTestId("total").innerText(), "$90.00");
+  await fanPage.getByTestId("join-name").fill("Zoe Lang");
+  await fanPage.getByTestId("join-email").fill(ZOE);
+  await keep(fanPage, "order-join-phone");
+  await fanPage.getByTestId("join").click();
+  const link = await mailLink(ZOE, "Sign in");
+  const tab = await fanPage.context().newPage();
+  await tab.goto(link);
+  await tab.getByRole("button", { name: "Sign out" }).waitFor();
+  await fanPage.getByRole("button", { name: "I have opened the link" }).click();
+  await fanPage.getByTestId("hold").click();
+  await fanPage.getByTestId("pay").click();
+  await fanPage.getByText("There is no payment method in your wallet yet.").waitFor();
+  await keep(fanPage, "order-no-method-phone");
+  const setup = await asked(tab, "/me/wallet/setup", "POST");
+  const gateway = setup.body.url.split("/").pop();
+  const offered = await asked(tab, `/test-gateway/setup/${gateway}`);
+  const good = offered.body.instruments[0].id;
+  const chosen = await asked(tab, `/test-gateway/setup/${gateway}`, "POST", { instrument_id: good });
+  await tab.goto(new URL(chosen.body.return_url, demo.url).href);
+  await until("the payment method", async () => {
+    const wallet = await asked(tab, "/me/wallet");
+    return (wallet.body?.payment_methods ?? []).length === 1;
+  });
+  await tab.close();
+  await fanPage.getByTestId("pay").click();
+  await fanPage.getByTestId("order-paid").waitFor();
+  await keep(fanPage, "order-paid-phone");
+});
+
+step("the console counts what is sold, and a lane of the agent lets one of the two in", async () => {
+  consolePage = await signInStaff("olivia@example.org", "console");
+  const before = await entered();
+  const tickets = (await asked(fanPage, "/me/tickets")).body;
+  assert.equal(tickets.length, 2);
+  const scanner = await openPage(browser, { size: "phone" });
+  await scanner.goto(`${demo.url}/scan#/demo/scan`);
+  assert.equal(await scan(scanner, tickets[0].code), "ok");
+  assert.equal(await scan(scanner, tickets[0].code), "already_redeemed");
+  await until("one more entered", async () => (await entered()) === before + 1);
+  await keep(consolePage, "console-desk");
+  await scanner.close();
+});
+
+step("the other is handed on by mail, and its old code opens nothing", async () => {
+  const [, second] = (await asked(fanPage, "/me/tickets")).body.filter(() => true);
+  const unused = (await asked(fanPage, "/me/tickets")).body.find((one) => one.entered === null) ?? second;
+  await fanPage.goto(`${demo.url}/order#/ticket/${unused.ticket_id}`);
+  await fanPage.getByTestId("give-to").fill(YAN);
+  await fanPage.getByTestId("give").click();
+  await fanPage.getByTestId("given").waitFor();
+  await keep(fanPage, "hand-on-phone");
+  const taker = await openPage(browser, { size: "phone", language: "de-DE" });
+  await taker.goto(await mailLink(YAN, ""));
+  await taker.getByTestId("taker").fill("Yan Vogt");
+  await keep(taker, "take-phone-de");
+  await taker.getByTestId("take").click();
+  await taker.getByTestId("taken").waitFor();
+  const scanner = await openPage(browser, { size: "phone" });
+  await scanner.goto(`${demo.url}/scan#/demo/scan`);
+  assert.notEqual(await scan(scanner, unused.code), "ok");
+  await scanner.close();
+  await taker.close();
+});
+
+step("a palm lane and an agent's lane on the same ticket: one of them lets in", async () => {
+  const ana = evening.fans.find((fan) => fan.name.startsWith("Ana"));
+  const code = ana.tickets.find((ticket) => ticket.event_name === NIGHT_ONE).code;
+  const booth = await openPage(browser, { size: "kiosk" });
+  await booth.goto(`${demo.url}/pedestal#/demo/outside/as/${ana.index}/${encodeURIComponent(code)}`);
+  const boothScreens = new Screens(booth);
+  await booth.getByTestId("begin").click();
+  await boothScreens.next("show_ticket");
+  await boothScreens.next("consent");
+  await booth.getByTestId("accept").click();
+  await boothScreens.next("choose_hands");
+  await booth.getByTestId("hands-both").or(booth.getByTestId("hands-right")).first().click();
+  await boothScreens.next("linked");
+  const lane = await openPage(browser, { size: "kiosk" });
+  await lane.goto(`${demo.url}/pedestal#/demo/lane/as/${ana.index}`);
+  const laneScreens = new Screens(lane);
+  await lane.getByTestId("begin").click();
+  await laneScreens.next("admitted");
+  const scanner = await openPage(browser, { size: "phone" });
+  await scanner.goto(`${demo.url}/scan#/demo/scan`);
+  assert.equal(await scan(scanner, code), "already_redeemed");
+  for (const page of [booth, lane, scanner]) await page.close();
+});
+
+step("the window sells for cash, prints, exchanges and gives back, in three languages", async () => {
+  const page = await signInStaff("sam@example.org", "window");
+  await page.getByTestId("product").first().waitFor();
+  const box = page.getByTestId("product").filter({ hasText: "General admission" });
+  await box.getByRole("button").last().click();
+  await page.getByTestId("holder").fill("Walk Up");
+  await keep(page, "window-desk");
+  await page.getByTestId("sell").click();
+  await page.getByTestId("sold").waitFor();
+  const pdf = await page.getByTestId("print").getAttribute("href");
+  const printed = await page.evaluate(async (address) => {
+    const answer = await fetch(address);
+    return { type: answer.headers.get("content-type"), size: (await answer.arrayBuffer()).byteLength };
+  }, pdf);
+  assert.equal(printed.type, "application/pdf");
+  assert.ok(printed.size > 1_000);
+  await page.goto(`${demo.url}/window#/find`);
+  await page.getByTestId("search").fill("Walk Up");
+  await page.keyboard.press("Enter");
+  await page.getByTestId("found").first().click();
+  await page.getByRole("checkbox").first().check();
+  await page.getByTestId("reason").fill("wants to sit");
+  await page.getByLabel("Exchange for").selectOption("Terrace seat");
+  await page.getByTestId("exchange").click();
+  await page.getByTestId("difference").waitFor();
+  assert.match(await page.getByTestId("difference").innerText(), /\$30\.00/);
+  await keep(page, "window-exchange-desk");
+  await page.getByRole("checkbox", { name: /Terrace/ }).check();
+  await page.getByTestId("reason").fill("ill");
+  await page.getByTestId("refund").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Give back" }).click();
+  await until("both are cancelled", async () => (await page.getByText("cancelled", { exact: false }).count()) >= 2, { page });
+  await page.close();
+  for (const [language, word] of [["es-ES", "Vender"], ["de-DE", "Verkaufen"]]) {
+    const other = await signInStaff("sam@example.org", "window", { language });
+    await other.getByRole("link", { name: word, exact: true }).waitFor();
+    await other.getByTestId("product").first().waitFor();
+    await keep(other, `window-${language.slice(0, 2)}`);
+    await other.close();
+  }
+});
+
+step("an operator sets up a venue, an event, a product and a device", async () => {
+  const page = consolePage;
+  await page.goto(`${demo.url}/console#/setup`);
+  await page.getByTestId("venue-name").fill("Harbour Hall");
+  await page.getByTestId("add-venue").click();
+  const hall = page.locator("details").filter({ hasText: "Harbour Hall" });
+  await hall.locator("summary").click();
+  await hall.getByTestId("gate-name").fill("Quay gate");
+  await hall.getByTestId("add-gate").click();
+  await hall.getByTestId("lane-name").fill("Lane 1");
+  await hall.getByTestId("add-lane").click();
+  await hall.getByText("Lane 1 (Straight)").waitFor();
+  await page.getByTestId("event-name").fill("Harbour Night");
+  await page.getByLabel("Venue").selectOption("Harbour Hall");
+  await page.getByTestId("doors").fill("2031-06-01T18:00");
+  await page.getByTestId("starts").fill("2031-06-01T20:00");
+  await page.getByTestId("ends").fill("2031-06-01T23:30");
+  await keep(page, "setup-desk");
+  await page.getByTestId("add-event").click();
+  await page.getByRole("heading", { name: "Harbour Night" }).waitFor();
+  await page.getByTestId("product-name").fill("Pier");
+  await page.getByTestId("product-price").fill("12.50");
+  await page.getByTestId("product-capacity").fill("30");
+  await page.getByTestId("save-product").click();
+  await page.getByText("0 of 30").waitFor();
+  await page.getByTestId("device-name").fill("Quay scanner");
+  await page.getByTestId("device-lane").selectOption({ label: "Quay gate · Lane 1" });
+  await page.getByTestId("invite").click();
+  const code = await page.getByTestId("invitation").innerText();
+  assert.match(code, /^HFP1\./);
+  await page.getByTestId("invitation").scrollIntoViewIfNeeded();
+  await keep(page, "setup-event-desk");
+  const used = await fetch(`${demo.url}/api/v1/device/provision`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }),
+  });
+  assert.equal(used.status, 200);
+  const again = await fetch(`${demo.url}/api/v1/device/provision`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }),
+  });
+  assert.equal(again.status, 410);
+});
+
+step("who may not is refused: a steward at the window, another's order, a fan at the console", async () => {
+  const steward = await signInStaff("toni@example.org", "window");
+  await steward.getByText("Your role does not open the window.").waitFor();
+  assert.equal((await asked(steward, "/window/events")).status, 403);
+  assert.equal((await asked(steward, "/console/venues")).status, 403);
+  assert.equal((await asked(fanPage, "/console/venues")).status, 403);
+  assert.equal((await asked(fanPage, "/me/orders/ord_00000000000000000000000000")).status, 404);
+  await steward.close();
+});
