@@ -24,7 +24,7 @@ mod pedestal;
 mod problem;
 mod routes;
 pub(crate) mod till;
-mod trust;
+pub(crate) mod trust;
 mod vault;
 
 /// The largest body of any route: a few ids, a code, a line of text.
@@ -203,6 +203,7 @@ fn trust_routes(routes: Routes) -> Routes {
         .add(Access::Anyone, routes!(trust::log_files::tile))
         // Who compares palms here is what everybody may know; it names nobody.
         .add(Access::Anyone, routes!(vault::form))
+        .add(Access::Anyone, routes!(trust::report::report))
         .add(Access::Anyone, routes!(trust::audit::nodes))
         .add(Access::Fan, routes!(trust::audit::ask))
         .add(Access::Fan, routes!(trust::receipts::mine))

@@ -13,6 +13,7 @@ use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
+use crate::http::trust::report::CountedSoFar;
 use crate::local_nodes::LocalNodes;
 use crate::post::Post;
 use crate::sales::Sales;
@@ -35,6 +36,8 @@ pub(crate) struct Hub {
     pub(crate) nodes: Option<LocalNodes>,
     /// The transparency log, and what opens its leaves.
     pub(crate) trust: Trust,
+    /// The transparency report, as far as it was counted.
+    pub(crate) counted: CountedSoFar,
     /// How long palms may stay.
     pub(crate) retention: Retention,
     /// Who is asked to cosign its checkpoints.

@@ -4,8 +4,8 @@
 use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope};
 use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
 use handfast_tlog::{
-    AccessReason, AuditTag, AuditTags, DeletionCause, PublicText, Purpose, StaffRole, Statement,
-    TAGS_MAX,
+    AccessReason, AuditTag, AuditTags, DeletionCause, DemandOutcome, PublicText, Purpose,
+    StaffRole, Statement, TAGS_MAX,
 };
 use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
 use handfast_vault::{DeletionReceipt, PalmIdentification};
@@ -61,6 +61,23 @@ impl Hub {
         let Some(link) = self.link(account, link).await? else { return Ok(()) };
         let statement = Statement::Enrol {
             place: self.trust.label(&device.venue_id),
+            palms: count(link.palms.len()),
+        };
+        let record = self.consent_record(&link, &link.consent).await?;
+        Ok(self.trust.record(link.id, statement, &record).await?)
+    }
+
+    /// Logs that a person changed how far their consent reaches. What it reaches now is armed only
+    /// once this leaf is promised.
+    pub(crate) async fn log_consent_change(
+        &self,
+        account: AccountId,
+        link: LinkId,
+    ) -> Result<(), LinkingError> {
+        let Some(link) = self.link(account, link).await? else { return Ok(()) };
+        let statement = Statement::Arm {
+            purpose: Purpose::Entry,
+            place: self.trust.label(&link.company_id),
             palms: count(link.palms.len()),
         };
         let record = self.consent_record(&link, &link.consent).await?;
@@ -207,6 +224,15 @@ impl Hub {
             Role::Clerk => StaffRole::Clerk,
         };
         self.note(Statement::StaffAccess { role, reason, people: count(people) }).await
+    }
+
+    /// Logs an authority's demand about one person, and what became of it.
+    pub(crate) async fn note_demand(
+        &self,
+        jurisdiction: PublicText,
+        outcome: DemandOutcome,
+    ) -> Result<(), TrustError> {
+        self.note(Statement::LegalDemand { jurisdiction, outcome, people: 1 }).await
     }
 
     /// A leaf with nothing private in it.

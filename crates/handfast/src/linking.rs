@@ -12,12 +12,14 @@ use handfast_model::{
 };
 use handfast_till::{ArmedPalm, Shop, TillError};
 use handfast_tlog::DeletionCause;
-use handfast_trust::{Retention, TrustError};
+use handfast_trust::{Replay, Retention, TrustError};
 use handfast_vault::{DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, VaultError};
 use thiserror::Error;
 
 use crate::hub::Hub;
 
+#[cfg(test)]
+mod restored;
 #[cfg(test)]
 mod ten_years;
 
@@ -26,6 +28,10 @@ const CARRIED_AT_ONCE_MAX: usize = 200;
 
 /// Recorded in place of a deletion receipt that a crash swallowed after the palms were destroyed.
 const RECEIPT_LOST: &str = "destroyed before the receipt was recorded";
+
+/// Recorded in place of a receipt where a backup brought a deleted palm back: the log's leaf of its
+/// first deletion holds.
+const REPLAYED: &str = "deleted before the backup was put back";
 
 /// Which service could not do its part; the difference stays and is carried over later.
 #[derive(Debug, Error)]
@@ -38,6 +44,12 @@ pub(crate) enum LinkingError {
     Till(#[from] TillError),
     #[error("the transparency log could not do its part")]
     Trust(#[from] TrustError),
+    #[error(
+        "the log tells of {count} deletions (first: leaf {first}) that are not in the file \
+         `deletions` of the data folder: put the newest copy of that file back beside the databases, \
+         so that nobody who left comes back"
+    )]
+    DeletionsUnknown { count: usize, first: u64 },
 }
 
 type Result<T> = std::result::Result<T, LinkingError>;
@@ -275,6 +287,32 @@ impl Hub {
             if !self.trust.used_since(link, since).await? {
                 self.boxoffice.retire_link(link).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Brings a database that came back from a backup to where the log is: palms that were deleted
+    /// since are destroyed again, before anything is searched.
+    ///
+    /// # Errors
+    /// [`LinkingError::DeletionsUnknown`] where the log tells of deletions that nothing here knows
+    /// whose they were.
+    pub(crate) async fn replay_deletions(&self) -> Result<()> {
+        let Replay { links, unknown } = self.trust.deletions().await?;
+        if let Some(&first) = unknown.first() {
+            return Err(LinkingError::DeletionsUnknown { count: unknown.len(), first });
+        }
+        for link in links {
+            let Some(due) = self.boxoffice.retire_link(link).await? else { continue };
+            tracing::warn!("a palm that was deleted came back with a backup; it is deleted again");
+            let tokens: Vec<PairwiseToken> =
+                due.palms.iter().map(|palm| palm.company_token).collect();
+            self.till.forget_link(link).await?;
+            match self.vault.delete(due.company_id, &tokens).await {
+                Ok(_) | Err(VaultError::PalmUnknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.boxoffice.acknowledge_deletion(link, REPLAYED).await?;
         }
         Ok(())
     }

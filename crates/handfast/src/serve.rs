@@ -156,6 +156,7 @@ impl Settings {
             nodes,
             trust,
             retention,
+            counted: Default::default(),
             witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
             public_url: public_url.to_owned(),
             stations: Stations::default(),
@@ -215,6 +216,7 @@ impl Settings {
         let config = TrustConfig {
             log_dir: self.data.join("log"),
             keys_dir: self.data.join("keys"),
+            deletions: self.data.join("deletions"),
             origin: format!("{host}/log"),
             cosigners: witnesses::group(&self.witnesses, self.witnesses_needed)?,
         };
@@ -231,17 +233,42 @@ impl Settings {
     }
 
     async fn store(&self, service: &str) -> anyhow::Result<Store> {
-        let url = match &self.database {
+        let databases = Databases { data: self.data.clone(), url: self.database.clone() };
+        databases.store(service).await
+    }
+}
+
+/// Where the hub's databases are.
+#[derive(Clone, Debug)]
+pub(crate) struct Databases {
+    /// The data folder, where they are files.
+    pub(crate) data: PathBuf,
+    /// A PostgreSQL server, where they are not.
+    pub(crate) url: Option<String>,
+}
+
+impl Databases {
+    /// One service's database.
+    pub(crate) async fn store(&self, service: &str) -> anyhow::Result<Store> {
+        let url = match &self.url {
             Some(url) => url.clone(),
             None => format!("sqlite:{}", self.data.join(format!("{service}.db")).display()),
         };
-        Store::connect(&url).await.with_context(|| match &self.database {
+        Store::connect(&url).await.with_context(|| match &self.url {
             // The address may carry a password: it is not repeated.
             Some(_) => {
                 "the database does not answer; is the address after --database right?".to_owned()
             }
             None => format!("{service}.db cannot be opened in {}", self.data.display()),
         })
+    }
+
+    /// The box office alone, for commands that look into it.
+    pub(crate) async fn boxoffice(&self) -> anyhow::Result<BoxOffice> {
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        BoxOffice::open(self.store("boxoffice").await?, clock, random, "http://127.0.0.1")
+            .await
+            .context("the box office cannot be opened")
     }
 }
 
@@ -270,6 +297,7 @@ pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
     hub.note_software().await.context("the log does not take the version of this program")?;
     hub.till.recover().await.context("the till cannot look after its open charges")?;
     let linked = async {
+        hub.replay_deletions().await?;
         hub.carry_due_deletions().await?;
         hub.sweep_palms_without_link().await?;
         hub.carry_armings().await

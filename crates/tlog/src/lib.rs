@@ -46,6 +46,7 @@ mod note;
 mod opening;
 mod promise;
 mod proof;
+mod report;
 mod tile;
 mod tree;
 mod verifier;
@@ -74,6 +75,7 @@ pub use note::{
 };
 pub use promise::Promise;
 pub use proof::{EXTRA_BYTES_MAX, Proof, ProofError, Proven, Receipt};
+pub use report::{Month, MonthCounts, TransparencyReport};
 pub use tile::{TileError, TileKind, TilePath, TreeFiles};
 pub use tree::{
     Edge, FilledTile, LEAVES_MAX, PROOF_HASHES_MAX, TILE_HEIGHT, TILE_LEVELS_MAX, TILE_WIDTH,

@@ -478,6 +478,29 @@ impl Log {
         Ok(Proof { extra: Vec::new(), index, hashes: proof, checkpoint })
     }
 
+    /// Reads the leaves from `from` on, in order, each bundle once; says how many leaves the newest
+    /// checkpoint has.
+    ///
+    /// # Errors
+    /// Where a bundle cannot be read or a leaf in it is none.
+    pub fn read_from(&self, from: u64, see: &mut dyn FnMut(u64, &Leaf)) -> Result<u64, LogError> {
+        let size = self.checkpoint().checkpoint().size;
+        let files = TreeFiles::new(self.disk.as_ref(), size);
+        let width = TILE_WIDTH as u64;
+        for bundle in from / width..size.div_ceil(width) {
+            for (index, entry) in (bundle * width..).zip(files.entries(bundle)?) {
+                if index < from {
+                    continue;
+                }
+                let leaf = Leaf::decode(&entry).map_err(|problem| LogError::Differs {
+                    problems: vec![Problem::Leaf { index, problem }],
+                })?;
+                see(index, &leaf);
+            }
+        }
+        Ok(size)
+    }
+
     /// Reads a leaf that is in a checkpoint.
     ///
     /// # Errors

@@ -14,6 +14,8 @@
 //! What is not here: whether a use is allowed. Box office, vault and till decide that.
 
 mod consent_record;
+mod cross_check;
+mod deletion_journal;
 mod error;
 mod key_file;
 mod opening_store;
@@ -23,6 +25,7 @@ mod retention;
 mod trust;
 
 pub use consent_record::{ConsentRecord, ConsentScope};
+pub use cross_check::{CrossCheck, Discrepancy};
 pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};
 pub use record::Record;
@@ -30,4 +33,4 @@ pub use retention::{
     BACKUP_DAYS_MAX, DORMANT_MONTHS_DEFAULT, Jurisdiction, OPENINGS_KEPT_MONTHS, PalmTimes,
     PolicyError, Reach, Retention, Source, jurisdictions, retention_table,
 };
-pub use trust::{COSIGNED_WITHIN, Promised, Trust, TrustConfig, signing_key};
+pub use trust::{COSIGNED_WITHIN, Promised, Replay, Trust, TrustConfig, signing_key};

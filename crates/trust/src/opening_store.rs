@@ -96,6 +96,18 @@ pub(crate) async fn owed(store: &Store) -> Result<Vec<Kept>, TrustError> {
     Ok(read.await?)
 }
 
+/// Every opening there is.
+pub(crate) async fn all(store: &Store) -> Result<Vec<Kept>, TrustError> {
+    let read = store.read("trust.all", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
+                       FROM openings ORDER BY position";
+            tx.fetch_all(sql, params![]).await
+        })
+    });
+    Ok(read.await?)
+}
+
 /// A link's openings, the newest first.
 pub(crate) async fn of_link(store: &Store, link: LinkId) -> Result<Vec<Kept>, TrustError> {
     let read = store.read("trust.of_link", |tx| {

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use handfast_model::{Clock, Duration, LinkId, Random, SecretText, Timestamp};
 use handfast_store::Store;
 use handfast_tlog::{
-    AtOpen, CosignerGroup, Draft, Folder, KeyKind, Label, LabelKey, Leaf, Log, LogConfig, LogError,
-    LogStatus, Opening, Promise, SecretKey, Statement, VerifierKey,
+    AtOpen, CosignerGroup, Draft, Folder, KeyKind, Kind, Label, LabelKey, Leaf, Log, LogConfig,
+    LogError, LogStatus, Opening, Promise, SecretKey, Statement, VerifierKey,
 };
 use zeroize::Zeroizing;
 
+use crate::deletion_journal::DeletionJournal;
 use crate::opening_store::{self, Kept, MIGRATIONS};
 use crate::{Record, TrustError, key_file};
 
@@ -26,6 +27,8 @@ pub struct TrustConfig {
     pub log_dir: PathBuf,
     /// The folder of keys.
     pub keys_dir: PathBuf,
+    /// The list of deletions that no backup takes back.
+    pub deletions: PathBuf,
     /// What the log is called, where it is new: an address without scheme, as C2SP advises.
     pub origin: String,
     /// Who has to cosign.
@@ -39,8 +42,18 @@ pub struct Trust {
     log: Arc<Log>,
     awaited: Arc<Mutex<Awaited>>,
     labels: Arc<LabelKey>,
+    deletions: Arc<DeletionJournal>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+/// What the log tells of deletions: see [`Trust::deletions`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Links whose palms were deleted, whatever a database says.
+    pub links: Vec<LinkId>,
+    /// Leaves of deletions that nothing here knows whose they were.
+    pub unknown: Vec<u64>,
 }
 
 /// The cosigned tree that is waited for: from `since` on, until it has `size` leaves.
@@ -78,6 +91,7 @@ impl Trust {
         random: Arc<dyn Random>,
     ) -> Result<Self, TrustError> {
         store.migrate(&MIGRATIONS).await?;
+        let deletions = Arc::new(DeletionJournal::open(&config.deletions)?);
         let for_keys = random.clone();
         let for_log = clock.clone();
         let (log, labels) = blocking(move || open_log(&config, for_log, &*for_keys)).await??;
@@ -87,11 +101,66 @@ impl Trust {
             log: Arc::new(log),
             awaited: Arc::new(Mutex::new(awaited)),
             labels: Arc::new(labels),
+            deletions,
             clock,
             random,
         };
+        trust.note_older_deletions().await?;
         trust.settle().await?;
         Ok(trust)
+    }
+
+    /// Deletions from before there was a list of them, and those of a crash in between.
+    async fn note_older_deletions(&self) -> Result<(), TrustError> {
+        let known = self.deletions.read()?;
+        for kept in opening_store::all(&self.store).await? {
+            let commitment = kept.opening.commitment();
+            if kept.leaf.statement().kind() == Kind::Delete && !known.contains_key(&commitment) {
+                self.deletions.add(commitment, kept.link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose palms were deleted, by the log and the list beside it: what a database that was put back
+    /// from a backup has to be told before it is used.
+    ///
+    /// # Errors
+    /// Where the log or the list cannot be read.
+    pub async fn deletions(&self) -> Result<Replay, TrustError> {
+        self.publish().await?;
+        let known = self.deletions.read()?;
+        self.with_log(move |log| {
+            let mut replay = Replay::default();
+            log.read_from(0, &mut |position, leaf| {
+                if leaf.statement().kind() != Kind::Delete {
+                    return;
+                }
+                match known.get(&leaf.commitment()) {
+                    Some(link) => replay.links.push(*link),
+                    None => replay.unknown.push(position),
+                }
+            })?;
+            Ok(replay)
+        })
+        .await
+    }
+
+    /// Reads the leaves of the newest checkpoint from `from` on, in order; says how many it has.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn read_from<T: Send + 'static>(
+        &self,
+        from: u64,
+        mut state: T,
+        see: impl Fn(&mut T, &Leaf) + Send + 'static,
+    ) -> Result<(u64, T), TrustError> {
+        self.with_log(move |log| {
+            let size = log.read_from(from, &mut |_, leaf| see(&mut state, leaf))?;
+            Ok((size, state))
+        })
+        .await
     }
 
     /// Logs a leaf before what it tells about takes effect. When this returns no crash loses it.
@@ -137,6 +206,10 @@ impl Trust {
         let opening = self.opening_of(record)?;
         let draft = Draft { statement, commitment: opening.commitment() };
         let leaf = Leaf::new(self.clock.now(), draft);
+        if leaf.statement().kind() == Kind::Delete {
+            let (deletions, commitment) = (self.deletions.clone(), opening.commitment());
+            blocking(move || deletions.add(commitment, link)).await??;
+        }
         let looked_from = self.log.status().signed;
         let kept = Kept { link, position: None, looked_from, leaf, opening };
         opening_store::insert(&self.store, &kept).await?;

@@ -33,6 +33,7 @@ impl World {
         let config = TrustConfig {
             log_dir: self.log_dir(),
             keys_dir: self.dir.path().join("keys"),
+            deletions: self.dir.path().join("deletions"),
             origin: "example.com/log".to_owned(),
             cosigners,
         };

@@ -1,5 +1,6 @@
-//! `handfast verify`: checks a transparency log or a receipt, without believing the service.
+//! `handfast verify`: checks a transparency log, a receipt or a data folder, without believing the service.
 
+mod data;
 mod log;
 mod receipt;
 mod tiles;
@@ -25,6 +26,8 @@ enum What {
     Log(log::VerifyLog),
     /// Check a receipt (a .tlog-proof file) with no network, and say what it shows
     Receipt(receipt::VerifyReceipt),
+    /// Check that a service's databases still say what its log says
+    Data(data::VerifyData),
 }
 
 impl Verify {
@@ -33,6 +36,7 @@ impl Verify {
         match self.what {
             What::Log(log) => log.run(out),
             What::Receipt(receipt) => receipt.run(out),
+            What::Data(data) => data.run(out),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::problem::Problem;
 struct Dist;
 
 /// First path segments that a page of that name answers; the page routes the rest by itself.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "pedestal",
     "scan",
     "register",
@@ -25,6 +25,8 @@ const PAGES: [&str; 10] = [
     "mailbox",
     "order",
     "window",
+    "privacy",
+    "transparency",
 ];
 
 /// Vite writes a hash of the content into names under this folder, so they may be kept for good.

@@ -3,6 +3,7 @@
 pub(super) mod audit;
 pub(super) mod log_files;
 pub(super) mod receipts;
+pub(crate) mod report;
 
 use handfast_tlog::LogError;
 use handfast_trust::TrustError;

@@ -26,8 +26,8 @@ const STEPS: usize = 10 * 52;
 const PALMS: usize = 130;
 
 /// What the oracle knows of a palm.
-struct Palm {
-    link: LinkId,
+pub(super) struct Palm {
+    pub(super) link: LinkId,
     scope: Scope,
     until: Timestamp,
     last_used: Timestamp,
@@ -47,8 +47,8 @@ impl Palm {
     }
 }
 
-struct World {
-    hub: Hub,
+pub(super) struct World {
+    pub(super) hub: Hub,
     clock: Arc<ManualClock>,
     random: SeededRandom,
     company: Company,
@@ -56,11 +56,11 @@ struct World {
     account: AccountId,
     booth: DeviceId,
     unused: Vec<FilledPalm>,
-    palms: Vec<Palm>,
+    pub(super) palms: Vec<Palm>,
 }
 
 impl World {
-    async fn new(dir: &Path, dormant_months: Option<u32>) -> Self {
+    pub(super) async fn new(dir: &Path, dormant_months: Option<u32>) -> Self {
         let settings = Settings { dormant_months, ..Settings::of_test(dir) };
         let clock = Arc::new(ManualClock::at(START));
         let random = Arc::new(SeededRandom::new(10));
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Links a palm for an event of tonight, with some reach.
-    async fn link(&mut self) {
+    pub(super) async fn link(&mut self) {
         let Some(palm) = self.unused.pop() else { return };
         let (now, boxoffice) = (self.clock.now(), &self.hub.boxoffice);
         let event = NewEvent {
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// One person deletes their palm.
-    async fn delete_one(&mut self) {
+    pub(super) async fn delete_one(&mut self) {
         let now = self.clock.now();
         let (hub, account) = (&self.hub, self.account);
         let Some(palm) = self.palms.iter_mut().find(|palm| palm.gone.is_none()) else { return };

@@ -21,6 +21,7 @@ impl From<LinkingError> for Problem {
             LinkingError::BoxOffice(error) => error.into(),
             LinkingError::Till(error) => error.into(),
             LinkingError::Trust(error) => error.into(),
+            error @ LinkingError::DeletionsUnknown { .. } => Self::from_failure(&error),
             LinkingError::Vault(error) => {
                 Self::from_failure(&error);
                 Self::unavailable(
@@ -167,6 +168,7 @@ pub(crate) async fn change_scope(
     Body(change): Body<ScopeChange>,
 ) -> Result<StatusCode, Problem> {
     hub.boxoffice.change_link_scope(fan.account, id, change.scope).await?;
+    hub.log_consent_change(fan.account, id).await?;
     hub.carry_armings_of(fan.account).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,94 @@
+//! `handfast verify data`: whether the databases still say what the log says.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use handfast_model::{Clock as _, SystemClock};
+use handfast_tlog::{Folder, Leaf, Verification, verify_folder};
+use handfast_trust::CrossCheck;
+use serde_json::json;
+
+use super::{Answer, Believed, key_of};
+use crate::cli::print_json;
+use crate::cli::runtime::block_on;
+use crate::serve::Databases;
+
+/// Arguments of `handfast verify data`.
+#[derive(Debug, Args)]
+pub struct VerifyData {
+    /// The data folder
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// The databases' address, where they are not in the data folder
+    #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    #[command(flatten)]
+    believed: Believed,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl VerifyData {
+    pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let leaves = self.leaves()?;
+        let databases = Databases { data: self.data.clone(), url: self.database.clone() };
+        let found = block_on(async {
+            let mut check =
+                CrossCheck::of_openings(&databases.store("trust").await?, &leaves).await?;
+            let boxoffice = databases.boxoffice().await?;
+            for (link, consent) in boxoffice.living_consents().await? {
+                let purposes: Vec<&str> = consent.purposes.iter().map(|one| one.as_str()).collect();
+                let scope = consent.scope.map_or("", |scope| scope.as_str());
+                check.living(
+                    link,
+                    &[
+                        ("consent", consent.id.to_string()),
+                        ("text version", consent.text_version.clone()),
+                        ("language", consent.language.as_str().to_owned()),
+                        ("scope", scope.to_owned()),
+                        ("purposes", purposes.join(",")),
+                    ],
+                );
+            }
+            check.found.sort();
+            Ok::<_, anyhow::Error>(check.found)
+        })?;
+        if self.json {
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            print_json(out, &json!({ "agrees": found.is_empty(), "found": found }))?;
+        } else if found.is_empty() {
+            writeln!(out, "The databases say what the {} leaves of the log say.", leaves.len())?;
+        } else {
+            for one in &found {
+                writeln!(out, "differs  {one}")?;
+            }
+            writeln!(out, "Somebody or something changed the databases behind the log.")?;
+        }
+        Ok(if found.is_empty() { Answer::Positive } else { Answer::Negative })
+    }
+
+    /// The log's leaves, once it is known to be what was signed.
+    fn leaves(&self) -> anyhow::Result<BTreeMap<u64, Leaf>> {
+        let Some(key) = &self.believed.key else {
+            anyhow::bail!("give the log's public key with --key, as it reached you another way");
+        };
+        let policy = self.believed.policy(key_of(key)?)?;
+        let now = SystemClock.now();
+        let what = Verification { policy: &policy, now, during: None, previous: None };
+        let mut leaves = BTreeMap::new();
+        let folder = Folder::read_only(&self.data.join("log"));
+        let report = verify_folder(&folder, &what, &mut |position, leaf| {
+            leaves.insert(position, leaf.clone());
+        })
+        .context("the log in the data folder cannot be read")?;
+        anyhow::ensure!(
+            report.is_sound(),
+            "the log itself is not what was signed; see `handfast verify log`"
+        );
+        Ok(leaves)
+    }
+}

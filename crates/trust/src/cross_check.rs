@@ -1,0 +1,149 @@
+//! Whether the openings still say what the log says: somebody who edits the database behind the log
+//! is named here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use handfast_model::LinkId;
+use handfast_store::Store;
+use handfast_tlog::{Commitment, Kind, Leaf};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::TrustError;
+use crate::opening_store::{self, MIGRATIONS};
+
+/// Where database and log tell different stories.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+#[non_exhaustive]
+pub enum Discrepancy {
+    /// A row is said to be in the log, which is not that long.
+    #[error("the opening of link {link} names leaf {position}, which the log does not have")]
+    NoSuchLeaf {
+        /// Whose.
+        link: LinkId,
+        /// Which leaf.
+        position: u64,
+    },
+    /// A row does not open its leaf: one of the two was changed.
+    #[error("the opening of link {link} does not open leaf {position}: the row was changed")]
+    OpeningChanged {
+        /// Whose.
+        link: LinkId,
+        /// Which leaf.
+        position: u64,
+    },
+    /// A palm that the log says is gone is used or kept on.
+    #[error("link {link} is kept as living, and leaf {position} says that its palms were deleted")]
+    DeletedAndLiving {
+        /// Whose.
+        link: LinkId,
+        /// Which leaf.
+        position: u64,
+    },
+    /// A link that no leaf tells of.
+    #[error("link {link} is living, and no leaf tells of its enrolment and consent")]
+    NeverLogged {
+        /// Whose.
+        link: LinkId,
+    },
+    /// The consent in the database is not the one that was logged.
+    #[error("the consent of link {link} says {field} = {now}, and leaf {position} says {logged}")]
+    ConsentChanged {
+        /// Whose.
+        link: LinkId,
+        /// Which leaf.
+        position: u64,
+        /// What differs.
+        field: &'static str,
+        /// What was logged.
+        logged: String,
+        /// What the database says.
+        now: String,
+    },
+}
+
+/// What the openings say, each checked against its leaf.
+#[derive(Debug, Default)]
+pub struct CrossCheck {
+    /// What was found so far.
+    pub found: Vec<Discrepancy>,
+    consents: HashMap<LinkId, (u64, Value)>,
+    deleted: HashMap<LinkId, u64>,
+}
+
+impl CrossCheck {
+    /// Compares every opening with its leaf. `leaves` are those of a log that was verified.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn of_openings(
+        store: &Store,
+        leaves: &BTreeMap<u64, Leaf>,
+    ) -> Result<Self, TrustError> {
+        store.migrate(&MIGRATIONS).await?;
+        let mut check = Self::default();
+        for kept in opening_store::all(store).await? {
+            let Some(position) = kept.position else { continue };
+            let link = kept.link;
+            let Some(leaf) = leaves.get(&position) else {
+                check.found.push(Discrepancy::NoSuchLeaf { link, position });
+                continue;
+            };
+            let commitment: Commitment = kept.opening.commitment();
+            if commitment != leaf.commitment() || leaf.statement() != kept.leaf.statement() {
+                check.found.push(Discrepancy::OpeningChanged { link, position });
+                continue;
+            }
+            if leaf.statement().kind() == Kind::Delete {
+                check.deleted.insert(link, position);
+            }
+            let record: Value =
+                serde_json::from_slice(kept.opening.private_fields()).unwrap_or_default();
+            // Openings come in the order of the log: the newest consent to enter holds.
+            if record["@type"] == "dpv:ConsentRecord" && record["handfast:scope"] != "shops" {
+                check.consents.insert(link, (position, record));
+            }
+        }
+        Ok(check)
+    }
+
+    /// Compares a living link and its consent, as (field, value), with what was logged.
+    pub fn living(&mut self, link: LinkId, consent: &[(&'static str, String)]) {
+        if let Some(&position) = self.deleted.get(&link) {
+            self.found.push(Discrepancy::DeletedAndLiving { link, position });
+        }
+        let Some((position, record)) = self.consents.get(&link) else {
+            self.found.push(Discrepancy::NeverLogged { link });
+            return;
+        };
+        for (field, now) in consent {
+            let logged = logged_field(record, field);
+            if logged != *now {
+                self.found.push(Discrepancy::ConsentChanged {
+                    link,
+                    position: *position,
+                    field,
+                    logged,
+                    now: now.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// A field of a consent record, by our names for it.
+fn logged_field(record: &Value, field: &str) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match field {
+        "consent" => text(&record["dct:identifier"]),
+        "text version" => text(&record["dpv:hasNotice"]["dct:hasVersion"]),
+        "language" => text(&record["dpv:hasNotice"]["dct:language"]),
+        "scope" => text(&record["handfast:scope"]),
+        "purposes" => {
+            let purposes = record["dpv:hasProcess"].as_array().cloned().unwrap_or_default();
+            let name = |one: &Value| text(&one["dpv:hasPurpose"]["@id"]).replace("handfast:", "");
+            purposes.iter().map(name).collect::<Vec<_>>().join(",")
+        }
+        _ => String::new(),
+    }
+}
