@@ -52,7 +52,7 @@ pub fn right_over_left(sample: &Sample) -> f32 {
     let [right, left] = &*USUAL;
     let best = |usual: &[f32], pose: fn(Pose) -> Pose| {
         let mut lattice = Vec::new();
-        let fits = Effort::Full.poses().map(|it| {
+        let fits = Effort::Light.poses().map(|it| {
             describe(&field, &pose(it), &mut lattice);
             usual.iter().zip(&lattice).map(|(a, b)| a * b).sum::<f32>()
         });

@@ -16,7 +16,7 @@ const SCORE_MAX: i32 = 1 << 13;
 /// Measured for format version 2 on real palms, none of which took part in making the engine
 /// (`handfast eval DIR` prints the threshold at each rate): on whole pictures, 11,549 comparisons of
 /// strangers of coep-hand gave 4,678 at 1e-1, 5,490 at 1e-2, 5,946 at 1e-3, 6,785 at 1e-4 (one pair
-/// of palms) and none from 6,829 on; 55,228 of polyu-nir-palm 3,686, 4,574, 5,246 and 5,830.
+/// of palms) and none from 6,829 on; 56,160 of polyu-nir-palm 3,716, 4,608, 5,253 and 5,920.
 /// Ready-made crops give less (tongji-roi over 1,428,000: 3,158, 4,116, 4,751, 5,254, and 5,635 at
 /// 1e-5), since cutting by the valleys brings strangers' creases together too. Up to 1e-4 the table
 /// is the higher of the two whole-picture sets and a margin. **Beyond 1e-4 it is extrapolated**: by

@@ -23,8 +23,9 @@ const ROI_DOWN_RADII: f32 = 1.0;
 const SPAN_BOUNDED_RADII: f32 = 1.32;
 
 /// A palm whose fingers leave the picture fills it where its radius, as a part of the picture's shorter
-/// side, is above this range, and does not below it.
-const FILLED_PARTS: Range<f32> = 0.22..0.28;
+/// side, is above this range, and does not below it: a hand, about 4.1 radii long, fits the shorter side
+/// at its start, and not even the longer one, of four to three, at its end.
+const FILLED_PARTS: Range<f32> = 0.244..0.325;
 /// The picture's edge then cuts its circle, and how the fingers are spread changes its span, so that
 /// its usual size in such a picture, fixed by the camera's mount, says more: the weights of the three in
 /// the mean of their logarithms, the circle having the rest.

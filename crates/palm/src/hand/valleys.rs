@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
-use super::Shape;
 use super::view::Point;
+use super::{FINGER_REACH, Shape};
 use crate::maths;
 
 /// Ways up that are tried: a valley shows eleven degrees aside of its axis.
@@ -199,6 +199,9 @@ fn bottoms(shape: &Shape, up: Point) -> Vec<Bottom> {
     let right = Point { x: -up.y, y: up.x };
     let heights: Vec<f32> = contour.iter().map(|point| point.dot(up)).collect();
     let depth_min = DEPTH_PX_MIN.max(DEPTH_RADII_MIN * shape.radius);
+    // Where light falls off, fingers are not seen to leave the picture, though they must.
+    let tips = shape.centre + up * (FINGER_REACH.start * shape.radius);
+    let tips_outside = shape.blob.contains(tips).is_none();
     let mut bottoms = Vec::new();
     for at in 0..count {
         let (before, after) = ((at + count - 1) % count, (at + 1) % count);
@@ -215,8 +218,8 @@ fn bottoms(shape: &Shape, up: Point) -> Vec<Bottom> {
         let depth = (heights[backward] - heights[at]).min(heights[forward] - heights[at]);
         if depth >= depth_min {
             let margin = CUT_RADII * shape.radius;
-            let cut =
-                [backward, forward].iter().any(|&tip| shape.blob.edge_bounds(contour[tip], margin));
+            let reaches = |&tip: &usize| shape.blob.edge_bounds(contour[tip], margin);
+            let cut = tips_outside || [backward, forward].iter().any(reaches);
             bottoms.push(Bottom { point: lowest(contour, at, up), at, depth, cut });
         }
     }
