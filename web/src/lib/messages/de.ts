@@ -840,6 +840,7 @@ export const de: Messages = {
     days: 'Tage',
     report: 'Der Bericht des Gateways, falls Sie ihn als Datei haben (CSV)',
     reportHint: 'Spalten: reference, currency, captured, refunded, held; Beträge in kleinsten Einheiten. Ohne Datei wird das Gateway gefragt.',
+    chooseAgain: 'Die Datei wurde seit der Auswahl geändert oder kann nicht gelesen werden. Wählen Sie sie noch einmal.',
     compare: 'Vergleichen',
     comparing: 'Wird verglichen …',
     same: 'Kein Unterschied. {charges} Zahlungen hier, {payments} beim Gateway.',

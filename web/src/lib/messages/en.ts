@@ -834,6 +834,7 @@ export const en = {
     days: 'Days',
     report: 'The gateway’s report, if you have it as a file (CSV)',
     reportHint: 'Columns: reference, currency, captured, refunded, held; amounts in minor units. Without a file the gateway is asked.',
+    chooseAgain: 'The file was changed since it was chosen, or cannot be read. Choose it again.',
     compare: 'Compare',
     comparing: 'Comparing …',
     same: 'No difference. {charges} charges, {payments} payments.',

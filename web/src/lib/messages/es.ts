@@ -840,6 +840,7 @@ export const es: Messages = {
     days: 'Días',
     report: 'El informe de la pasarela, si lo tienes como archivo (CSV)',
     reportHint: 'Columnas: reference, currency, captured, refunded, held; importes en unidades menores. Sin archivo se pregunta a la pasarela.',
+    chooseAgain: 'El archivo ha cambiado desde que lo elegiste, o no se puede leer. Elígelo otra vez.',
     compare: 'Comparar',
     comparing: 'Comparando …',
     same: 'Ninguna diferencia. {charges} cobros, {payments} pagos.',
