@@ -240,7 +240,7 @@ let office;
 step("a shop's system is told, signed; what it refused is sent again; the secret changes", async () => {
   office = await signIn("console", "olivia@example.org", { size: "desk" });
   await office.getByRole("button", { name: "Sign out" }).waitFor();
-  await office.goto(`${demo.url}/console#/money`);
+  await office.getByTestId("to-money").click();
   const shop = office.getByTestId("shop-money").filter({ hasText: "Foothill Kitchen" });
   await shop.getByTestId("webhook-url").fill("http://pos.example/in-clear");
   await shop.getByTestId("webhook-add").click();
