@@ -117,6 +117,8 @@ fn encode_finds_the_palm_in_a_whole_hand() {
         assert_eq!((&json["outcome"], &json["side"]), (&"encoded".into(), &word.into()));
         let sharpness = json["sharpness"].as_f64().unwrap();
         assert!((0.0..=1.0).contains(&sharpness));
+        let quality = json["quality"].as_f64().unwrap();
+        assert!((0.3..=1.0).contains(&quality), "a good hand's quality: {quality}");
         let centre = json["placement"]["centre"][0].as_f64().unwrap();
         assert!((0.2..0.8).contains(&centre), "{centre}");
         assert!(json["ms"]["hand"].as_f64().unwrap() > 0.0);

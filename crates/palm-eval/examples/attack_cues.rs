@@ -5,47 +5,17 @@
 
 use std::path::Path;
 
-use handfast_palm::{Cue, CueModel, Picture, Side, decode};
-use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, fit, model_source};
+use handfast_palm::{Cue, CueModel, Side, decode};
+use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, Way, fit, model_source};
 use handfast_palm_synth::{Attack, CAPTURE_FRAMES, Held, Identity, Species};
 use rayon::prelude::*;
 
-/// How frames reach the engine: raw from the kiosk's own camera, raw and small from a simulated one,
-/// small and compressed from a page.
-const WAYS: [Way; 3] = [
-    Way { name: "720p", size: (1_280, 720), jpeg: None },
-    Way { name: "480p", size: (640, 480), jpeg: None },
-    Way { name: "page", size: (640, 480), jpeg: Some(80) },
-];
-
-struct Way {
-    name: &'static str,
-    size: (u32, u32),
-    jpeg: Option<u8>,
-}
-
-impl Way {
-    fn take(&self, picture: Picture) -> Picture {
-        let Some(quality) = self.jpeg else { return picture };
-        let mut bytes = Vec::new();
-        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
-            .encode(
-                &picture.rgb(),
-                picture.width(),
-                picture.height(),
-                image::ExtendedColorType::Rgb8,
-            )
-            .expect("a picture can be compressed");
-        decode(&bytes).expect("a JPEG is decoded")
-    }
-}
-
-fn presented(first: u64, captures: u64, way: &Way) -> Vec<PresentedCues> {
+fn presented(first: u64, captures: u64, way: Way) -> Vec<PresentedCues> {
     let one = |seed: u64| {
         let side = if seed.is_multiple_of(2) { Side::Left } else { Side::Right };
         let hand = Identity::from_seed(seed).hand(side);
         let mut all = Vec::new();
-        let (width, height) = way.size;
+        let (width, height) = way.size();
         for visit in 0..6 {
             let held = Held::new(hand.clone(), seed * 10 + visit);
             let frames = (0..CAPTURE_FRAMES).step_by(2);
@@ -90,19 +60,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         others.push((set.name.clone(), cues.collect::<Vec<_>>()));
     }
-    for way in &WAYS {
+    let fitted: Vec<PresentedCues> =
+        Way::ALL.into_iter().flat_map(|way| presented(50_000, captures, way)).collect();
+    let model = fit(fitted.iter());
+    println!("{}", model_source(&model));
+    let mut all = Vec::new();
+    for way in Way::ALL {
         let judged = presented(60_000, captures, way);
-        println!("== {}", way.name);
+        println!("== {}", way.name());
         for species in [None].into_iter().chain(Species::ALL.map(Some)) {
             let name = species.map(Species::name);
             let of: Vec<_> = judged.iter().filter(|it| it.species.as_deref() == name).collect();
             print_cues(name.unwrap_or("living"), &of);
         }
-        let fitted = presented(50_000, captures, way);
-        println!("{}", AttackReport::of(&CueModel::SHIPPED, &fitted, &judged, &others).text());
-        let model = fit(fitted.iter());
-        println!("{}", model_source(&model));
-        println!("{}", AttackReport::of(&model, &fitted, &judged, &others).text());
+        println!("by these weights\n{}", AttackReport::of(&model, &fitted, &judged, &[]).text());
+        all.extend(judged);
+    }
+    println!("== all ways");
+    for (name, model) in [("these", &model), ("the shipped", &CueModel::SHIPPED)] {
+        let report = AttackReport::of(model, &fitted, &all, &others);
+        println!("by {name} weights\n{}", report.text());
     }
     for (name, cues) in &others {
         print_cues(name, &cues.iter().collect::<Vec<_>>());

@@ -32,6 +32,7 @@ mod score;
 mod search;
 mod set;
 mod timing;
+mod way;
 
 pub use acquisition::Failure;
 pub use anchors::{Aim, Anchor, Figure, aims, anchors};
@@ -59,3 +60,4 @@ pub use score::{GenuineScore, ImpostorScore, PAIRS_MAX, PalmCounts, Scores};
 pub use search::{FPIRS, GALLERIES, SearchRate};
 pub use set::{PALMS_MAX, Pairing, PalmFolder, SampleFile, SampleSet, Session, SetPair};
 pub use timing::{StageTimings, Stopwatch, Timing};
+pub use way::Way;

@@ -1,6 +1,6 @@
 //! Whatever a person can do wrong in front of a pedestal can be drawn, and the engine says so.
 
-use handfast_palm::{Picture, Refusal, Side, acquire};
+use handfast_palm::{Picture, Refusal, Side, acquire, probe, reference, score};
 use handfast_palm_synth::{Camera, Fingers, Ground, HandPose, Identity, Scene};
 
 fn hand(pose: HandPose) -> Scene {
@@ -56,18 +56,35 @@ fn a_camera_out_of_focus_gives_a_softer_sample() {
     assert!(soft < sharp * 0.7, "sharp {sharp}, soft {soft}");
 }
 
-/// Fingers that all but touch may still show their valleys; then the hand is taken as it is.
+/// Fingers that all but touch may still show their valleys; then the hand is taken, and what is taken
+/// must be the same palm at the same scale as with the fingers spread.
 #[test]
 fn closed_fingers_are_told_or_seen_through() {
     for seed in 11..17 {
-        let closed = Identity::from_seed(seed).hand_with(Side::Left, Fingers::Closed);
-        let scene = Scene::Hand { hand: closed, pose: HandPose::default(), sample_seed: 1 };
-        match acquire(&Camera::default().render(&scene, 1, 640, 480)) {
-            Ok(capture) => assert_eq!(capture.side, Side::Left, "person {seed}"),
-            Err(refused) => assert!(
-                !matches!(refused.refusal, Refusal::Glare | Refusal::TooDark | Refusal::Blurred),
-                "person {seed}: {refused}"
-            ),
+        let shot = |fingers| {
+            let hand = Identity::from_seed(seed).hand_with(Side::Left, fingers);
+            let scene = Scene::Hand { hand, pose: HandPose::default(), sample_seed: 1 };
+            acquire(&Camera::default().render(&scene, 1, 640, 480))
+        };
+        let spread = shot(Fingers::Spread).expect("a plain hand is acquired");
+        match shot(Fingers::Closed) {
+            Ok(closed) => {
+                let enrolled = reference(&[spread.sample]).expect("one sample makes a reference");
+                let alike = score(&enrolled, &probe(&closed.sample));
+                let scale = closed.placement.radius / spread.placement.radius;
+                println!("person {seed}: {:?}, scale {scale:.3}, score {alike}", closed.side);
+                assert_eq!(closed.side, Side::Left, "person {seed}");
+            }
+            Err(refused) => {
+                println!("person {seed}: {refused}");
+                assert!(
+                    !matches!(
+                        refused.refusal,
+                        Refusal::Glare | Refusal::TooDark | Refusal::Blurred
+                    ),
+                    "person {seed}: {refused}"
+                );
+            }
         }
     }
 }

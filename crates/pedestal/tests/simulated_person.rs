@@ -249,3 +249,18 @@ fn living_hands_are_not_refused_more_often_than_documented() {
     }
     assert!(refused <= 1, "{refused} of 12 living hands were refused");
 }
+
+/// A browser may change its camera's resolution at any time; what counts is where the palm is in the
+/// frame, not in its pixels.
+#[test]
+fn a_video_that_changes_size_midway_is_searched_all_the_same() {
+    let visit = Approach::new(Identity::from_seed(12).hand(Side::Right), 8).with_hover_ms(HOVER_MS);
+    let sizes = [(640, 480), (1_280, 960), (320, 240)];
+    let walk = held_in_the_lane(|k| {
+        let (width, height) = sizes[k as usize % sizes.len()];
+        Camera::default().render(&visit.scene_at(ARRIVE_MS + 66 * k), k, width, height)
+    });
+    let kinds: Vec<String> =
+        walk.sent.iter().map(|errand| format!("{:?}", errand.request)).collect();
+    assert_eq!(kinds, ["Identify"], "{:?}", walk.session.snapshot());
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use handfast_palm::{FORMAT_VERSION, LENGTH, PROBE_VECTORS, Refused, probe, reference};
+use handfast_palm::{FORMAT_VERSION, LENGTH, PROBE_VECTORS, Refused, probe, quality, reference};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -54,6 +54,7 @@ enum Outcome<'a> {
         side: SideName,
         placement: Option<PlacementJson>,
         sharpness: Option<f32>,
+        quality: f32,
         template: TemplateFacts,
         ms: Milliseconds,
         written: Option<&'a Path>,
@@ -102,6 +103,7 @@ impl Encode {
             }
         }
         let side = SideName::of(sample.side());
+        let quality = quality(&sample);
         let template = TemplateFacts {
             version: FORMAT_VERSION,
             bytes: stored.len(),
@@ -112,7 +114,9 @@ impl Encode {
             let placement = found.map(|(placement, _)| placement.into());
             let sharpness = found.map(|(_, sharpness)| sharpness);
             let written = self.out.as_deref();
-            let outcome = Outcome::Encoded { side, placement, sharpness, template, ms, written };
+            let quality = quality.value();
+            let outcome =
+                Outcome::Encoded { side, placement, sharpness, quality, template, ms, written };
             print_json(out, &outcome)?;
             return Ok(Answer::Positive);
         }
@@ -124,11 +128,15 @@ impl Encode {
         )?;
         if let Some((placement, sharpness)) = found {
             writeln!(out, "  placement  {}", placement_words(placement))?;
-            writeln!(
-                out,
-                "  quality    sharpness {sharpness:.2} (0 no detail, 1 as sharp as can be)"
-            )?;
+            writeln!(out, "  sharpness  {sharpness:.2} (0 no detail, 1 as sharp as can be)")?;
         }
+        writeln!(
+            out,
+            "  quality    {:.2} (0 no lines, 1 as good as can be): coherence {:.2}, clarity {:.2}",
+            quality.value(),
+            quality.coherence,
+            quality.clarity
+        )?;
         writeln!(
             out,
             "  template   version {}, {} bytes: {LENGTH} numbers; the probe has {PROBE_VECTORS} such \

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 use handfast_palm::{CueModel, Side, decode};
-use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, fit, model_source};
+use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, Way, fit, model_source};
 use handfast_palm_synth::{Attack, CAPTURE_FRAMES, Held, Identity, Species};
 
 use super::{Answer, print_json};
@@ -15,8 +15,6 @@ use super::{Answer, print_json};
 /// What is wanted of the worst species, and of living hands (ISO/IEC 30107-3).
 const APCER_MAX: f64 = 0.07;
 const BPCER_MAX: f64 = 0.03;
-/// As a pedestal's camera gives them.
-const FRAME: (u32, u32) = (1_280, 720);
 /// Visits of each drawn person, against one artefact of each species.
 const VISITS: u64 = 6;
 /// The first drawn person that weights are fitted to, and the first that is judged: nobody is both.
@@ -31,7 +29,7 @@ pub struct LivenessCommand {
     /// Folders of real hands, whole pictures: each counts as one presentation of one frame
     #[arg(value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// People to draw, each with six visits and one artefact of every species
+    /// People to draw, each with six visits and one artefact of every species, each way
     #[arg(
         long,
         value_name = "N",
@@ -39,12 +37,36 @@ pub struct LivenessCommand {
         value_parser = RangedU64ValueParser::<u64>::new().range(2..=PEOPLE_MAX)
     )]
     people: u64,
+    /// Only frames that come this way; all three if not given
+    #[arg(long, value_name = "WAY")]
+    way: Option<WayName>,
     /// Fit weights to the drawn presentations, print them as source, and judge by them
     #[arg(long)]
     fit: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "fit")]
     json: bool,
+}
+
+/// The ways by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WayName {
+    /// The kiosk's own camera, 1280x720
+    Kiosk,
+    /// 640x480, as taken
+    Small,
+    /// 640x480 compressed by a page
+    Page,
+}
+
+impl WayName {
+    fn way(self) -> Way {
+        match self {
+            Self::Kiosk => Way::Kiosk,
+            Self::Small => Way::Small,
+            Self::Page => Way::Page,
+        }
+    }
 }
 
 impl LivenessCommand {
@@ -79,32 +101,34 @@ impl LivenessCommand {
     }
 
     fn drawn(&self, what: &str, first: u64) -> Vec<PresentedCues> {
+        let ways = self.way.map_or_else(|| Way::ALL.to_vec(), |way| vec![way.way()]);
         let mut all = Vec::new();
         for person in 0..self.people {
             if person % 5 == 0 {
                 // Progress is a courtesy: where stderr is gone, the work goes on.
                 let _ = writeln!(std::io::stderr(), "{what}: {person} of {}", self.people);
             }
-            all.extend(presentations(first + person));
+            all.extend(ways.iter().flat_map(|way| presentations(first + person, *way)));
         }
         all
     }
 }
 
 /// A drawn person's visits, and an artefact of every species made of that hand.
-fn presentations(seed: u64) -> Vec<PresentedCues> {
+fn presentations(seed: u64, way: Way) -> Vec<PresentedCues> {
     let side = if seed.is_multiple_of(2) { Side::Left } else { Side::Right };
     let hand = Identity::from_seed(seed).hand(side);
     // Every second frame: what differs from frame to frame differs more.
     let frames = || (0..CAPTURE_FRAMES).step_by(2);
-    let (width, height) = FRAME;
+    let (width, height) = way.size();
     let visits = (0..VISITS).map(|visit| {
         let held = Held::new(hand.clone(), seed * 10 + visit);
-        PresentedCues::of(None, frames().map(|k| held.frame(k, width, height)))
+        PresentedCues::of(None, frames().map(|k| way.take(held.frame(k, width, height))))
     });
     let attacks = Species::ALL.into_iter().map(|species| {
         let attack = Attack::new(species, &hand, seed);
-        PresentedCues::of(Some(species.name()), frames().map(|k| attack.frame(k, width, height)))
+        let frames = frames().map(|k| way.take(attack.frame(k, width, height)));
+        PresentedCues::of(Some(species.name()), frames)
     });
     visits.chain(attacks).collect()
 }
