@@ -38,9 +38,8 @@ impl TlsRoots {
     pub fn from_pem(pem: &[u8]) -> Result<Self, RootsError> {
         let mut certificates = Vec::new();
         for item in parse_pem(pem) {
-            match item.map_err(|_| RootsError::NotPem)? {
-                PemItem::Certificate(certificate) => certificates.push(certificate),
-                _ => {}
+            if let PemItem::Certificate(certificate) = item.map_err(|_| RootsError::NotPem)? {
+                certificates.push(certificate);
             }
         }
         if certificates.is_empty() {
