@@ -26,7 +26,7 @@ fn look(person: u64, camera: &Camera) -> Seen {
     let mut seen = Seen { scores: Vec::new(), refused: 0, other_side: 0 };
     let mut samples: Vec<Sample> = Vec::new();
     for visit in VISITS {
-        let frame = Held::new(hand.clone(), visit).by(camera.clone()).frame(0, SIZE.0, SIZE.1);
+        let frame = Held::new(hand.clone(), visit).by(*camera).frame(0, SIZE.0, SIZE.1);
         match acquire(&frame) {
             Ok(capture) => {
                 seen.other_side += usize::from(capture.side != Side::Right);
