@@ -101,8 +101,17 @@ impl Evening {
             fill(office, tickets).await
         });
         let address = free_address();
-        let mut evening =
-            Self { home, address, runtime, office, company, event, operator, tickets, service: None };
+        let mut evening = Self {
+            home,
+            address,
+            runtime,
+            office,
+            company,
+            event,
+            operator,
+            tickets,
+            service: None,
+        };
         evening.serve();
         evening
     }
@@ -139,9 +148,7 @@ impl Evening {
     }
 
     fn doubles(&self) -> Vec<handfast_boxoffice::DoubleEntry> {
-        self.runtime
-            .block_on(self.office.double_entries(self.company.id, self.event.id))
-            .unwrap()
+        self.runtime.block_on(self.office.double_entries(self.company.id, self.event.id)).unwrap()
     }
 
     fn entries(&self, ticket: usize) -> usize {

@@ -23,7 +23,13 @@ pub struct CompanyCommand {
     #[arg(long, default_value = "data", value_name = "DIR", global = true)]
     data: PathBuf,
     /// A PostgreSQL database instead of the data folder's SQLite file
-    #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HANDFAST_DATABASE",
+        hide_env_values = true,
+        global = true
+    )]
     database: Option<String>,
     /// Where people reach the pages; the sign-in link points there
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", global = true)]
@@ -108,7 +114,8 @@ impl CompanyCommand {
             Some(url) => url.clone(),
             None => {
                 use std::os::unix::fs::DirBuilderExt as _;
-                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
+                let made =
+                    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
                 made.with_context(|| format!("{} cannot be made", self.data.display()))?;
                 format!("sqlite:{}", self.data.join("boxoffice.db").display())
             }
@@ -126,8 +133,10 @@ async fn sign_in_link(office: &BoxOffice, email: &EmailAddress) -> anyhow::Resul
     let mails = office.newest_mails(NEWEST).await?;
     let link = mails.into_iter().find(|mail| mail.recipient == *email).and_then(|mail| mail.link);
     link.with_context(|| {
-        format!("no link was made: nobody with the address {email} works here, or they got five \
-                 within a quarter of an hour")
+        format!(
+            "no link was made: nobody with the address {email} works here, or they got five \
+                 within a quarter of an hour"
+        )
     })
 }
 

@@ -85,7 +85,9 @@ impl Rehearse {
     /// Plays it and prints what came of it.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         ensure!(
-            [self.walk, self.palm_capture, self.code_capture].iter().all(|s| (0.1..60.0).contains(s)),
+            [self.walk, self.palm_capture, self.code_capture]
+                .iter()
+                .all(|s| (0.1..60.0).contains(s)),
             "--walk, --palm-capture and --code-capture take 0.1 to 60 seconds"
         );
         let plan = Plan {
@@ -133,22 +135,41 @@ impl Rehearse {
         )?;
         writeln!(out, "| figure | value |\n|---|---|")?;
         let lines = [
-            ("sold = entered + not entered", format!("{} = {} + {}", report.people, report.entered, report.not_entered)),
+            (
+                "sold = entered + not entered",
+                format!("{} = {} + {}", report.people, report.entered, report.not_entered),
+            ),
             ("presented codes and palms", report.presented.to_string()),
             ("refused (strangers, copies)", report.refused.to_string()),
             ("longest queue at a lane, people", report.queue_max.to_string()),
-            ("waiting, median and 95 % (s)", format!("{:.0}, {:.0}", report.wait_p50_s, report.wait_p95_s)),
-            ("verdict, median and 99 % (ms)", format!("{:.1}, {:.1}", report.verdict_p50_ms, report.verdict_p99_ms)),
+            (
+                "waiting, median and 95 % (s)",
+                format!("{:.0}, {:.0}", report.wait_p50_s, report.wait_p95_s),
+            ),
+            (
+                "verdict, median and 99 % (ms)",
+                format!("{:.1}, {:.1}", report.verdict_p50_ms, report.verdict_p99_ms),
+            ),
             ("verdicts by lanes alone", report.offline_verdicts.to_string()),
-            ("the system's share of the time in the lane", format!("{:.2} %", report.system_share_percent)),
-            ("people a minute and lane while there is a queue", format!("{:.1}", report.people_a_minute_and_lane)),
+            (
+                "the system's share of the time in the lane",
+                format!("{:.2} %", report.system_share_percent),
+            ),
+            (
+                "people a minute and lane while there is a queue",
+                format!("{:.1}", report.people_a_minute_and_lane),
+            ),
             ("let in twice while cut off", report.let_in_twice.to_string()),
             ("of them reported", report.reported_twice.to_string()),
         ];
         for (name, value) in lines {
             writeln!(out, "| {name} | {value} |")?;
         }
-        let said = if report.conserved { "Nobody was lost, and nobody came in twice unreported." } else { "THE BOOKS DIFFER." };
+        let said = if report.conserved {
+            "Nobody was lost, and nobody came in twice unreported."
+        } else {
+            "THE BOOKS DIFFER."
+        };
         writeln!(out, "\n{said}")?;
         Ok(())
     }

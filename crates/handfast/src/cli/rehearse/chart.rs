@@ -54,7 +54,8 @@ fn axes(minutes: usize, (entries_max, waiting_max): (f64, f64), step: f64) -> St
     }
     text += &label((WIDTH / 2.0, HEIGHT - 8.0), "middle", "#333", "minutes after the doors");
     text += &label((LEFT - 8.0, TOP + 4.0), "end", "#1f6f5c", &format!("{entries_max:.0}"));
-    text += &label((WIDTH - RIGHT + 8.0, TOP + 4.0), "start", "#7a2e1d", &format!("{waiting_max:.0}"));
+    text +=
+        &label((WIDTH - RIGHT + 8.0, TOP + 4.0), "start", "#7a2e1d", &format!("{waiting_max:.0}"));
     let legend = [
         (LEFT, "#1f6f5c", "entries a minute by palm"),
         (LEFT + 210.0, "#4f86bd", "by code"),
@@ -75,5 +76,7 @@ fn rect((x, y): (f64, f64), (width, height): (f64, f64), colour: &str) -> String
 }
 
 fn label((x, y): (f64, f64), anchor: &str, colour: &str, words: &str) -> String {
-    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{words}</text>\n")
+    format!(
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{words}</text>\n"
+    )
 }

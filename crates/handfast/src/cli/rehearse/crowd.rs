@@ -52,7 +52,12 @@ impl Crowd {
                 people.push(Person { arrives, ticket: Some(ticket), palm, trouble });
                 if below(&random, 100) == 0 {
                     let arrives = arrival(&random);
-                    people.push(Person { arrives, ticket: Some(ticket), palm: false, trouble: 0.0 });
+                    people.push(Person {
+                        arrives,
+                        ticket: Some(ticket),
+                        palm: false,
+                        trouble: 0.0,
+                    });
                 }
                 if below(&random, 200) == 0 {
                     people.push(Person { arrives, ticket: None, palm: false, trouble: 0.0 });
@@ -106,7 +111,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_crowd() {
-        let times = |seed| Crowd::gather(&PLAN, seed).0.iter().map(|p| p.arrives).collect::<Vec<_>>();
+        let times =
+            |seed| Crowd::gather(&PLAN, seed).0.iter().map(|p| p.arrives).collect::<Vec<_>>();
         assert_eq!(times(3), times(3));
         assert_ne!(times(3), times(4));
     }

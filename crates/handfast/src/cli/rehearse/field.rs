@@ -145,7 +145,8 @@ impl Network {
     async fn lay(service: SocketAddr) -> anyhow::Result<Arc<Self>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let network = Arc::new(Self { address, cut: AtomicBool::new(false), changed: Notify::new() });
+        let network =
+            Arc::new(Self { address, cut: AtomicBool::new(false), changed: Notify::new() });
         let own = network.clone();
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
@@ -197,7 +198,18 @@ impl Field {
         }
         let Filled { codes, company, event, .. } = filled;
         let (clock, processes) = (SystemStopwatch::start(), Mutex::new(processes));
-        Ok(Self { home, service, network, lanes, processes, codes, company, event, clock, compress })
+        Ok(Self {
+            home,
+            service,
+            network,
+            lanes,
+            processes,
+            codes,
+            company,
+            event,
+            clock,
+            compress,
+        })
     }
 
     /// Seconds after the doors.

@@ -98,7 +98,9 @@ pub(crate) async fn sell(
     Body(new): Body<WindowSale>,
 ) -> Result<Json<OrderView>, Problem> {
     match new.tender {
-        Tender::Till => return Err(Problem::malformed("At the window it is cash, terminal or free.")),
+        Tender::Till => {
+            return Err(Problem::malformed("At the window it is cash, terminal or free."));
+        }
         Tender::Free if staff.role == Role::Clerk => {
             return Err(Problem::forbidden("A supervisor gives complimentary tickets."));
         }

@@ -44,9 +44,7 @@ impl LaneKeys {
                 Ok(Some(keys.with_context(unreadable)?))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(error).with_context(|| format!("{} cannot be read", file.display()))
-            }
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
         }
     }
 
