@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Random};
-use handfast_till::{Till, TlsRoots};
 use handfast_till::test_gateway::TestGateway;
+use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust};
 use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};

@@ -9,8 +9,8 @@ use anyhow::{Context as _, bail};
 use handfast_boxoffice::BoxOffice;
 use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
 use handfast_store::Store;
-use handfast_till::{Till, TlsRoots};
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
+use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust, TrustConfig};
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
@@ -138,9 +138,10 @@ impl Settings {
         let roots = money::roots(self.outward.roots.as_deref())?;
         let post = self.post(&clock, &roots).await?;
         let till = self.store("till").await?;
-        let till = Till::open(till, money::gateway(&test_gateway, &roots)?, clock.clone(), random.clone())
-            .await
-            .context("the till cannot be opened")?;
+        let till =
+            Till::open(till, money::gateway(&test_gateway, &roots)?, clock.clone(), random.clone())
+                .await
+                .context("the till cannot be opened")?;
         let (vault, nodes) = self.vault(&clock, &random).await?;
         let trust = self.trust(public_url, &clock, &random).await?;
         let https = public_url.starts_with("https://");

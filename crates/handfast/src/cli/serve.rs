@@ -51,8 +51,13 @@ pub struct Place {
     pub dormant_months: Option<u32>,
     /// The mail server that mails leave through, as smtps://USER:PASSWORD@HOST or
     /// smtp://USER:PASSWORD@HOST?tls=required; better in the environment than on the command line
-    #[arg(long, value_name = "URL", env = "HANDFAST_MAIL_SERVER", hide_env_values = true,
-        requires = "mail_from")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HANDFAST_MAIL_SERVER",
+        hide_env_values = true,
+        requires = "mail_from"
+    )]
     pub mail_server: Option<String>,
     /// Who mails are from, as "Name <name@example.org>"
     #[arg(long, value_name = "ADDRESS", env = "HANDFAST_MAIL_FROM")]
@@ -76,9 +81,11 @@ impl Place {
             jurisdictions: self.jurisdiction.clone(),
             dormant_months: self.dormant_months,
             outward: Outward {
-                mail: self.mail_server.clone().zip(self.mail_from.clone()).map(|(url, from)| {
-                    MailServer { url: SecretText::new(url), from }
-                }),
+                mail: self
+                    .mail_server
+                    .clone()
+                    .zip(self.mail_from.clone())
+                    .map(|(url, from)| MailServer { url: SecretText::new(url), from }),
                 roots: self.tls_roots.clone(),
             },
             vault: match &self.vault_front {
