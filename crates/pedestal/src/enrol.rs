@@ -24,6 +24,9 @@ const CONSENT_READ_WITHIN: Duration = Duration::from_secs(300);
 const HANDS_CHOSEN_WITHIN: Duration = Duration::from_secs(60);
 /// How long one palm may take: enrolment's median is to stay within a minute.
 const CAPTURE_WITHIN: Duration = Duration::from_secs(30);
+/// Captures of one palm that may show no living hand, before the person is sent on: a living hand
+/// seldom looks like none twice, and each further one helps an artefact as well.
+const SUSPECTS_MAX: u32 = 2;
 /// How long a lookup may take before the person is told.
 const LOOKUP_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long storing and linking may take: three durable writes and a search.
@@ -55,6 +58,8 @@ pub(crate) struct PalmStep<E: Engine> {
     accepted: AcceptedConsent,
     palms: u32,
     first: Option<(Side, E::Palm)>,
+    /// Captures of this palm that may have shown no living hand.
+    suspects: u32,
     watch: PalmWatch<E::Sample>,
     until: Timestamp,
 }
@@ -299,6 +304,7 @@ impl<E: Engine> PalmStep<E> {
                 accepted,
                 palms,
                 first,
+                suspects: 0,
                 watch: PalmWatch::new(clearance, wanted, Pace::ENROL, turn.now),
                 until: turn.now + CAPTURE_WITHIN,
             })),
@@ -315,9 +321,15 @@ impl<E: Engine> PalmStep<E> {
     fn captured(mut self, hover: Hover<E::Sample>, turn: &mut Turn<'_, E>) -> Enrol<E> {
         let side = hover.side;
         match (turn.engine.pack_palm(hover.samples), self.first.take()) {
-            (Err(NotPacked::Suspect(cue)), _) => {
+            (Err(NotPacked::Suspect(cue)), first) => {
                 turn.tell(Request::CaptureRefused { cue });
-                Enrol::turned_away(Reason::CaptureRefused, turn)
+                self.suspects += 1;
+                if self.suspects >= SUSPECTS_MAX {
+                    return Enrol::turned_away(Reason::CaptureRefused, turn);
+                }
+                self.first = first;
+                self.watch.resume(turn.now);
+                Enrol::Palm(Box::new(self))
             }
             (Err(NotPacked::Unfit(_)), first) => {
                 self.first = first;

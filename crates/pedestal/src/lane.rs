@@ -13,8 +13,9 @@ use crate::touch::Touch;
 use crate::turn::{Outcome, Pending, Turn};
 use crate::view::{Biometrics, EventBrief, Purpose, Reason, View, WantedSide};
 
-/// Searches for one hover: fresh frames help whom the first ones missed, and every further search
-/// adds the same chance of a false match, so there is one more and no third.
+/// Captures of one hover: fresh frames help whom the first ones missed, and living hands that looked
+/// like none. Every further one adds the same chance of a false match, and of an artefact that
+/// passes, so there is one more and no third.
 pub const IDENTIFY_ATTEMPTS: u32 = 2;
 /// How long a hand may be there without a good frame before its person is sent on: the queue waits.
 const CAPTURE_WITHIN: Duration = Duration::from_secs(8);
@@ -296,13 +297,8 @@ impl<E: Engine> Open<E> {
                     }
                 }
             }
-            Answer::Refused(Reason::NotRecognised | Reason::Ambiguous)
-                if attempt < IDENTIFY_ATTEMPTS =>
-            {
-                if let Some(watch) = &mut self.watch {
-                    watch.resume(turn.now);
-                }
-                Step::Waiting { attempt: attempt + 1, invited_until: None }
+            Answer::Refused(reason @ (Reason::NotRecognised | Reason::Ambiguous)) => {
+                self.missed(reason, attempt, turn)
             }
             Answer::Refused(reason) => self.turn_away(reason, turn),
             _ => self.turn_away(Reason::Internal, turn),
@@ -323,7 +319,7 @@ impl<E: Engine> Open<E> {
             }
             Err(NotPacked::Suspect(cue)) => {
                 turn.tell(Request::CaptureRefused { cue });
-                self.turn_away(Reason::CaptureRefused, turn)
+                self.missed(Reason::CaptureRefused, attempt, turn)
             }
             Err(NotPacked::Unfit(_)) => {
                 if let Some(watch) = &mut self.watch {
@@ -332,6 +328,17 @@ impl<E: Engine> Open<E> {
                 Step::Waiting { attempt, invited_until }
             }
         }
+    }
+
+    /// Fresh frames of the same hand may do better, once.
+    fn missed(&mut self, reason: Reason, attempt: u32, turn: &Turn<'_, E>) -> Step {
+        if attempt >= IDENTIFY_ATTEMPTS {
+            return self.turn_away(reason, turn);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.resume(turn.now);
+        }
+        Step::Waiting { attempt: attempt + 1, invited_until: None }
     }
 
     fn turn_away(&mut self, reason: Reason, turn: &Turn<'_, E>) -> Step {

@@ -274,7 +274,6 @@ fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 mod tests {
     use super::*;
     use handfast_tlog::{Draft, Opening, PublicText, Statement};

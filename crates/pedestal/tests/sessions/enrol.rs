@@ -253,12 +253,22 @@ fn a_capture_of_no_living_hand_enrols_nothing_and_drops_the_first_palm_too() {
     booth.clear();
     booth.show(LEFT, 14);
     assert!(booth.samples_alive() > 0, "the first palm is kept for the second");
+    booth.log.suspects.set(2);
+    booth.clear();
+    booth.show(RIGHT, 40);
+    booth.assert_turned_away(Reason::CaptureRefused, WayOn::QrLane);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused", "CaptureRefused"]);
+    assert_eq!(booth.samples_alive(), 0);
+}
+
+#[test]
+fn a_living_hand_that_looked_like_none_once_is_captured_again() {
+    let mut booth = booth();
+    booth.reach_palm(HandsChoice::One);
     booth.log.suspects.set(1);
     booth.clear();
-    booth.show(RIGHT, 20);
-    booth.assert_turned_away(Reason::CaptureRefused, WayOn::QrLane);
-    assert_eq!(booth.sent_kinds(), ["CaptureRefused"]);
-    assert_eq!(booth.samples_alive(), 0);
+    booth.show(LEFT, 40);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused", "Enrol"]);
 }
 
 #[test]

@@ -317,16 +317,24 @@ fn a_cancelled_search_lets_nobody_in() {
 #[test]
 fn a_capture_of_no_living_hand_is_sent_to_the_other_lane_and_searched_nowhere() {
     let mut booth = lane();
-    booth.log.suspects.set(1);
-    booth.show(LEFT, 6);
+    booth.log.suspects.set(2);
+    booth.show(LEFT, 12);
     booth.assert_turned_away(Reason::CaptureRefused, WayOn::QrLane);
-    assert_eq!(booth.sent_kinds(), ["CaptureRefused"]);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused", "CaptureRefused"]);
     assert_eq!(booth.samples_alive(), 0);
     booth.show(LEFT, 100);
     assert!(booth.sent_kinds().is_empty(), "what is still there has to leave first");
     booth.clear();
     booth.show(RIGHT, 6);
     assert_eq!(booth.sent_kinds(), ["Identify"]);
+}
+
+#[test]
+fn a_living_hand_that_looked_like_none_once_is_captured_again() {
+    let mut booth = lane();
+    booth.log.suspects.set(1);
+    booth.show(LEFT, 12);
+    assert_eq!(booth.sent_kinds(), ["CaptureRefused", "Identify"]);
 }
 
 #[test]

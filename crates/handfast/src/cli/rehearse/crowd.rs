@@ -85,8 +85,6 @@ pub(super) fn below(random: &SeededRandom, bound: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
-
     use super::*;
 
     const PLAN: Plan = Plan {

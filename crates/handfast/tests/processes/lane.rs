@@ -1,12 +1,9 @@
 //! `handfast lane` beside a running service, each a process of its own: provisioned by code, cut off,
 //! killed and started again without a network, merged, revoked.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
 
@@ -19,45 +16,13 @@ use handfast_store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::{Running, handfast};
+
 /// How often a state is asked for until it is there: a lane syncs every second.
 const QUESTIONS_MAX: usize = 400;
 const PAUSE: StdDuration = StdDuration::from_millis(50);
 /// Below it a copy is no obstacle to a start.
 const MEMORY_MAX_KB: u64 = 60 * 1024;
-
-/// A process of ours that ends with the test.
-struct Running {
-    child: Child,
-    ready: Value,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = handfast(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| {
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("{arguments:?}: {error}\n{said}")
-        });
-        Self { child, ready }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn handfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
-    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-    command.env("HANDFAST_LOG", "error");
-    command
-}
 
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -266,8 +231,11 @@ impl Lane {
     }
 }
 
+/// What a turnstile was told: methods and bodies.
+type Told = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A turnstile that remembers what it was told.
-fn turnstile() -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+fn turnstile() -> (String, Told) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/turn", listener.local_addr().unwrap());
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -1,66 +1,16 @@
 //! The transparency log as outsiders meet it: served, copied, verified, witnessed, tampered with.
-#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
+
+use crate::{Running, run};
 
 /// How often a verifier asks until a fresh checkpoint is cosigned; each question starts a process,
 /// and checkpoints come every second.
 const QUESTIONS_MAX: usize = 600;
-
-/// A process of ours that is stopped with the test.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = handfast(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
-    }
-
-    /// A service on a data folder.
-    fn service(data: &Path, more: &[&str]) -> Self {
-        let mut arguments = vec!["serve", "--json", "--listen", "127.0.0.1:0", "--data"];
-        arguments.push(data.to_str().unwrap());
-        arguments.extend(more);
-        Self::start(&arguments)
-    }
-
-    fn get(&self, path: &str) -> String {
-        ureq::get(format!("{}{path}", self.url))
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn handfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
-    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    handfast(arguments).output().unwrap()
-}
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -94,7 +44,7 @@ fn verified(arguments: &[&str]) -> Value {
 fn a_served_log_verifies_and_a_changed_copy_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let service = Running::service(&data, &[]);
+    let service = Running::on("serve", &data, &[]);
     let key = service.get("/log/key");
     let key = key.trim();
     let seen = dir.path().join("seen");
@@ -120,7 +70,7 @@ fn a_served_log_verifies_and_a_changed_copy_does_not() {
     assert_eq!(changed.status.code(), Some(1), "{}", stdout(&changed));
     assert!(stdout(&changed).contains("was changed"), "{}", stdout(&changed));
     // Another log's checkpoint does not continue what was seen.
-    let other = Running::service(&dir.path().join("other"), &[]);
+    let other = Running::on("serve", &dir.path().join("other"), &[]);
     let other_key = other.get("/log/key");
     verified(&["verify", "log", &other.url, "--key", other_key.trim(), "--json"]);
     let forked = run(&["verify", "log", &other.url, "--key", other_key.trim(), "--seen", seen]);
@@ -131,7 +81,7 @@ fn a_served_log_verifies_and_a_changed_copy_does_not() {
 fn a_witness_cosigns_what_continues() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let key = Running::service(&data, &[]).get("/log/key");
+    let key = Running::on("serve", &data, &[]).get("/log/key");
     let key = key.trim().to_owned();
     let witness_data = dir.path().join("witness");
     let witness_data = witness_data.to_str().unwrap();
@@ -148,7 +98,7 @@ fn a_witness_cosigns_what_continues() {
     let witness_key = witness.get("/key");
     let witness_key = witness_key.trim();
     let address = format!("{}={witness_key}", witness.url);
-    let service = Running::service(&data, &["--witness", &address]);
+    let service = Running::on("serve", &data, &["--witness", &address]);
     let arguments =
         ["verify", "log", &service.url, "--key", &key, "--witness", witness_key, "--json"];
     let report = verified(&arguments);

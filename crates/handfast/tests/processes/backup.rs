@@ -1,33 +1,22 @@
 //! A backup of a service that goes on, and a service that starts from it.
-#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-/// A demo on a data folder, stopped with the test as by a power cut.
-struct Demo {
-    child: Child,
-    url: String,
-}
+use crate::{Running, run};
+
+/// A demo with its stations.
+struct Demo(Running);
 
 impl Demo {
     fn start(data: &Path) -> Self {
-        let data = data.to_str().unwrap();
-        let mut child = handfast(&["demo", "--json", "--listen", "127.0.0.1:0", "--data", data])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
+        Self(Running::on("demo", data, &[]))
     }
 
     fn ask(&self, path: &str, key: &str, body: Option<Value>) -> Value {
-        let url = format!("{}/api/v1{path}", self.url);
+        let url = format!("{}/api/v1{path}", self.0.url);
         let key = format!("Bearer {key}");
         let answer = match body {
             Some(body) => ureq::post(url).header("authorization", key).send_json(body),
@@ -37,8 +26,7 @@ impl Demo {
     }
 
     fn codes(&self) -> Vec<String> {
-        let url = format!("{}/api/v1/demo", self.url);
-        let evening: Value = ureq::get(url).call().unwrap().body_mut().read_json().unwrap();
+        let evening: Value = serde_json::from_str(&self.0.get("/api/v1/demo")).unwrap();
         let tickets = evening["fans"][1]["tickets"].as_array().unwrap();
         tickets.iter().map(|ticket| ticket["code"].as_str().unwrap().to_owned()).collect()
     }
@@ -58,22 +46,9 @@ fn fresh(code: &str) -> String {
     format!("{}-{}", &code[code.len() - 6..], NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn handfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
-    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
 fn backup(to: &Path, data: &Path) -> Output {
     let arguments = ["backup", to.to_str().unwrap(), "--data", data.to_str().unwrap(), "--json"];
-    handfast(&arguments).output().unwrap()
+    run(&arguments)
 }
 
 #[test]

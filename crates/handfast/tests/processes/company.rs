@@ -1,11 +1,7 @@
 //! A company from nothing, over HTTP: founded on the command line, set up, sold at the window and
 //! online, given back, settled; and who may do none of it.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
-
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use handfast_boxoffice::BoxOffice;
@@ -13,36 +9,7 @@ use handfast_model::{SystemClock, SystemRandom};
 use handfast_store::Store;
 use serde_json::{Value, json};
 
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Running {
-    fn service(data: &Path) -> Self {
-        let arguments = ["serve", "--json", "--listen", "127.0.0.1:0", "--data"];
-        let mut command = handfast(&arguments);
-        let mut child = command.arg(data).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn handfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
-    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-    command.env("HANDFAST_LOG", "error");
-    command
-}
+use crate::{Running, handfast};
 
 /// The last part of a sign-in link.
 fn key_of(link: &str) -> String {
@@ -143,7 +110,7 @@ fn a_company_is_founded_set_up_and_sells() {
         .unwrap();
     assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
     let founded: Value = serde_json::from_slice(&founded.stdout).unwrap();
-    let service = Running::service(&data);
+    let service = Running::on("serve", &data, &[]);
     let operator = Caller::sign_in(&service, &key_of(founded["sign_in"].as_str().unwrap()));
     let event = set_up(&operator);
 
