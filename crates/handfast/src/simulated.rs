@@ -185,6 +185,39 @@ mod tests {
         assert!(matches!(person.doing, Doing::AboutToReach { side: Side::Left, .. }));
     }
 
+    /// The frames of a capture, well into the hover.
+    fn captured(fan: u64, side: Side, visit: u64) -> Vec<handfast_palm::Glimpse> {
+        let hand = Identity::from_seed(fan).hand(side);
+        let approach = Approach::new(hand, visit).with_hover_ms(HOVER_MS);
+        let frame = |k: u64| {
+            let scene = approach.scene_at(handfast_palm_synth::ARRIVE_MS + 600 + 66 * k);
+            Camera::default().render(&scene, k, WIDTH, HEIGHT)
+        };
+        (0..3)
+            .filter_map(|k| {
+                let picture = frame(k);
+                let found = handfast_palm::find(&picture).ok()?;
+                Some(handfast_palm::glimpse(&picture, &found))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_demos_hands_are_taken_for_living_ones() {
+        let mut suspects = Vec::new();
+        for fan in 1..=6 {
+            for side in [Side::Left, Side::Right] {
+                for visit in CALM_VISITS {
+                    let judged = handfast_palm::liveness(&captured(fan, side, visit));
+                    if judged != handfast_palm::Liveness::Live {
+                        suspects.push(format!("fan {fan} {side:?} visit {visit}: {judged:?}"));
+                    }
+                }
+            }
+        }
+        assert!(suspects.is_empty(), "{suspects:#?}");
+    }
+
     #[test]
     fn without_a_ticket_nothing_is_shown() {
         let mut person = SimulatedPerson::new(1, None);

@@ -28,6 +28,8 @@ export interface FoundUse extends Search {
 }
 
 export interface Findings {
+  /** Leaves that the log had when it was read. */
+  size: number;
   /** Searches that were compared. */
   compared: number;
   /** Whether the log was read back to when the oldest palm was linked. */
@@ -44,8 +46,14 @@ export async function findUses(
 ): Promise<Findings> {
   const nodes = await me.nodeKeys();
   const since = Math.min(...links.map((link) => Date.parse(link.created_at)));
-  const { searches, complete } = await read(since, (share) => progress(share / 2));
-  const findings: Findings = { compared: searches.length, complete, signedBy: 0, found: [] };
+  const { size, searches, complete } = await read(since, (share) => progress(share / 2));
+  const findings: Findings = {
+    size,
+    compared: searches.length,
+    complete,
+    signedBy: 0,
+    found: [],
+  };
   let done = 0;
   const all = links.length * searches.length;
   for (const link of links) {
@@ -69,7 +77,7 @@ export async function findUses(
 async function read(
   since: number,
   progress: (share: number) => void,
-): Promise<{ searches: Search[]; complete: boolean }> {
+): Promise<{ size: number; searches: Search[]; complete: boolean }> {
   const size = await sizeOfLog();
   const from = Math.floor(since / 1000) * 1000;
   const searches: Search[] = [];
@@ -84,10 +92,10 @@ async function read(
     progress((last - number + 1) / (last - end + 1));
     const oldest = leaves[0];
     if (oldest !== undefined && timeOf(oldest).getTime() < from) {
-      return { searches, complete: true };
+      return { size, searches, complete: true };
     }
   }
-  return { searches, complete: end === 0 };
+  return { size, searches, complete: end === 0 };
 }
 
 interface Values {
