@@ -17,6 +17,10 @@ const PAUSE_MIN: StdDuration = StdDuration::from_millis(50);
 /// The longest pause.
 const PAUSE_MAX: StdDuration = StdDuration::from_secs(2);
 
+/// From which pause on a member that does not answer is spoken of: by then it was asked for the better
+/// part of a second.
+const PAUSE_TOLD: StdDuration = StdDuration::from_millis(500);
+
 /// Numbers connections, whoever made them.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
@@ -47,7 +51,10 @@ pub(crate) async fn keep_connected(
             Err(error) => error,
         };
         let text = error.to_string();
-        if text != told {
+        // Members that start together look for each other before all of them listen.
+        let may_be_starting =
+            matches!(error, TransportError::NoAnswer { .. }) && pause < PAUSE_TOLD;
+        if text != told && !may_be_starting {
             failed(&error);
             told = text;
         }
