@@ -10,8 +10,10 @@ import {
   type Event,
   type PedestalState,
   type Source,
+  type View,
 } from '../../lib/pedestal/protocol';
 import { next, STEADY_MS, unsteady, type Steady } from '../../lib/pedestal/steady';
+import { isHome, languageEnds, UNTOUCHED_MS } from '../../lib/pedestal/visit';
 import { play } from '../../lib/sound';
 
 const FRAME_EVERY_MS = 66;
@@ -67,6 +69,9 @@ export class Kiosk {
   #steadying: ReturnType<typeof setTimeout> | undefined;
   #backUntil: ReturnType<typeof setTimeout> | undefined;
   #wasLost = false;
+  /** The screen on which a language was chosen since it came. */
+  #chosenOn: View['screen'] | null = null;
+  #untouched: ReturnType<typeof setTimeout> | undefined;
   /** The element that shows the camera; frames are taken from it. */
   video: HTMLVideoElement | null = null;
 
@@ -94,9 +99,24 @@ export class Kiosk {
     this.#follow();
     const cue = cueOf(before, after);
     if (cue !== null && this.sounds) play(cue);
-    const ended = after.view?.screen === 'welcome' && (before.view?.screen ?? 'welcome') !== 'welcome';
-    // The next visitor starts in the station's language, not in the last visitor's.
-    if (ended && i18n.language !== preferredLanguage()) this.language(preferredLanguage());
+    this.#endVisit(before.view?.screen, after.view?.screen);
+  }
+
+  /** The next visitor starts in the station's language, not in the last visitor's. */
+  #endVisit(before: View['screen'] | undefined, after: View['screen'] | undefined): void {
+    if (before === after) return;
+    if (languageEnds(before, after, this.#chosenOn)) this.#ownLanguage();
+    this.#chosenOn = null;
+    if (!isHome(after)) clearTimeout(this.#untouched);
+  }
+
+  #ownLanguage(): void {
+    if (i18n.language !== preferredLanguage()) this.#speak(preferredLanguage());
+  }
+
+  #speak(language: Language): void {
+    i18n.choose(language, false);
+    this.send({ type: 'language', language });
   }
 
   #sayBack(): void {
@@ -146,9 +166,17 @@ export class Kiosk {
     this.#connection.send(message);
   }
 
+  /** Somebody chose a language: theirs until their visit ends, or until nobody begins one. */
   language(language: Language): void {
-    i18n.choose(language, false);
-    this.send({ type: 'language', language });
+    const screen = this.state.view?.screen;
+    this.#chosenOn = screen ?? null;
+    this.#speak(language);
+    clearTimeout(this.#untouched);
+    if (isHome(screen) || screen === 'working') {
+      this.#untouched = setTimeout(() => {
+        if (isHome(this.state.view?.screen)) this.#ownLanguage();
+      }, UNTOUCHED_MS);
+    }
   }
 
   async use(chosen: ChosenSource): Promise<void> {
@@ -180,6 +208,7 @@ export class Kiosk {
     clearInterval(this.#timer);
     clearTimeout(this.#steadying);
     clearTimeout(this.#backUntil);
+    clearTimeout(this.#untouched);
     stopCamera(this.stream);
     this.#connection.close();
   }
