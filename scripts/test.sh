@@ -36,7 +36,9 @@ test_rust() {
 }
 
 test_browser() {
-  cargo build --locked --bin handfast
+  # Together with the tests: alone, the binary has other features of its dependencies, and nearly
+  # everything would be built (and kept) a second time.
+  cargo build --locked --workspace --bins --tests
   cd tests/browser
   if [ ! -e node_modules/.installed ] || [ package-lock.json -nt node_modules/.installed ]; then
     npm ci --no-audit --no-fund --loglevel=error
