@@ -7,7 +7,7 @@ HANDFAST := target/release/handfast
 .PHONY: help demo test bench soak pages binary test-pages test-rust test-browser lint docs
 
 help: ## What there is to make
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 40
 
 demo: ## Build everything and open the evening on this machine
 	@scripts/ensure.sh demo
@@ -16,6 +16,9 @@ demo: ## Build everything and open the evening on this machine
 
 test: ## Every test, the browser ones included
 	@scripts/test.sh
+
+test-pages test-rust test-browser: test-%: ## One part of the tests alone
+	@scripts/test.sh $*
 
 bench: binary ## The benches, with their parts
 	@$(HANDFAST) bench recognition
