@@ -47,9 +47,11 @@ mod opening;
 mod promise;
 mod proof;
 mod report;
+mod statement;
 mod tile;
 mod tree;
 mod verifier;
+mod vocabulary;
 mod wire;
 mod witness;
 
@@ -63,11 +65,7 @@ pub use cosignature::{
 pub use disk::{Disk, Folder, TileSource};
 pub use error::LogError;
 pub use hash::TreeHash;
-pub use leaf::{
-    AccessReason, AuditTag, AuditTags, Biometrics, DeletionCause, DemandOutcome, Draft, Kind,
-    LEAF_BYTES_MAX, Leaf, LeafError, PublicText, Purpose, Rule, StaffRole, Statement, TAGS_MAX,
-    TEXT_BYTES_MAX,
-};
+pub use leaf::{Draft, LEAF_BYTES_MAX, Leaf, LeafError};
 pub use log::{AtOpen, Log, LogConfig, LogStatus, UNPUBLISHED_MAX, WAITING_MAX};
 pub use note::{
     KeyId, KeyKind, NOTE_BYTES_MAX, Note, NoteError, NoteSignature, SIGNATURES_MAX, SecretKey,
@@ -76,6 +74,7 @@ pub use note::{
 pub use promise::Promise;
 pub use proof::{EXTRA_BYTES_MAX, Proof, ProofError, Proven, Receipt};
 pub use report::{Month, MonthCounts, TransparencyReport};
+pub use statement::{AuditTag, AuditTags, Statement, TAGS_MAX};
 pub use tile::{TileError, TileKind, TilePath, TreeFiles};
 pub use tree::{
     Edge, FilledTile, LEAVES_MAX, PROOF_HASHES_MAX, TILE_HEIGHT, TILE_LEVELS_MAX, TILE_WIDTH,
@@ -84,5 +83,9 @@ pub use tree::{
 pub use verifier::{
     CHECKPOINT, COSIGNED_CHECKPOINT, PROBLEMS_MAX, Problem, Report, Verification, VerifyError,
     read_checkpoint, verify_checkpoint, verify_folder,
+};
+pub use vocabulary::{
+    AccessReason, Biometrics, DeletionCause, DemandOutcome, Kind, PublicText, Purpose, Rule, StaffRole,
+    TEXT_BYTES_MAX,
 };
 pub use witness::{AddCheckpoint, Witness, WitnessError, WitnessRefusal};

@@ -38,6 +38,20 @@ impl Log {
         config: LogConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LogError> {
+        Self::open_and_read(disk, config, clock, &mut |_, _| {})
+    }
+
+    /// As [`Log::open`], and shows every leaf that is read on the way, in order: all that there are
+    /// with [`AtOpen::CheckEverything`], those in no checkpoint yet with [`AtOpen::CheckEdge`].
+    ///
+    /// # Errors
+    /// As [`Log::open`]; what was seen of a log that does not open is worth nothing.
+    pub fn open_and_read(
+        disk: Arc<dyn Disk>,
+        config: LogConfig,
+        clock: Arc<dyn Clock>,
+        see: &mut dyn FnMut(u64, &Leaf),
+    ) -> Result<Self, LogError> {
         let LogConfig { key, cosigners, at_open } = config;
         check_key(&key)?;
         let policy = TrustPolicy::new(key.public().clone(), cosigners).map_err(LogError::Policy)?;
@@ -47,7 +61,7 @@ impl Log {
         };
         let tree = newest.checkpoint().clone();
         let files = TreeFiles::new(disk.as_ref(), tree.size);
-        let edge = checked_edge(files, tree.root, at_open)?;
+        let edge = checked_edge(files, tree.root, at_open, see)?;
         let bundle = open_bundle(files)?;
         let mut last_at = last_leaf_at(files)?;
         let (leaves, closed, file) = read_journal(disk.as_ref(), files)?;
@@ -56,6 +70,7 @@ impl Log {
                 problems: vec![Problem::Leaf { index, problem }],
             })?;
             last_at = last_at.max(leaf.at());
+            see(index, &leaf);
         }
         let cosigned = read_checkpoint(disk.as_ref(), COSIGNED_CHECKPOINT, &policy)?
             .filter(|cosigned| cosigned.checkpoint().size <= tree.size);
@@ -121,13 +136,18 @@ fn start(disk: &dyn Disk, key: &crate::note::SecretKey) -> Result<SignedCheckpoi
     Ok(signed)
 }
 
-fn checked_edge(files: TreeFiles<'_>, root: TreeHash, at_open: AtOpen) -> Result<Edge, LogError> {
+fn checked_edge(
+    files: TreeFiles<'_>,
+    root: TreeHash,
+    at_open: AtOpen,
+    see: &mut dyn FnMut(u64, &Leaf),
+) -> Result<Edge, LogError> {
     let problems = match at_open {
-        AtOpen::CheckEverything => tree_problems(files, root),
+        AtOpen::CheckEverything => tree_problems(files, root, see),
         AtOpen::CheckEdge => match files.edge()?.root() == root {
             true => Vec::new(),
             // The whole walk names the file.
-            false => tree_problems(files, root),
+            false => tree_problems(files, root, &mut |_, _| {}),
         },
     };
     if problems.is_empty() { Ok(files.edge()?) } else { Err(LogError::Differs { problems }) }

@@ -5,34 +5,33 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use handfast_model::Timestamp;
+use time::OffsetDateTime;
 
-use crate::leaf::{Biometrics, DeletionCause, DemandOutcome, Leaf, Statement};
+use crate::leaf::Leaf;
+use crate::statement::Statement;
+use crate::vocabulary::{Biometrics, DeletionCause, DemandOutcome};
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A month of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     /// The year.
-    pub year: i64,
+    pub year: i32,
     /// 1 to 12.
     pub month: u8,
 }
 
 impl Month {
-    /// The month of a moment. Days to civil dates as in H. Hinnant's `civil_from_days`.
+    /// The last month of the calendar: leaves of a broken clock are counted there.
+    const LAST: Self = Self { year: 9_999, month: 12 };
+
+    /// The month of a moment.
     #[must_use]
-    pub const fn of(at: Timestamp) -> Self {
-        let days = at.as_micros().div_euclid(MICROS_PER_DAY) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * day_of_year + 2) / 153;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-        let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-        Self { year, month: month as u8 }
+    pub fn of(at: Timestamp) -> Self {
+        let seconds = at.as_micros().div_euclid(MICROS_PER_SECOND);
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .map_or(Self::LAST, |time| Self { year: time.year(), month: time.month().into() })
     }
 }
 
@@ -121,6 +120,7 @@ mod tests {
         assert_eq!(month(1_790_000_000 * second), "2026-09");
         assert_eq!(month(1_798_761_599 * second), "2026-12");
         assert_eq!(month(1_798_761_600 * second), "2027-01");
+        assert_eq!(month(i64::MAX), "9999-12", "beyond the calendar");
     }
 
     #[test]

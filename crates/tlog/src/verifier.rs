@@ -13,10 +13,11 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::cosignature::{Cosigned, TrustError, TrustPolicy};
 use crate::disk::TileSource;
 use crate::hash::TreeHash;
-use crate::leaf::{Kind, Leaf, LeafError};
+use crate::leaf::{Leaf, LeafError};
 use crate::note::NoteError;
 use crate::tile::{RunHashes, TileError, TileKind, TreeFiles};
 use crate::tree::{TILE_HEIGHT, TILE_WIDTH, TreeProofError, check_consistency, subtree_root};
+use crate::vocabulary::Kind;
 
 /// Where a log's newest checkpoint is served (C2SP tlog-tiles).
 pub const CHECKPOINT: &str = "checkpoint";
@@ -203,10 +204,13 @@ pub fn verify_checkpoint(
     Report { origin, size, root, cosigned, leaves, kinds, tiles, problems }
 }
 
-/// Verifies a stored tree against the root it should have.
-pub(crate) fn tree_problems(files: TreeFiles<'_>, root: TreeHash) -> Vec<Problem> {
-    let mut ignore = |_: u64, _: &Leaf| {};
-    let mut walk = Walk::new(files, None, &mut ignore);
+/// Verifies a stored tree against the root it should have. Leaves go to `on_leaf` in their order.
+pub(crate) fn tree_problems(
+    files: TreeFiles<'_>,
+    root: TreeHash,
+    on_leaf: &mut dyn FnMut(u64, &Leaf),
+) -> Vec<Problem> {
+    let mut walk = Walk::new(files, None, on_leaf);
     walk.run(root);
     walk.problems
 }
