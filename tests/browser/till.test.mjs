@@ -338,7 +338,7 @@ step("'this was not me' freezes the wallet from the mail, and the palm pays no m
   await reader.getByText("25,00").waitFor();
   await keep(reader, "not-me");
   await reader.getByTestId("freeze").click();
-  await reader.getByTestId("wallet-frozen").waitFor();
+  await reader.getByTestId("answer").waitFor();
   await keep(reader, "not-me-done");
   await reader.close();
   await ask(100);

@@ -496,7 +496,6 @@ export const de: Messages = {
     start: '{amount} anfordern',
     startEmpty: 'Betrag eintippen',
     backspace: 'Letzte Ziffer löschen',
-    doubleZero: 'Doppelnull',
     now: 'Aktuelle Zahlung',
     none: 'Keine Zahlung offen. Tippen Sie einen Betrag ein.',
     number: 'Zahlung {number}',

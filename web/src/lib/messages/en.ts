@@ -493,7 +493,6 @@ export const en = {
     start: 'Ask for {amount}',
     startEmpty: 'Type an amount',
     backspace: 'Delete the last digit',
-    doubleZero: 'Double zero',
     now: 'Current charge',
     none: 'No charge is open. Type an amount to begin.',
     number: 'Charge {number}',

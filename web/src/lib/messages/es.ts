@@ -496,7 +496,6 @@ export const es: Messages = {
     start: 'Pedir {amount}',
     startEmpty: 'Teclea un importe',
     backspace: 'Borrar la última cifra',
-    doubleZero: 'Doble cero',
     now: 'Cobro actual',
     none: 'No hay ningún cobro abierto. Teclea un importe para empezar.',
     number: 'Cobro {number}',
