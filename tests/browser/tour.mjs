@@ -1,0 +1,293 @@
+// Every page of the demo in the states that people meet, one after the other: for whoever looks at all
+// of them (axe.test.mjs, and a person with `node tour.mjs`, which keeps pictures).
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { api, openBrowser, openPage, screenshots, startDemo, until } from "./harness.mjs";
+import { connect, enrol, signIn } from "./pedestal.mjs";
+
+const NIGHT_ONE = "Mountain Sounds, night one";
+const OPERATOR = "olivia@example.org";
+const CLERK = "sam@example.org";
+
+/** What an evening leaves behind, so that no page is empty: a palm, a wallet, a payment, an order, an entry. */
+export async function prepare(base) {
+  const evening = await api(base, "/demo");
+  const fan = (name) => evening.fans.find((one) => one.name.startsWith(name));
+  const code = (name) => fan(name).tickets.find(({ event_name }) => event_name === NIGHT_ONE).code;
+  const ana = fan("Ana");
+  await enrol(base, { fan: ana.index, code: code("Ana"), scope: "company" });
+  const cookie = await signIn(base, ana.email);
+  const [link] = await api(base, "/me/links", { cookie });
+  const keys = { decision: await mailed(base, ana.email, /\/portal#(\/links\/\S+)/) };
+  await api(base, `/me/links/${link.link_id}/confirm`, { method: "POST", cookie });
+  await fillWallet(base, cookie);
+  const receipt = await payByPalm(base, ana);
+  keys.alarm = await mailed(base, ana.email, /\/portal#(\/not-me\/\S+)/);
+  const scanner = await stationKey(base, "scan");
+  await api(base, "/admissions", { method: "POST", key: scanner, body: { code: code("David"), nonce: "tour-david" } });
+  const order = await holdOrder(base, cookie);
+  // A ticket that a palm enters with is not handed on; Ben has several without.
+  const giver = await signIn(base, fan("Ben").email);
+  const [ticket] = await api(base, "/me/tickets", { cookie: giver });
+  await api(base, `/me/tickets/${ticket.ticket_id}/offer`, { method: "POST", cookie: giver, body: { email: "taker@example.org" } });
+  keys.offer = await mailed(base, "taker@example.org", /\/order#(\/take\/\S+)/);
+  const empty = fan("Farid") ?? evening.fans.at(-1);
+  return {
+    base, evening, fan, code, keys, receipt, order, ticket,
+    ana: cookie,
+    giver,
+    empty: await signIn(base, empty.email),
+    operator: await signIn(base, OPERATOR, "staff"),
+    clerk: await signIn(base, CLERK, "staff"),
+  };
+}
+
+async function stationKey(base, station) {
+  return (await api(base, `/demo/stations/${station}/key`, { method: "POST" })).api_key;
+}
+
+/** What a mail to somebody holds. */
+function mailed(base, to, pattern) {
+  return until(`a mail to ${to} with ${pattern}`, async () => {
+    const mails = await api(base, "/demo/mailbox");
+    return mails.filter((mail) => mail.to === to).map((mail) => pattern.exec(`${mail.body} ${mail.link}`)?.[1]).find(Boolean);
+  });
+}
+
+async function fillWallet(base, cookie) {
+  const { url } = await api(base, "/me/wallet/setup", { method: "POST", cookie });
+  const setup = url.split("/").pop();
+  const { instruments } = await api(base, `/test-gateway/setup/${setup}`, { cookie });
+  const chosen = { instrument_id: instruments[0].id };
+  const { return_url } = await api(base, `/test-gateway/setup/${setup}`, { method: "POST", cookie, body: chosen });
+  const completed = return_url.split("/").pop();
+  await api(base, `/me/wallet/setup/${completed}/complete`, { method: "POST", cookie });
+  const { version } = await api(base, "/payment-consent/en");
+  await api(base, "/me/wallet/palm-pay", { method: "PUT", cookie, body: { on: true, language: "en", text_version: version } });
+}
+
+/** A charge that Ana's palm pays; gives the address of its receipt. */
+async function payByPalm(base, { index }) {
+  const register = await stationKey(base, "register");
+  const counter = await connect(base, "counter");
+  counter.send({ type: "source", kind: "simulated", fan: index, code: null });
+  await counter.on("waiting_for_charge");
+  const amount = { minor: 1250, currency: "USD" };
+  const body = { amount, description: "Two drinks", nonce: "tour-charge", lines: [], tip_minor: 0, cash_minor: 0 };
+  const { charge_id } = await api(base, "/charges", { method: "POST", key: register, body });
+  const paid = await until("the charge to be paid", async () => {
+    const charge = await api(base, `/charges/${charge_id}`, { key: register });
+    return charge.state === "captured" && charge;
+  });
+  await counter.close();
+  return paid.receipt_url;
+}
+
+async function holdOrder(base, cookie) {
+  const events = await api(base, "/sales/events");
+  const event = events.find(({ name }) => name === NIGHT_ONE) ?? events[0];
+  const lines = [{ product: event.products[0].name, quantity: 1 }];
+  return api(base, "/me/orders", { method: "POST", cookie, body: { event_id: event.event_id, lines, nonce: "tour-order" } });
+}
+
+const asleep = (page) => page.route("**/api/v1/**", (route) => route.abort());
+const awake = (page) => page.unroute("**/api/v1/**");
+
+/**
+ * Every state: who looks (`as`), at which address, how big their screen is where only one makes sense,
+ * what has to be there (`see`), and what was done before (`act`).
+ */
+export const states = [
+  { name: "lobby", at: "/", see: "station" },
+  { name: "mailbox", at: "/mailbox", see: "mail" },
+  { name: "privacy", at: "/privacy" },
+  { name: "transparency", at: "/transparency", see: "table" },
+  { name: "receipt", at: (of) => of.receipt },
+  { name: "receipt-missing", at: "/receipt/none" },
+  { name: "gateway-over", at: "/test-gateway/setup/none" },
+  { name: "order-events", at: "/order", see: "event" },
+  { name: "order-join", at: "/order", see: "event", act: async (page) => {
+    await page.getByTestId("event").filter({ hasText: NIGHT_ONE }).first().click();
+    await page.getByTestId("product").first().getByRole("button").last().click();
+    await page.getByTestId("join").waitFor();
+  } },
+  { name: "order-take", at: (of) => `/order#${of.keys.offer}`, see: "take" },
+  { name: "order-take-gone", at: "/order#/take/none" },
+  { name: "portal-sign-in", at: "/portal" },
+  { name: "portal-mail-sent", at: "/portal", act: async (page) => {
+    await page.locator("input[type=email]").fill("nobody@example.org");
+    await page.keyboard.press("Enter");
+    await page.locator("a[href^='/mailbox']").waitFor();
+  } },
+  { name: "portal-link-used", at: "/portal#/enter/none" },
+  { name: "portal-decision", at: (of) => `/portal#${of.keys.decision}` },
+  { name: "portal-not-me", at: (of) => `/portal#${of.keys.alarm}`, see: "freeze" },
+  { name: "portal-silent", at: "/portal", before: asleep, after: awake },
+  { name: "portal-tickets", as: "ana", at: "/portal" },
+  { name: "portal-palm", as: "ana", at: "/portal#/palm", see: "delete" },
+  { name: "portal-delete", as: "ana", at: "/portal#/palm", see: "delete", act: (page) => page.getByTestId("delete").first().click() },
+  { name: "portal-uses", as: "ana", at: "/portal#/uses" },
+  { name: "portal-wallet", as: "ana", at: "/portal#/wallet", see: "credit" },
+  { name: "portal-tickets-few", as: "empty", at: "/portal" },
+  { name: "portal-palm-none", as: "empty", at: "/portal#/palm" },
+  { name: "portal-uses-none", as: "empty", at: "/portal#/uses" },
+  { name: "portal-wallet-none", as: "empty", at: "/portal#/wallet", see: "add-method" },
+  { name: "order-held", as: "ana", at: (of) => `/order#/orders/${of.order.order_id}`, see: "pay" },
+  { name: "order-hand-on", as: "giver", at: (of) => `/order#/ticket/${of.ticket.ticket_id}`, see: "give-to" },
+  { name: "console-sign-in", at: "/console" },
+  { name: "console", as: "operator", at: "/console", see: "entered" },
+  { name: "console-switch", as: "operator", at: "/console", see: "entered", act: (page) => page.getByRole("switch").first().click() },
+  { name: "console-ticket", as: "operator", at: "/console", see: "entered", act: async (page) => {
+    await page.getByTestId("search").fill("david");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("found").first().click();
+    await page.getByTestId("uses").waitFor();
+  } },
+  { name: "console-set-up", as: "operator", at: "/console#/setup" },
+  { name: "console-money", as: "operator", at: "/console#/money", see: "shop-money" },
+  { name: "console-books", as: "operator", at: "/console#/money", see: "shop-money", act: async (page) => {
+    await page.getByTestId("books-compare").click();
+    await page.getByTestId("books-result").waitFor();
+  } },
+  { name: "console-clerk", as: "clerk", at: "/console" },
+  { name: "console-silent", as: "operator", at: "/console", before: asleep, after: awake },
+  { name: "window-sell", as: "clerk", at: "/window", see: "product", act: (page) => page.getByTestId("product").first().getByRole("button").last().click() },
+  { name: "window-find", as: "clerk", at: "/window#/find", see: "search", act: async (page) => {
+    await page.getByTestId("search").fill("ana");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("found").first().waitFor();
+  } },
+  { name: "window-order", as: "clerk", at: "/window#/find", see: "search", act: async (page) => {
+    await page.getByTestId("search").fill("ben");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("found").first().click();
+    await page.getByRole("checkbox").first().check();
+  } },
+  { name: "window-none", as: "ana", at: "/window" },
+  { name: "scan-setup", at: "/scan#/key/none", only: "phone", see: "main form" },
+  { name: "scan", at: "/scan#/demo/scan", only: "phone", see: "code" },
+  { name: "scan-ok", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page, of) => scan(page, of.code("Chloe")) },
+  { name: "scan-used", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page, of) => scan(page, of.code("David")) },
+  { name: "scan-unknown", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page) => scan(page, "HF1.0000000000000000000000000000") },
+  { name: "scan-silent", at: "/scan#/demo/scan", only: "phone", see: "code", after: awake, act: async (page) => {
+    await asleep(page);
+    await page.getByTestId("code").fill("HF1.0000000000000000000000000000");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("undecided").waitFor();
+  } },
+  { name: "register", at: "/register#/demo/register", see: "start" },
+  { name: "register-refund", at: "/register#/demo/register", see: "start", act: (page) => page.locator("[data-testid^=refund-]").first().click() },
+  { name: "register-open", at: "/register#/demo/register", see: "start", act: async (page) => {
+    await page.locator(".keys button").first().click();
+    await page.locator(".keys button").nth(1).click();
+    await page.getByTestId("start").click();
+    await page.getByTestId("charge-state").waitFor();
+  }, after: (page) => page.getByTestId("cancel").click() },
+  { name: "pedestal-setup", at: "/pedestal#/key/none", kiosk: true, see: "main form" },
+  { name: "pedestal-source", at: "/pedestal#/demo/outside", kiosk: true, see: "use-simulated" },
+  { name: "pedestal-welcome", at: pedestal("outside", "Ben"), kiosk: true, see: "begin" },
+  { name: "pedestal-inside", at: pedestal("inside", "Ben"), kiosk: true, see: "begin" },
+  { name: "pedestal-lane", at: pedestal("lane", "Ben"), kiosk: true, see: "begin" },
+  { name: "pedestal-show", at: pedestal("outside", "Ben", false), kiosk: true, see: "begin", act: async (page) => {
+    await page.getByTestId("begin").click();
+    await page.getByTestId("ticket-code").waitFor();
+  }, after: stop },
+  { name: "pedestal-consent", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: begin("accept"), after: stop },
+  { name: "pedestal-hands", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: async (page) => {
+    await begin("accept")(page);
+    await page.getByTestId("accept").click();
+    await page.getByTestId("hands-one").waitFor();
+  }, after: stop },
+  { name: "pedestal-declined", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: async (page) => {
+    await begin("decline")(page);
+    await page.getByTestId("decline").click();
+    await page.getByTestId("ok").waitFor();
+  }, after: (page) => page.getByTestId("ok").click() },
+  { name: "pedestal-stranger", at: pedestal("lane", null), kiosk: true, see: "begin", act: async (page) => {
+    await page.getByTestId("begin").click();
+    await page.getByTestId("ok").waitFor();
+  }, after: (page) => page.getByTestId("ok").click() },
+  { name: "pedestal-counter", at: pedestal("counter", "Ana"), kiosk: true },
+];
+
+function pedestal(station, name, withTicket = true) {
+  return (of) => {
+    const who = name === null ? "0" : `${of.fan(name).index}${withTicket ? `/${encodeURIComponent(of.code(name))}` : ""}`;
+    return `/pedestal#/demo/${station}/as/${who}`;
+  };
+}
+
+function begin(screen) {
+  return async (page) => {
+    await page.getByTestId("begin").click();
+    await page.getByTestId(screen).waitFor();
+  };
+}
+
+async function stop(page) {
+  const away = page.getByTestId("cancel").or(page.getByTestId("decline")).first();
+  if (await away.isVisible()) await away.click();
+}
+
+async function scan(page, code) {
+  await page.getByTestId("code").fill(code);
+  await page.keyboard.press("Enter");
+  await page.getByTestId("verdict").waitFor();
+}
+
+/** Opens each state at a size and in a language, and has `look` look at it. */
+export async function tour(browser, of, { size = "desk", language = "en-US", states: wanted = states }, look) {
+  const pages = new Map();
+  for (const state of wanted) {
+    const wants = state.only ?? size;
+    const seat = `${state.as ?? "anyone"} ${wants}`;
+    if (!pages.has(seat)) pages.set(seat, await seatAt(browser, of, state.as, wants, language));
+    await look(await show(pages.get(seat), of, state), state);
+    await state.after?.(pages.get(seat), of);
+  }
+  for (const page of pages.values()) await page.context().close();
+}
+
+async function seatAt(browser, of, who, size, language) {
+  const page = await openPage(browser, { size, language });
+  if (who === undefined) return page;
+  const [name, value] = of[who].split(/=(.*)/);
+  await page.context().addCookies([{ name, value, url: of.base }]);
+  return page;
+}
+
+async function show(page, of, state) {
+  const at = typeof state.at === "string" ? state.at : state.at(of);
+  // A blank page between two: an address that differs in its hash alone would load nothing anew.
+  await page.goto("about:blank");
+  await page.evaluate(() => sessionStorage.clear()).catch(() => undefined);
+  await state.before?.(page, of);
+  await page.goto(new URL(at, of.base).href);
+  await page.locator("main").first().waitFor();
+  if (state.see !== undefined) await page.locator(`[data-testid=${state.see.split(" ")[0]}], ${state.see}`).first().waitFor();
+  await state.act?.(page, of);
+  await until("everything to be loaded", async () => (await page.locator(".loading").count()) === 0, { page });
+  return page;
+}
+
+/** `node tour.mjs [SIZE [LANGUAGE [PATTERN]]]` keeps a picture of every state. */
+async function pictures(size = "desk", language = "en-US", pattern = ".") {
+  const folder = join(screenshots, "tour");
+  mkdirSync(folder, { recursive: true });
+  const demo = await startDemo();
+  const browser = await openBrowser();
+  try {
+    const of = await prepare(demo.url);
+    const wanted = states.filter(({ name }) => new RegExp(pattern).test(name));
+    await tour(browser, of, { size, language, states: wanted }, async (page, { name, kiosk }) => {
+      const path = join(folder, `${name}-${size}-${language.slice(0, 2)}.png`);
+      await page.screenshot({ path, fullPage: !kiosk });
+    });
+  } finally {
+    await browser.close();
+    await demo.stop();
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await pictures(...process.argv.slice(2));
