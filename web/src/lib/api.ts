@@ -53,6 +53,8 @@ export interface Ticket {
     biometrics: Biometrics;
   };
   entered: Entered | null;
+  /** Where an unpaid ticket is paid; absent from older servers. */
+  order_id?: string;
 }
 
 export interface PalmLink {
@@ -410,6 +412,8 @@ export interface Order {
   refund_owed_minor: number;
   tickets: { ticket_id: string; product: string; state: TicketState }[];
   reason: string | null;
+  /** Absent from older servers. */
+  event?: EventCore;
 }
 
 export interface TicketOffer {

@@ -1042,6 +1042,7 @@ export const en = {
     signedIn: 'I have opened the link',
     have: 'I have an account',
     yours: 'Your order',
+    toOrder: 'Go to the order',
     held: 'These tickets are yours until {time}. Pay before then.',
     over: 'This order has ended: its tickets were not paid in time.',
     again: 'Order again',
@@ -1175,6 +1176,7 @@ export const en = {
   transparency: {
     title: 'Transparency report',
     lead: 'What was done with palms here, month by month. Every number is counted from the public log, which names nobody and which anybody may copy and count again.',
+    perMonth: 'a month',
     month: 'Month',
     table: 'All numbers',
     deleted: 'Palms deleted',
