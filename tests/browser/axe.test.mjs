@@ -17,6 +17,8 @@ const KIOSK_TARGET_PX_MIN = 64;
 const STOPS_MAX = 400;
 /** The stops within a field for a date and a time, its calendar included. */
 const DATE_PARTS = 7;
+const PHONE = { width: 390, height: 844 };
+const NARROWEST = { width: 320, height: 568 };
 
 let demo;
 let browser;
@@ -148,19 +150,33 @@ function gathered(faults) {
   return [...by].map(([line, names]) => `${line.slice(0, 300)} (${[...new Set(names)].join(", ")})`);
 }
 
+/** Everything that is looked for at the size that the page was opened at. */
+async function whole(page, least) {
+  return [...(await findings(page)), ...(await byNight(page)), ...(await sizes(page, least)), ...(await keyboard(page))];
+}
+
+/** The same page on a phone, and as narrow as one that is zoomed in (WCAG 1.4.10). */
+async function narrowed(page) {
+  const before = page.viewportSize();
+  await page.setViewportSize(PHONE);
+  const found = await sizes(page, TARGET_PX_MIN);
+  await page.setViewportSize(NARROWEST);
+  found.push(...(await sizes(page, 0)).map((line) => `zoomed in: ${line}`));
+  await page.setViewportSize(before);
+  return found;
+}
+
+// German has the longest words, Spanish comes next; the other tests read English.
 const seats = [
-  { words: "at a desk", size: "desk", look: (page) => [() => findings(page), () => byNight(page), () => sizes(page, TARGET_PX_MIN), () => keyboard(page)] },
-  { words: "on a phone", size: "phone", look: (page) => [() => sizes(page, TARGET_PX_MIN)] },
-  { words: "at a kiosk", size: "kiosk", look: (page) => [() => findings(page), () => byNight(page), () => sizes(page, KIOSK_TARGET_PX_MIN), () => keyboard(page)] },
+  { words: "at a desk and on a phone", size: "desk", language: "de-DE", look: async (page) => [...(await whole(page, TARGET_PX_MIN)), ...(await narrowed(page))] },
+  { words: "at a kiosk", size: "kiosk", language: "es-ES", look: (page) => whole(page, KIOSK_TARGET_PX_MIN) },
 ];
-for (const { words, size, look } of seats) {
+for (const { words, size, language, look } of seats) {
   step(`every page ${words} is readable, reachable and large enough`, async () => {
     const faults = [];
     const mine = states.filter((state) => (size === "kiosk") === (state.kiosk === true));
-    await tour(browser, of, { size, states: mine }, async (page, { name }) => {
-      const found = [];
-      for (const part of look(page)) found.push(...(await part()));
-      found.push(...(await dialogEnds(page)));
+    await tour(browser, of, { size, language, states: mine }, async (page, { name }) => {
+      const found = [...(await look(page)), ...(await dialogEnds(page))];
       faults.push(...found.map((line) => ({ name, line })));
     });
     console.log(`  ${mine.length} states looked at`);

@@ -208,7 +208,7 @@ export const states = [
     await page.getByTestId("begin").click();
     await page.getByTestId("ok").waitFor();
   }, after: (page) => page.getByTestId("ok").click() },
-  { name: "pedestal-counter", at: pedestal("counter", "Ana"), kiosk: true },
+  { name: "pedestal-counter", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]" },
 ];
 
 function pedestal(station, name, withTicket = true) {
@@ -265,7 +265,7 @@ async function show(page, of, state) {
   await state.before?.(page, of);
   await page.goto(new URL(at, of.base).href);
   await page.locator("main").first().waitFor();
-  if (state.see !== undefined) await page.locator(`[data-testid=${state.see.split(" ")[0]}], ${state.see}`).first().waitFor();
+  if (state.see !== undefined) await page.locator(/^[a-z-]+$/.test(state.see) ? `[data-testid=${state.see}], ${state.see}` : state.see).first().waitFor();
   await state.act?.(page, of);
   await until("everything to be loaded", async () => (await page.locator(".loading").count()) === 0, { page });
   return page;
