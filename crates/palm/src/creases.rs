@@ -6,6 +6,8 @@
 
 use std::sync::LazyLock;
 
+use zeroize::Zeroizing;
+
 use crate::field::{Field, PARTS, Pose};
 use crate::maths::exp_minus;
 use crate::template::{LATTICE, describe};
@@ -51,10 +53,11 @@ pub fn right_over_left(sample: &Sample) -> f32 {
     let field = Field::of(sample);
     let [right, left] = &*USUAL;
     let best = |usual: &[f32], pose: fn(Pose) -> Pose| {
-        let mut lattice = Vec::new();
+        // As long as it becomes: a vector that grows leaves copies behind that nobody zeroes.
+        let mut lattice = Zeroizing::new(Vec::with_capacity(PARTS * LATTICE * LATTICE));
         let fits = Effort::Light.poses().map(|it| {
             describe(&field, &pose(it), &mut lattice);
-            usual.iter().zip(&lattice).map(|(a, b)| a * b).sum::<f32>()
+            usual.iter().zip(lattice.iter()).map(|(a, b)| a * b).sum::<f32>()
         });
         fits.fold(f32::NEG_INFINITY, f32::max)
     };

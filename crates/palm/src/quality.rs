@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::acquire::{LUMA_MIN, Refusal};
-use crate::field::{Field, Pose};
+use crate::field::{Field, PARTS, Pose};
 use crate::sample::{CORE_PX, FULL_PX, MARGIN_PX, Sample};
 
 /// How well a sample shows the palm's lines. It predicts misses: rejecting the samples of lowest
@@ -50,7 +50,7 @@ pub fn quality(sample: &Sample) -> Quality {
 /// The mean length of the smoothed line field's vectors at the doubled angle: unit vectors that
 /// disagree cancel.
 fn coherence(sample: &Sample) -> f32 {
-    let mut lattice = Zeroizing::new(Vec::new());
+    let mut lattice = Zeroizing::new(Vec::with_capacity(PARTS * PLACES * PLACES));
     Field::of(sample).lattice(PLACES, &Pose::IDENTITY, &mut lattice);
     let doubled = &lattice[..2 * PLACES * PLACES];
     let lengths = doubled.chunks_exact(2).map(|v| (v[0] * v[0] + v[1] * v[1]).sqrt());

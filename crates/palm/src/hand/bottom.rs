@@ -87,7 +87,8 @@ impl Window {
         }
         let index = |x: usize, y: usize| (y - self.top) * self.width + x - self.left;
         let mut seen = Zeroizing::new(vec![false; self.width * self.height]);
-        let mut places = vec![(x, y)];
+        let mut places = Zeroizing::new(Vec::with_capacity(seen.len()));
+        places.push((x, y));
         seen[index(x, y)] = true;
         let mut next = 0;
         while let Some(&(x, y)) = places.get(next) {

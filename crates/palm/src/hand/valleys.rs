@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::view::Point;
 use super::{FINGER_REACH, Shape};
 use crate::maths;
@@ -198,6 +200,7 @@ fn bottoms(shape: &Shape, up: Point) -> Vec<Bottom> {
     }
     let right = Point { x: -up.y, y: up.x };
     let heights: Vec<f32> = contour.iter().map(|point| point.dot(up)).collect();
+    let heights = Zeroizing::new(heights);
     let depth_min = DEPTH_PX_MIN.max(DEPTH_RADII_MIN * shape.radius);
     // Where light falls off, fingers are not seen to leave the picture, though they must.
     let tips = shape.centre + up * (FINGER_REACH.start * shape.radius);

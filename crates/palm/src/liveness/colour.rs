@@ -94,7 +94,7 @@ fn usable(value: f32) -> bool {
 /// beyond what follows the brightness: a gloss is white, and pales whatever it lies on.
 fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
     let side = CELLS / (2 * PATCH_REACH);
-    let mut hues = Vec::with_capacity(side * side);
+    let mut hues = Zeroizing::new(Vec::with_capacity(side * side));
     for patch in 0..side * side {
         let (left, top) = (patch % side * 2 * PATCH_REACH, patch / side * 2 * PATCH_REACH);
         let mean = |channel: &[f32]| {
@@ -115,10 +115,10 @@ fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
     }
     let count = hues.len() as f32;
     let mean = hues.iter().map(|it| it.1).sum::<f32>() / count;
-    let mut rest: Vec<f32> = hues.iter().map(|it| it.1 - mean).collect();
-    let mut explained: Vec<Vec<f32>> = Vec::new();
+    let mut rest = Zeroizing::new(hues.iter().map(|it| it.1 - mean).collect::<Vec<f32>>());
+    let mut explained: Vec<Channel> = Vec::new();
     for k in 0..3 {
-        let mut along: Vec<f32> = hues.iter().map(|it| it.0[k]).collect();
+        let mut along = Zeroizing::new(hues.iter().map(|it| it.0[k]).collect::<Vec<f32>>());
         let middle = along.iter().sum::<f32>() / count;
         along.iter_mut().for_each(|it| *it -= middle);
         for earlier in &explained {

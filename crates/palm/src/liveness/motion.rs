@@ -1,6 +1,8 @@
 //! Whether what moves is a body: the places of a plane move by one projective map from frame to
 //! frame, while a hand's cushions move against its hollow.
 
+use zeroize::Zeroizing;
+
 use super::patch::ALIGNED_PX;
 
 /// Blocks on a side whose motion is followed.
@@ -48,7 +50,8 @@ fn off_plane(first: &[u8], other: &[u8]) -> Option<f32> {
 fn follow(first: &[u8], other: &[u8], centre: [f32; 2]) -> Option<[f32; 2]> {
     let (cx, cy) = (centre[0] as usize, centre[1] as usize);
     let at = |x: usize, y: usize| f32::from(first[y * ALIGNED_PX + x]);
-    let mut gradients = Vec::with_capacity((2 * REACH + 1) * (2 * REACH + 1));
+    let pixels = (2 * REACH + 1) * (2 * REACH + 1);
+    let mut gradients = Zeroizing::new(Vec::with_capacity(pixels));
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for y in cy - REACH..=cy + REACH {
         for x in cx - REACH..=cx + REACH {
@@ -67,14 +70,14 @@ fn follow(first: &[u8], other: &[u8], centre: [f32; 2]) -> Option<[f32; 2]> {
     let determinant = xx * yy - xy * xy;
     let mut motion = [0.0_f32; 2];
     for _ in 0..STEPS {
-        let seen: Vec<f32> = gradients
+        let seen = gradients
             .iter()
-            .map(|it| between(other, it.0 as f32 + motion[0], it.1 as f32 + motion[1]))
-            .collect();
+            .map(|it| between(other, it.0 as f32 + motion[0], it.1 as f32 + motion[1]));
+        let seen: Zeroizing<Vec<f32>> = Zeroizing::new(seen.collect());
         // The light may change from frame to frame: only what differs within the block counts.
         let seen_mean = seen.iter().sum::<f32>() / count;
         let (mut bx, mut by) = (0.0, 0.0);
-        for (&(_, _, gx, gy, value), seen) in gradients.iter().zip(&seen) {
+        for (&(_, _, gx, gy, value), seen) in gradients.iter().zip(seen.iter()) {
             let off = (value - mean) - (seen - seen_mean);
             (bx, by) = (bx + off * gx, by + off * gy);
         }
