@@ -14,10 +14,14 @@ mod distance;
 mod mask;
 mod measure;
 mod side;
+mod tints;
 mod valleys;
 mod view;
 
 use std::ops::Range;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
 
 use crate::acquire::{Placement, Refusal, Refused, Side};
 use crate::{Picture, acquire, creases, roi};
@@ -39,14 +43,24 @@ const EDGE_PART_MAX: f32 = 0.8;
 /// Valleys so usual that no other ground is tried.
 const COST_GOOD: f32 = 12.0;
 /// Valleys more unusual than this are none.
-const COST_TAKEN_MAX: f32 = 28.0;
+const COST_TAKEN_MAX: f32 = 22.0;
 /// How much more unusual a hand may look than one found on a later ground and still be preferred.
 const LATER_GROUND_COST: f32 = 1.0;
 /// Candidates that are measured before the picture is refused.
-const MEASURED_MAX: usize = 3;
+const MEASURED_MAX: usize = 4;
 /// The greatest area of a hand without valleys, in square palm radii: palm and fingers are about
 /// seven, a bare arm adds as much; a wall or a shirt with corners is more.
 const AREA_RADII_MAX: f32 = 14.0;
+/// The area of a hand above the wrist, in square palm radii, is at most this...
+const HAND_AREA_RADII: f32 = 7.6;
+/// ... where its fingers leave the picture at most this...
+const HAND_AREA_CUT_RADII: f32 = 6.2;
+/// ... and one that has this much more is as unusual as any sign that is off by its deviation.
+const HAND_AREA_DEVIATION: f32 = 0.35;
+/// The span of its valleys in palm radii, at most.
+const SPAN_RADII: f32 = 1.3;
+/// How far the wrist is below the palm's centre, in palm radii.
+const WRIST_RADII: f32 = 1.3;
 /// A hand is at least this much redder than green, as a part of its brightness: skin of every tone has
 /// more than three times as much in white light. Walls and clothes are not to be advised.
 const SKIN_REDNESS_MIN: f32 = 0.02;
@@ -68,11 +82,10 @@ const OUTSIDE_MAX: f32 = 0.15;
 const GROUND_MAX: f32 = 0.15;
 
 /// Something that stands out from a ground, in pixels of a view.
-#[derive(Clone)]
 struct Shape {
     blob: Blob,
     /// The outline, clockwise on the screen.
-    contour: Vec<Point>,
+    contour: Zeroizing<Vec<Point>>,
     distances: Distances,
     /// The largest circle inside it.
     centre: Point,
@@ -101,62 +114,78 @@ pub struct Hand {
 /// Valleys that may be a hand's, and how what they lie in was told from its ground.
 struct Candidate {
     rule: Rule,
-    shape: Shape,
+    shape: Rc<Shape>,
     valleys: Valleys,
 }
 
 /// Finds the one hand in a picture.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let view = View::of(picture, Region::whole(picture), view::SEARCH_PX);
+    let mut search = Search { picture, view: &view, left: MEASURED_MAX, refused: None };
     let mut candidates: Vec<Candidate> = Vec::new();
-    let mut guess: Option<Shape> = None;
+    let mut guess: Option<Rc<Shape>> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
         let Some((rule, plane)) = ground.rule(&view) else { continue };
         let mut found = Vec::new();
-        for shape in shapes(rule.mask(&plane), &plane, &view) {
-            let mut valleys = valleys::find(&shape);
-            valleys.retain(|valleys| valleys.cost <= COST_TAKEN_MAX);
-            if valleys.is_empty() && shape.redness(&view) >= ADVISED_REDNESS_MIN {
+        for shape in shapes(&rule.mask(&plane), &plane, &view).map(Rc::new) {
+            let valleys = shape.valleys(LATER_GROUND_COST * rank as f32);
+            if valleys.is_empty() && redness(&shape.blob, &view) >= ADVISED_REDNESS_MIN {
                 guess = better_guess(guess, shape);
                 continue;
             }
             found.extend(valleys.into_iter().map(|valleys| {
-                let cost = valleys.cost + LATER_GROUND_COST * rank as f32;
-                Candidate { rule, shape: shape.clone(), valleys: Valleys { cost, ..valleys } }
+                let shape = Rc::clone(&shape);
+                Candidate { rule, shape, valleys }
             }));
         }
         found.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
         if let Some(placement) = two_hands(&found, &view) {
             return Err(Refused { refusal: Refusal::TwoHands, placement: Some(placement) });
         }
-        let good = found.first().is_some_and(|best| best.valleys.cost <= COST_GOOD);
-        candidates.extend(found.into_iter().take(1));
-        if good {
-            break;
+        let Some(best) = found.into_iter().next() else { continue };
+        if best.valleys.cost > COST_GOOD {
+            candidates.push(best);
+        } else if let Some(hand) = search.measure(&best) {
+            // No other ground is tried. Where it is refused, another may show it as it is.
+            return Ok(hand);
         }
     }
     candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
-    let mut refused = None;
-    for candidate in candidates.iter().take(MEASURED_MAX) {
-        match candidate.measure(picture, &view) {
-            Ok(hand) => return Ok(hand),
-            Err(new) => refused = refused.or(Some(new)),
-        }
-    }
-    Err(refused.unwrap_or_else(|| refuse(guess.as_ref(), &view)))
+    let hand = candidates.iter().find_map(|candidate| search.measure(candidate));
+    hand.ok_or_else(|| search.refused.unwrap_or_else(|| refuse(guess.as_deref(), &view)))
 }
 
-/// The largest blobs of a mask that could be a palm.
-fn shapes(mask: Mask, plane: &Plane, view: &View) -> Vec<Shape> {
+/// The candidates that are measured, and what the first of them was refused for.
+struct Search<'a> {
+    picture: &'a Picture,
+    view: &'a View,
+    left: usize,
+    refused: Option<Refused>,
+}
+
+impl Search<'_> {
+    fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
+        self.left = self.left.checked_sub(1)?;
+        let measured = candidate.measure(self.picture, self.view);
+        measured.map_err(|new| _ = self.refused.get_or_insert(new)).ok()
+    }
+}
+
+/// The largest blobs of a mask that could be a palm. What is cheap to tell is told first.
+fn shapes<'a>(
+    mask: &Mask,
+    plane: &'a Plane,
+    view: &'a View,
+) -> impl Iterator<Item = Shape> + use<'a> {
     let radius_min = view.shorter() * acquire::RADIUS_SEEN_MIN;
     blob::largest(mask, BLOBS_MAX)
         .into_iter()
         .filter(|blob| blob.edge_part() <= EDGE_PART_MAX)
-        .map(Shape::of)
-        .filter(|shape| shape.radius >= radius_min)
-        .filter(|shape| shape.redness(view) >= SKIN_REDNESS_MIN)
-        .filter(|shape| shape.edge_step(plane) >= EDGE_STEP_MIN)
-        .collect()
+        .filter(|blob| redness(blob, view) >= SKIN_REDNESS_MIN)
+        .map(|blob| (contour::trace(&blob), blob))
+        .filter(|(contour, blob)| edge_step(blob, contour, plane) >= EDGE_STEP_MIN)
+        .map(|(contour, blob)| Shape::of(blob, contour))
+        .filter(move |shape| shape.radius >= radius_min)
 }
 
 /// Where the likelier of two hands in one mask is; candidates come likeliest first.
@@ -174,7 +203,7 @@ fn two_hands(found: &[Candidate], view: &View) -> Option<Placement> {
 }
 
 /// Of two blobs without valleys the one to guide the person by: the one with the larger circle.
-fn better_guess(held: Option<Shape>, new: Shape) -> Option<Shape> {
+fn better_guess(held: Option<Rc<Shape>>, new: Rc<Shape>) -> Option<Rc<Shape>> {
     match held {
         Some(held) if held.radius >= new.radius => Some(held),
         _ => Some(new),
@@ -284,10 +313,9 @@ fn refuse(guess: Option<&Shape>, view: &View) -> Refused {
 }
 
 impl Shape {
-    fn of(blob: Blob) -> Self {
+    fn of(blob: Blob, contour: Zeroizing<Vec<Point>>) -> Self {
         let distances = Distances::of(&blob);
         let (centre, radius) = distances.largest_circle();
-        let contour = contour::trace(&blob);
         Self { blob, contour, distances, centre, radius }
     }
 
@@ -297,51 +325,44 @@ impl Shape {
             / self.radius
     }
 
-    /// How much redder than green it is on average, as a part of its brightness; endless where the
-    /// picture has no colour.
-    fn redness(&self, view: &View) -> f32 {
-        let Some(rgb) = view.rgb().filter(|_| view.has_colour()) else { return f32::INFINITY };
-        // Where it is too bright for the camera it is white, whatever it is.
-        let inside = rgb.iter().zip(self.blob.bits()).filter(|(_, bit)| **bit);
-        let told = inside.filter(|(pixel, _)| pixel.iter().all(|&value| value < CLIPPED));
-        let (mut redder, mut light, mut count) = (0_i64, 1_i64, 0);
-        for (&[red, green, blue], _) in told {
-            redder += i64::from(red) - i64::from(green);
-            light += i64::from(red) + i64::from(green) + i64::from(blue);
-            count += 1;
-        }
-        if 3 * count < self.blob.area() {
-            return f32::INFINITY;
-        }
-        redder as f32 / light as f32
-    }
-
-    /// How much a plane changes over a few pixels across the outline, on average: little where a
-    /// shapeless patch of a room was cut out of it.
-    fn edge_step(&self, plane: &Plane) -> f32 {
-        /// How far inside and outside the outline is looked, in pixels.
-        const ASIDE: f32 = 2.0;
-        const STRIDE: usize = 3;
-        let count = self.contour.len();
-        let (mut sum, mut number) = (0.0, 0.0);
-        for at in (0..count).step_by(STRIDE) {
-            let point = self.contour[at];
-            let along =
-                self.contour[(at + STRIDE) % count] - self.contour[(at + count - STRIDE) % count];
-            if self.blob.edge_bounds(point, 1.0 + ASIDE) || along.length() == 0.0 {
-                continue;
-            }
-            // The outline runs clockwise on the screen: the hand is on its right.
-            let inward = Point { x: -along.unit().y, y: along.unit().x };
-            sum += plane.at(point + inward * ASIDE) - plane.at(point - inward * ASIDE);
-            number += 1.0_f32;
-        }
-        sum / number.max(1.0)
-    }
-
     /// The area in square radii.
     fn area_radii(&self) -> f32 {
         self.blob.area() as f32 / (self.radius * self.radius)
+    }
+
+    /// The valleys in it that may be a hand's, each so much more unusual.
+    fn valleys(&self, more: f32) -> Vec<Valleys> {
+        let mut valleys = valleys::find(self);
+        valleys.retain_mut(|valleys| {
+            // The ground's own share is no reason to leave a hand.
+            let cost = valleys.cost + self.more_cost(valleys);
+            valleys.cost = cost + more;
+            cost <= COST_TAKEN_MAX
+        });
+        valleys
+    }
+
+    /// What it costs to be more than a hand above the wrist: a wall was taken for skin.
+    fn more_cost(&self, valleys: &Valleys) -> f32 {
+        let most = if valleys.fingers_cut { HAND_AREA_CUT_RADII } else { HAND_AREA_RADII };
+        let more = (self.area_above(valleys) - most).max(0.0) / HAND_AREA_DEVIATION;
+        more * more
+    }
+
+    /// The area of all that is above the wrist, in square radii of the palm.
+    fn area_above(&self, valleys: &Valleys) -> f32 {
+        let (up, width) = (valleys.up(), self.blob.width());
+        let wrist = valleys.centre.dot(up) - WRIST_RADII * valleys.radius;
+        let mut area = 0;
+        for y in self.blob.bounds().rows.clone() {
+            let row = &self.blob.bits()[y * width..(y + 1) * width];
+            let at = |x: usize| Point { x: x as f32, y: y as f32 };
+            area +=
+                row.iter().enumerate().filter(|&(x, &bit)| bit && at(x).dot(up) > wrist).count();
+        }
+        // Where the picture's edge bounds it the circle is too small.
+        let radius = valleys.radius.max(valleys.span() / SPAN_RADII);
+        area as f32 / (radius * radius)
     }
 
     /// The farthest fingertip above the palm's centre, in radii.
@@ -350,4 +371,53 @@ impl Shape {
         let above = self.contour.iter().map(|&point| (point - valleys.centre).dot(up));
         above.fold(0.0, f32::max) / valleys.radius
     }
+}
+
+/// How much redder than green a blob is on average, as a part of its brightness; endless where the
+/// picture has no colour.
+fn redness(blob: &Blob, view: &View) -> f32 {
+    let Some(rgb) = view.rgb().filter(|_| view.has_colour()) else { return f32::INFINITY };
+    let (mut redder, mut light, mut count) = (0_i64, 1_i64, 0);
+    for row in blob.bounds().rows.clone() {
+        let part = row * blob.width()..(row + 1) * blob.width();
+        let (mut row_redder, mut row_light, mut row_count) = (0_i32, 0_i32, 0_i32);
+        for (&[red, green, blue], &bit) in rgb[part.clone()].iter().zip(&blob.bits()[part]) {
+            // Where it is too bright for the camera it is white, whatever it is.
+            let told = bit & (red < CLIPPED) & (green < CLIPPED) & (blue < CLIPPED);
+            let counts = i32::from(told);
+            let [red, green, blue] = [red, green, blue].map(i32::from);
+            row_redder += counts * (red - green);
+            row_light += counts * (red + green + blue);
+            row_count += counts;
+        }
+        redder += i64::from(row_redder);
+        light += i64::from(row_light);
+        count += row_count as usize;
+    }
+    if 3 * count < blob.area() {
+        return f32::INFINITY;
+    }
+    redder as f32 / light as f32
+}
+
+/// How much a plane changes over a few pixels across the outline, on average: little where a
+/// shapeless patch of a room was cut out of it.
+fn edge_step(blob: &Blob, contour: &[Point], plane: &Plane) -> f32 {
+    /// How far inside and outside the outline is looked, in pixels.
+    const ASIDE: f32 = 2.0;
+    const STRIDE: usize = 3;
+    let count = contour.len();
+    let (mut sum, mut number) = (0.0, 0.0);
+    for at in (0..count).step_by(STRIDE) {
+        let point = contour[at];
+        let along = contour[(at + STRIDE) % count] - contour[(at + count - STRIDE) % count];
+        if blob.edge_bounds(point, 1.0 + ASIDE) || along.length() == 0.0 {
+            continue;
+        }
+        // The outline runs clockwise on the screen: the hand is on its right.
+        let inward = Point { x: -along.unit().y, y: along.unit().x };
+        sum += plane.at(point + inward * ASIDE) - plane.at(point - inward * ASIDE);
+        number += 1.0_f32;
+    }
+    sum / number.max(1.0)
 }

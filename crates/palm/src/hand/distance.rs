@@ -1,13 +1,16 @@
 //! How far inside a blob is: the palm is where it is thickest.
 
+use zeroize::Zeroizing;
+
 use super::blob::Blob;
 use super::view::Point;
 
-/// How far every pixel of a blob is from the nearest one outside it or outside the view.
+/// How far every pixel of a blob is from the nearest one outside it or outside the view. Zeroed when
+/// dropped, as the blob is.
 #[derive(Clone)]
 pub struct Distances {
     width: usize,
-    squared: Vec<i32>,
+    squared: Zeroizing<Vec<i32>>,
 }
 
 impl Distances {
@@ -49,46 +52,60 @@ impl Distances {
 
 /// The squared distance of every pixel to the nearest one outside the blob; the outside of the
 /// picture is outside the blob. Exact, in linear time (Felzenszwalb and Huttenlocher 2012).
-fn squared_distances(blob: &Blob) -> Vec<i32> {
-    let (width, height) = (blob.width(), blob.height());
-    let mut distances = vec![0_i32; width * height];
-    for x in 0..width {
-        // Down, then up: the distance to the nearest outside pixel of the same column.
-        let mut run = 0;
-        for y in 0..height {
-            run = if blob.bits()[y * width + x] { run + 1 } else { 0 };
-            distances[y * width + x] = run;
-        }
-        run = 0;
-        for y in (0..height).rev() {
-            run = if blob.bits()[y * width + x] { run + 1 } else { 0 };
-            let at = y * width + x;
-            let nearest = distances[at].min(run);
-            distances[at] = nearest * nearest;
+fn squared_distances(blob: &Blob) -> Zeroizing<Vec<i32>> {
+    let width = blob.width();
+    let mut distances = Zeroizing::new(vec![0_i32; width * blob.height()]);
+    let (columns, rows) = (&blob.bounds().columns, &blob.bounds().rows);
+    let part = |y: usize| y * width + columns.start..y * width + columns.end;
+    // Down, then up: the distance to the nearest outside pixel of the same column.
+    let mut runs = Zeroizing::new(vec![0_i32; columns.len()]);
+    for y in rows.clone() {
+        let line = distances[part(y)].iter_mut().zip(&blob.bits()[part(y)]);
+        for (run, (distance, &bit)) in runs.iter_mut().zip(line) {
+            *run = if bit { *run + 1 } else { 0 };
+            *distance = *run;
         }
     }
-    let mut envelope = Envelope::default();
-    for row in distances.chunks_exact_mut(width) {
-        envelope.lower(row);
+    runs.fill(0);
+    let mut envelope = Envelope::for_width(columns.len());
+    for y in rows.clone().rev() {
+        let row = &mut distances[part(y)];
+        for (run, distance) in runs.iter_mut().zip(row.iter_mut()) {
+            *run = if *distance > 0 { *run + 1 } else { 0 };
+            let nearest = (*distance).min(*run);
+            *distance = nearest * nearest;
+        }
+        // Between two places outside the blob nothing beyond them is nearer.
+        for stretch in row.split_mut(|&distance| distance == 0).filter(|it| !it.is_empty()) {
+            envelope.lower(stretch);
+        }
     }
     distances
 }
 
 /// The lower envelope of parabolas, one rooted at each pixel of a row.
-#[derive(Default)]
 struct Envelope {
-    roots: Vec<(i32, i32)>,
+    roots: Zeroizing<Vec<(i32, i32)>>,
     /// From which pixel on the root of the same place is the lowest.
-    starts: Vec<i32>,
+    starts: Zeroizing<Vec<i32>>,
 }
 
 impl Envelope {
+    /// Room for a row of this width, so that nothing grows.
+    fn for_width(width: usize) -> Self {
+        let places = width + 2;
+        Self {
+            roots: Zeroizing::new(Vec::with_capacity(places)),
+            starts: Zeroizing::new(Vec::with_capacity(places)),
+        }
+    }
+
     /// Replaces heights by the lowest parabola above each pixel.
     fn lower(&mut self, row: &mut [i32]) {
         self.roots.clear();
         self.starts.clear();
         let width = row.len() as i32;
-        // The picture's outside stands beyond both ends of the row, at height 0.
+        // The outside stands beyond both ends of the row, at height 0.
         self.add(-1, 0);
         for (x, &height) in row.iter().enumerate() {
             self.add(x as i32, height);
@@ -110,7 +127,13 @@ impl Envelope {
         {
             // The first pixel at which the new parabola is lower than the last one.
             let numerator = (height + x * x) - (root_height + root * root);
-            let crossing = numerator.div_euclid(2 * (x - root)) + 1;
+            // Most often the last one is rooted at the pixel before, and dividing is slow.
+            let rounded = match x - root {
+                1 => numerator >> 1,
+                2 => numerator >> 2,
+                apart => numerator.div_euclid(2 * apart),
+            };
+            let crossing = rounded + 1;
             if crossing > start {
                 self.roots.push((x, height));
                 self.starts.push(crossing);
@@ -126,8 +149,6 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::super::blob;
     use super::super::mask::Mask;
     use super::*;
@@ -158,7 +179,7 @@ mod tests {
             })
             .collect();
         let mask = Mask { width, height, bits: Zeroizing::new(bits) };
-        let blob = blob::largest(mask, 1).pop().expect("one large blob");
+        let blob = blob::largest(&mask, 1).pop().expect("one large blob");
         let distances = squared_distances(&blob);
         for (at, &distance) in distances.iter().enumerate() {
             let (x, y) = ((at % width) as i32, (at / width) as i32);

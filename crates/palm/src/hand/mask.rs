@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::tints::{self, Tints};
 use super::view::{Plane, View};
 
 /// Which pixels belong to something. Zeroed when dropped: an outline is a biometric too.
@@ -33,6 +34,11 @@ pub enum Ground {
     Room,
     /// Reddish too, but less than the hand: wood, a face in the shade. Needs colour.
     LessRed,
+    /// Of colours of its own, whichever, that are seen around the hand: a wall as dark and as red as
+    /// the hand before it. Needs colour.
+    Around,
+    /// The same, and so alike that only the likeliest colours are the hand's. Needs colour.
+    AroundAlike,
 }
 
 /// The least difference between the mean of hand and ground, of 255: less is noise.
@@ -47,17 +53,21 @@ pub struct Rule {
     pub ground: Ground,
     /// The colour of reference, for grounds that need one.
     reference: [u8; 3],
+    /// The colours of hand and ground, for a ground that needs them.
+    tints: Option<Tints>,
     /// What is above this belongs to something.
     pub level: u8,
 }
 
 impl Ground {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NotRed,
         Self::Dark,
         Self::Black,
         Self::Shadowed,
         Self::Light,
+        Self::Around,
+        Self::AroundAlike,
         Self::OneColour,
         Self::Room,
         Self::LessRed,
@@ -72,35 +82,38 @@ impl Ground {
             Self::Room => middle_colour(view)?,
             _ => [0; 3],
         };
-        let plane = self.plane(view, reference)?;
+        let tints = match self {
+            Self::Around | Self::AroundAlike => Some(view.tints()?),
+            _ => None,
+        };
+        let plane = self.plane(view, reference, tints)?;
         let histogram = histogram(&plane);
         let mut split = split(&histogram)?;
         match self {
             // What is darker than the hand's lit part is split once more.
             Self::Shadowed => split = self::split(&histogram[..=usize::from(split.level)])?,
+            Self::Around => split.level = tints::EVEN,
             Self::Unlit => split.level = above_darkest(&histogram, split.level)?,
-            Self::LessRed => {
-                let mut upper = histogram;
-                upper[..=usize::from(split.level)].fill(0);
-                split = self::split(&upper)?;
-            }
+            Self::LessRed => split = split_above(histogram, split.level)?,
+            Self::AroundAlike => split = split_above(histogram, tints::EVEN)?,
             _ => {}
         }
-        let rule = Rule { ground: self, reference, level: split.level };
+        let rule = Rule { ground: self, reference, tints, level: split.level };
         (split.step >= self.step_min()).then_some((rule, plane))
     }
 
     fn step_min(self) -> f32 {
         match self {
             Self::NotRed | Self::LessRed => REDNESS_STEP_MIN,
-            Self::Shadowed => SHADOW_STEP_MIN,
+            Self::Shadowed | Self::AroundAlike => SHADOW_STEP_MIN,
             _ => LUMA_STEP_MIN,
         }
     }
 
     /// The plane in which the hand is bright, smoothed.
-    fn plane(self, view: &View, reference: [u8; 3]) -> Option<Plane> {
+    fn plane(self, view: &View, reference: [u8; 3], tints: Option<Tints>) -> Option<Plane> {
         let plane = match self {
+            Self::Around | Self::AroundAlike => likeness(view, &tints?)?,
             Self::NotRed | Self::LessRed => redness(view)?,
             Self::Dark | Self::Shadowed | Self::Unlit => return Some(blur(view.luma())),
             Self::Black => mapped(view.luma(), root),
@@ -115,7 +128,7 @@ impl Ground {
 impl Rule {
     /// The plane in which the hand is above the rule's level.
     pub fn plane(&self, view: &View) -> Option<Plane> {
-        self.ground.plane(view, self.reference)
+        self.ground.plane(view, self.reference, self.tints)
     }
 
     /// What of a plane belongs to something.
@@ -142,6 +155,12 @@ fn redness(view: &View) -> Option<Plane> {
         .iter()
         .map(|&[red, green, _]| (128 + i16::from(red) - i16::from(green)).clamp(0, 255) as u8)
         .collect();
+    Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
+}
+
+/// How much likelier each pixel is the hand's than the ground's.
+fn likeness(view: &View, tints: &Tints) -> Option<Plane> {
+    let values = view.rgb()?.iter().map(|&pixel| tints.value(pixel)).collect();
     Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
 }
 
@@ -229,17 +248,19 @@ fn tint_difference(view: &View, reference: [u8; 3]) -> Option<Plane> {
 /// The mean of every pixel with its eight neighbours, the edge repeated.
 fn blur(plane: &Plane) -> Plane {
     let (width, height) = (plane.width, plane.height);
-    let at = |x: usize, y: usize| u16::from(plane.values[y * width + x]);
-    let mut values = Zeroizing::new(Vec::with_capacity(width * height));
-    let mut columns = Zeroizing::new(vec![0_u16; width]);
-    for y in 0..height {
-        let (above, below) = (y.saturating_sub(1), (y + 1).min(height - 1));
-        for (x, column) in columns.iter_mut().enumerate() {
-            *column = at(x, above) + at(x, y) + at(x, below);
+    let row = |y: usize| &plane.values[y * width..(y + 1) * width];
+    let mut values = Zeroizing::new(vec![0_u8; width * height]);
+    // Each column's three pixels, the first and the last column twice.
+    let mut columns = Zeroizing::new(vec![0_u16; width + 2]);
+    for (y, out) in values.chunks_exact_mut(width).enumerate() {
+        let (above, below) = (row(y.saturating_sub(1)), row((y + 1).min(height - 1)));
+        let lines = above.iter().zip(row(y)).zip(below);
+        for (column, ((&a, &b), &c)) in columns[1..].iter_mut().zip(lines) {
+            *column = u16::from(a) + u16::from(b) + u16::from(c);
         }
-        for x in 0..width {
-            let sum = columns[x.saturating_sub(1)] + columns[x] + columns[(x + 1).min(width - 1)];
-            values.push((sum / 9) as u8);
+        (columns[0], columns[width + 1]) = (columns[1], columns[width]);
+        for (value, near) in out.iter_mut().zip(columns.windows(3)) {
+            *value = ((near[0] + near[1] + near[2]) / 9) as u8;
         }
     }
     Plane { width, height, values }
@@ -277,6 +298,12 @@ fn above_darkest(histogram: &[u64], level: u8) -> Option<u8> {
     })?;
     let found = mode + STRAYS * (mode - tenth).max(STRAY_MIN);
     u8::try_from(found).ok().filter(|&found| found < level)
+}
+
+/// The level that splits what is above a level in two.
+fn split_above(mut histogram: [u64; 256], level: u8) -> Option<Split> {
+    histogram[..=usize::from(level)].fill(0);
+    split(&histogram)
 }
 
 /// Otsu's level: the one with the greatest variance between what is above it and what is not.

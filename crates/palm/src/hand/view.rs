@@ -1,9 +1,11 @@
 //! A picture made small enough to look at as a whole.
 
+use std::cell::OnceCell;
 use std::ops::{Add, Mul, Sub};
 
 use zeroize::Zeroizing;
 
+use super::tints::Tints;
 use crate::Picture;
 use crate::picture::luma;
 
@@ -15,13 +17,16 @@ pub const SEARCH_PX: usize = 320;
 pub const MEASURE_PX: usize = 360;
 
 /// A point or direction on the screen: x to the right, y down.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Point {
     /// To the right.
     pub x: f32,
     /// Down.
     pub y: f32,
 }
+
+/// An outline is a biometric too.
+impl zeroize::DefaultIsZeroes for Point {}
 
 impl Point {
     /// Its distance from the origin.
@@ -123,6 +128,8 @@ pub struct View {
     luma: Plane,
     /// Red, green, blue for every pixel, where the picture has colour.
     rgb: Option<Zeroizing<Vec<[u8; 3]>>>,
+    has_colour: OnceCell<bool>,
+    tints: OnceCell<Option<Tints>>,
 }
 
 impl View {
@@ -139,14 +146,15 @@ impl View {
         let rows = edges(region.top, region.height, height);
         let from_width = picture.width() as usize;
         let plane = |values| Plane { width, height, values };
+        let (has_colour, tints) = (OnceCell::new(), OnceCell::new());
         if picture.is_grey() {
             let values = shrink::<1>(picture.pixels(), from_width, &columns, &rows);
             let values = Zeroizing::new(values.iter().map(|&[grey]| grey).collect());
-            return Self { region, scale, luma: plane(values), rgb: None };
+            return Self { region, scale, luma: plane(values), rgb: None, has_colour, tints };
         }
         let rgb = shrink::<3>(picture.pixels(), from_width, &columns, &rows);
         let values = Zeroizing::new(rgb.iter().map(|&[r, g, b]| luma(r, g, b)).collect());
-        Self { region, scale, luma: plane(values), rgb: Some(rgb) }
+        Self { region, scale, luma: plane(values), rgb: Some(rgb), has_colour, tints }
     }
 
     pub fn width(&self) -> usize {
@@ -198,12 +206,18 @@ impl View {
     pub fn has_colour(&self) -> bool {
         /// The least mean difference between two channels, of 255: less is a sensor's noise.
         const COLOUR_MIN: u64 = 3;
-        self.rgb().is_some_and(|rgb| {
+        let told = |rgb: &[[u8; 3]]| {
             let apart = |&[red, green, blue]: &[u8; 3]| {
                 u64::from(red.abs_diff(green)) + u64::from(green.abs_diff(blue))
             };
             rgb.iter().map(apart).sum::<u64>() >= COLOUR_MIN * rgb.len() as u64
-        })
+        };
+        *self.has_colour.get_or_init(|| self.rgb().is_some_and(told))
+    }
+
+    /// What the hand's colours are like and what its ground's, learned once.
+    pub fn tints(&self) -> Option<Tints> {
+        *self.tints.get_or_init(|| Tints::of(self))
     }
 
     pub fn mean_luma(&self) -> f32 {
@@ -225,20 +239,23 @@ fn shrink<const CHANNELS: usize>(
     rows: &[usize],
 ) -> Zeroizing<Vec<[u8; CHANNELS]>> {
     let mut out = Zeroizing::new(Vec::with_capacity((columns.len() - 1) * (rows.len() - 1)));
+    let (left, right) = (columns[0], columns[columns.len() - 1]);
+    let mut sums = Zeroizing::new(vec![0_u32; (right - left) * CHANNELS]);
     for row in rows.windows(2) {
+        // The rows first, side by side.
+        sums.fill(0);
+        for y in row[0]..row[1] {
+            let line = &pixels[(y * from_width + left) * CHANNELS..][..sums.len()];
+            sums.iter_mut().zip(line).for_each(|(sum, &value)| *sum += u32::from(value));
+        }
         for column in columns.windows(2) {
-            let mut sums = [0_u32; CHANNELS];
-            for y in row[0]..row[1] {
-                let line = &pixels[(y * from_width + column[0]) * CHANNELS
-                    ..(y * from_width + column[1]) * CHANNELS];
-                for pixel in line.chunks_exact(CHANNELS) {
-                    for (sum, &value) in sums.iter_mut().zip(pixel) {
-                        *sum += u32::from(value);
-                    }
-                }
+            let mut total = [0_u32; CHANNELS];
+            let part = &sums[(column[0] - left) * CHANNELS..(column[1] - left) * CHANNELS];
+            for pixel in part.chunks_exact(CHANNELS) {
+                total.iter_mut().zip(pixel).for_each(|(total, sum)| *total += sum);
             }
             let count = ((row[1] - row[0]) * (column[1] - column[0])) as u32;
-            out.push(sums.map(|sum| (sum / count) as u8));
+            out.push(total.map(|sum| (sum / count) as u8));
         }
     }
     out
