@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Connect, Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -29,9 +30,21 @@ function servePages(): Plugin {
   };
 }
 
+/** What every page has around its title and its script, written once. */
+function shell(): Plugin {
+  const around = readFileSync(join(import.meta.dirname, 'src/page.html'), 'utf8');
+  return {
+    name: 'handfast-shell',
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (page) => around.replace('<!-- page -->', page.trim().replace('\n', '\n    ')),
+    },
+  };
+}
+
 export default defineConfig({
   appType: 'mpa',
-  plugins: [svelte(), servePages()],
+  plugins: [svelte(), servePages(), shell()],
   build: {
     target: 'es2022',
     // light-dark() and nesting as written: every browser since spring 2024 knows them.

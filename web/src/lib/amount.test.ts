@@ -20,8 +20,15 @@ it('reads amounts exactly and refuses the rest', () => {
 });
 
 it('writes what it reads', () => {
-  for (const currency of ['USD', 'JPY', 'KWD']) {
-    expect(minorOf(typed(1250, currency), currency)).toBe(1250);
-    expect(minorOf(exampleOf(currency), currency)).not.toBeNull();
+  for (const language of ['en', 'es', 'de']) {
+    for (const currency of ['USD', 'JPY', 'KWD']) {
+      expect(minorOf(typed(1250, currency, language), currency)).toBe(1250);
+      expect(minorOf(exampleOf(currency, language), currency)).not.toBeNull();
+    }
   }
+});
+
+it('writes as the language does', () => {
+  expect([typed(5, 'USD', 'en'), typed(1250, 'USD', 'de'), typed(7, 'JPY', 'es')]).toEqual(['0.05', '12,50', '7']);
+  expect([exampleOf('USD', 'es'), exampleOf('JPY', 'de'), exampleOf('KWD', 'en')]).toEqual(['12,50', '12', '12.500']);
 });

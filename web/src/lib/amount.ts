@@ -1,4 +1,4 @@
-import { fractionDigits } from './format';
+import { decimalText, fractionDigits } from './format';
 
 /**
  * What somebody typed as an amount, in minor units; null where it is none. A comma or a point
@@ -13,14 +13,19 @@ export function minorOf(text: string, currency: string): number | null {
   return Number(match[1] + fraction.padEnd(digits, '0'));
 }
 
-/** An example of how to write an amount of this currency. */
-export function exampleOf(currency: string): string {
-  const digits = fractionDigits(currency);
-  return digits === 0 ? '12' : `12.${'50'.padEnd(digits, '0').slice(0, digits)}`;
+/** What stands before the decimals in a language. */
+function separator(language: string): string {
+  const parts = new Intl.NumberFormat(language).formatToParts(0.5);
+  return parts.find(({ type }) => type === 'decimal')?.value ?? '.';
 }
 
-/** An amount as a field shows it. */
-export function typed(minor: number, currency: string): string {
+/** An example of how to write an amount of this currency. */
+export function exampleOf(currency: string, language: string): string {
   const digits = fractionDigits(currency);
-  return (minor / 10 ** digits).toFixed(digits);
+  return typed(digits === 0 ? 12 : 1250 * 10 ** (digits - 2), currency, language);
+}
+
+/** An amount as a field shows it: what `minorOf` reads, with the language's own separator. */
+export function typed(minor: number, currency: string, language: string): string {
+  return decimalText(minor, fractionDigits(currency)).replace('.', separator(language));
 }
