@@ -165,6 +165,28 @@ step("a palm lane and an agent's lane on the same ticket: one of them lets in", 
   for (const page of [booth, lane, scanner]) await page.close();
 });
 
+step("an entry is taken back once a steward means it, and not lost when the connection is", async () => {
+  const { code } = evening.fans.find((fan) => fan.name.startsWith("Ben")).tickets
+    .findLast((ticket) => ticket.event_name === NIGHT_ONE);
+  const scanner = await openPage(browser, { size: "phone" });
+  await scanner.goto(`${demo.url}/scan#/demo/scan`);
+  assert.equal(await scan(scanner, code), "ok");
+  // The green sign is gone; the list of the latest scans still knows.
+  await scanner.getByTestId("take-back-earlier").click();
+  await scanner.getByTestId("taking-back").getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await scan(scanner, code), "already_redeemed");
+  await scanner.getByTestId("take-back-earlier").click();
+  await scanner.route("**/admissions/annul", (route) => route.abort());
+  await scanner.getByTestId("take-back-do").click();
+  await scanner.getByTestId("undecided").getByText("Taking it back is not done yet").waitFor();
+  await keep(scanner, "take-back-waits");
+  await scanner.unroute("**/admissions/annul");
+  await scanner.getByTestId("taken-back").waitFor();
+  await scanner.getByTestId("taken-back").getByRole("button").click();
+  assert.equal(await scan(scanner, code), "ok");
+  await scanner.close();
+});
+
 step("the window sells for cash, prints, exchanges and gives back, in three languages", async () => {
   const page = await signInStaff("sam@example.org", "window");
   await page.getByTestId("product").first().waitFor();

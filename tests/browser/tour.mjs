@@ -168,6 +168,14 @@ export const states = [
   { name: "scan-setup", at: "/scan#/key/none", only: "phone", see: "main form" },
   { name: "scan", at: "/scan#/demo/scan", only: "phone", see: "code" },
   { name: "scan-ok", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page, of) => scan(page, of.code("Chloe")) },
+  { name: "scan-take-back", at: "/scan#/demo/scan", only: "phone", see: "code", act: async (page, of) => {
+    await scan(page, of.fan("Ben").tickets.findLast(({ event_name }) => event_name === NIGHT_ONE).code);
+    await page.getByTestId("take-back").click();
+    await page.getByTestId("taking-back").waitFor();
+  }, after: async (page) => {
+    await page.getByTestId("take-back-do").click();
+    await page.getByTestId("taken-back").waitFor();
+  } },
   { name: "scan-used", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page, of) => scan(page, of.code("David")) },
   { name: "scan-unknown", at: "/scan#/demo/scan", only: "phone", see: "code", act: (page) => scan(page, "HF1.0000000000000000000000000000") },
   { name: "scan-silent", at: "/scan#/demo/scan", only: "phone", see: "code", after: awake, act: async (page) => {

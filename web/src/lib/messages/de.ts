@@ -478,6 +478,10 @@ export const de: Messages = {
     takeBack: 'Zurücknehmen',
     tookBack: 'Zurückgenommen: Die Person kam nicht herein.',
     takeBackReason: 'kam nicht herein',
+    takeBackTitle: 'Zurücknehmen?',
+    takeBackLead: 'Nur wenn die Person nicht hineinging. Das Ticket gilt sofort wieder.',
+    takeBackDo: 'Ging nicht hinein',
+    takeBackLater: 'Noch nicht zurückgenommen. Es wird von selbst wieder versucht.',
     offlineSince: 'Keine Verbindung seit {time}',
     notes: {
       inside_already: 'Mit diesem Ticket war schon jemand drin. Es ist vermerkt.',

@@ -475,6 +475,10 @@ export const en = {
     takeBack: 'Take it back',
     tookBack: 'Taken back: the person did not enter.',
     takeBackReason: 'did not enter',
+    takeBackTitle: 'Take it back?',
+    takeBackLead: 'Only if the person did not go in. The ticket is good again at once.',
+    takeBackDo: 'Did not go in',
+    takeBackLater: 'Taking it back is not done yet. It is tried again by itself.',
     offlineSince: 'No connection since {time}',
     notes: {
       inside_already: 'Somebody was inside with this ticket already. It is noted.',

@@ -478,6 +478,10 @@ export const es: Messages = {
     takeBack: 'Anular',
     tookBack: 'Anulado: la persona no entró.',
     takeBackReason: 'no entró',
+    takeBackTitle: '¿Anular?',
+    takeBackLead: 'Solo si la persona no entró. La entrada vuelve a valer al momento.',
+    takeBackDo: 'No entró',
+    takeBackLater: 'Aún no está anulado. Se intenta de nuevo por sí solo.',
     offlineSince: 'Sin conexión desde las {time}',
     notes: {
       inside_already: 'Ya había alguien dentro con esta entrada. Queda anotado.',

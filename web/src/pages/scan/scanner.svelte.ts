@@ -34,11 +34,16 @@ const feedback: Record<Verdict, { cue: Cue; vibration: number[] }> = {
   help: { cue: 'wait', vibration: [120, 80, 120] },
 };
 
+/** What the server was asked for. */
+export type Undertaking = 'entry' | 'takeBack';
+
 export type Now =
   | { kind: 'ready' }
   | { kind: 'asking'; code: string }
   | { kind: 'answered'; code: string; admission: Admission }
-  | { kind: 'undecided'; code: string; failure: Problem }
+  | { kind: 'undecided'; what: Undertaking; code: string; failure: Problem }
+  /** A steward is asked whether they mean it. */
+  | { kind: 'takingBack'; code: string }
   | { kind: 'takenBack'; code: string };
 
 export interface Scan {
@@ -61,6 +66,7 @@ export class Scanner {
   readonly #frames = new FrameMaker();
   #nonce = '';
   #terms: ScanTerms = {};
+  #reason = '';
   /** Since when the server has not answered; null while it does. */
   offlineSince = $state<number | null>(null);
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -86,8 +92,7 @@ export class Scanner {
   }
 
   #look(): void {
-    const busy = this.now.kind === 'asking' || this.now.kind === 'undecided';
-    if (this.video === null || this.stream === null || busy) return;
+    if (this.video === null || this.stream === null || this.#busy) return;
     const picture = this.#frames.pixels(this.video);
     if (picture === null) return;
     const code = jsQR(picture.data, picture.width, picture.height)?.data ?? '';
@@ -97,10 +102,15 @@ export class Scanner {
     if (!again) void this.scan(code);
   }
 
+  /** Something is not settled yet that a new scan would push aside. */
+  get #busy(): boolean {
+    return ['asking', 'undecided', 'takingBack'].includes(this.now.kind);
+  }
+
   /** A new scan, by camera, code reader or hand. A double tap while one is being asked does nothing. */
   async scan(text: string): Promise<void> {
     const code = text.trim();
-    if (code === '' || this.now.kind === 'asking' || this.now.kind === 'undecided') return;
+    if (code === '' || this.#busy) return;
     this.#nonce = nonce();
     this.#terms = {};
     const scan: Scan = { nonce: this.#nonce, code, at: Date.now(), outcome: null };
@@ -117,7 +127,7 @@ export class Scanner {
       this.offlineSince = null;
       if (asked === this.#nonce) this.#answer(code, admission);
     } catch (cause) {
-      if (asked === this.#nonce) this.#failed(code, cause);
+      if (asked === this.#nonce) this.#failed('entry', code, cause);
     }
   }
 
@@ -132,7 +142,7 @@ export class Scanner {
     if (verdict === 'go') this.#later = setTimeout(() => this.next(), OK_SHOWN_MS);
   }
 
-  #failed(code: string, cause: unknown): void {
+  #failed(what: Undertaking, code: string, cause: unknown): void {
     const failure =
       cause instanceof Problem ? cause : new Problem('unexpected', 0, '');
     if (failure.status === 401) {
@@ -140,14 +150,15 @@ export class Scanner {
       return;
     }
     if (failure.offline) this.offlineSince ??= Date.now();
-    this.now = { kind: 'undecided', code, failure };
+    this.now = { kind: 'undecided', what, code, failure };
     play('wait');
     if (failure.offline) this.#later = setTimeout(() => this.retry(), RETRY_EVERY_MS);
   }
 
-  /** Asks again for the scan that is not decided, with the same nonce. */
+  /** Asks again for what is not decided, with the same nonce. */
   retry(): void {
-    if (this.now.kind === 'undecided') void this.#ask(this.now.code);
+    if (this.now.kind !== 'undecided') return;
+    void (this.now.what === 'entry' ? this.#ask(this.now.code) : this.#takeBack(this.now.code));
   }
 
   /** The same ticket again, with what was missing: how many people, an answer. A new scan. */
@@ -160,18 +171,33 @@ export class Scanner {
     await this.#ask(code);
   }
 
-  /** Takes the entry back that is on the screen: the person did not go in. */
-  async takeBack(code: string, reason: string): Promise<void> {
+  /** Asks whether an entry is to be taken back: the one on the screen, or an earlier one. */
+  considerTakingBack(scan: Pick<Scan, 'nonce' | 'code'> | undefined, reason: string): void {
+    if (scan === undefined) return;
+    clearTimeout(this.#later);
+    this.#nonce = scan.nonce;
+    this.#reason = reason;
+    this.now = { kind: 'takingBack', code: scan.code };
+  }
+
+  /** Yes: the person did not go in. */
+  takeBack(): void {
+    if (this.now.kind === 'takingBack') void this.#takeBack(this.now.code);
+  }
+
+  async #takeBack(code: string): Promise<void> {
     clearTimeout(this.#later);
     const taken = this.#nonce;
+    this.now = { kind: 'asking', code };
     try {
-      await device.annul(this.#key, taken, reason);
+      await device.annul(this.#key, taken, this.#reason);
+      this.offlineSince = null;
       this.history = this.history.map((scan) =>
         scan.nonce === taken ? { ...scan, outcome: 'annulled' as const } : scan,
       );
       this.now = { kind: 'takenBack', code };
     } catch (cause) {
-      this.#failed(code, cause);
+      this.#failed('takeBack', code, cause);
     }
   }
 
