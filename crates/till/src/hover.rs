@@ -9,7 +9,8 @@ use handfast_store::{Tx, params};
 
 use crate::Till;
 use crate::age;
-use crate::charge::{Charge, ChargeStatus, Factor, Goal, HOLD_TIME, by_id, select_charges, step};
+use crate::charge::{Charge, ChargeStatus, Factor, Goal, HOLD_TIME, by_id, select_charges};
+use crate::charge_step::step;
 use crate::credit;
 use crate::error::{Thing, TillError};
 use crate::gateway::{AuthoriseRequest, StoredCredential};
@@ -20,6 +21,7 @@ use crate::pin::{self, PIN_MISSES_MAX, Pin};
 use crate::shop::register_of_pedestal;
 use crate::shop_token::wallet_of_token;
 use crate::state::{ChargeEvent, ChargeState};
+use crate::step_back::{self, PedestalSession};
 use crate::text::PayKey;
 use crate::wallet::{PayingMethod, WalletRow, paying_method, wallet_of};
 
@@ -35,6 +37,8 @@ pub struct Hover {
     pub charge: ChargeId,
     /// What the shop knows the palm by.
     pub token: PairwiseToken,
+    /// The pedestal's session: where its customer stepped back meanwhile, nothing is paid.
+    pub session: PedestalSession,
 }
 
 /// What came of a hover.
@@ -69,7 +73,7 @@ pub struct SecondFactor {
     pub until: Timestamp,
 }
 
-/// Why a hand cannot pay a charge. The charge still waits after the first five.
+/// Why a hand cannot pay a charge. The charge still waits after the first six.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnedAway {
     /// No wallet stands behind this palm at this shop.
@@ -82,6 +86,8 @@ pub enum TurnedAway {
     NoPaymentMethod,
     /// The sale needs an age that nobody saw proof of yet.
     AgeNotKnown,
+    /// The customer stepped back while their hand was searched.
+    SteppedBack,
     /// The time for a hand is over.
     Expired,
     /// The register took the charge back.
@@ -318,6 +324,9 @@ async fn decide(
     if charge.is_overdue(now) {
         step(tx, charge, &[ChargeEvent::TimeUp], Some("not_answered"), now).await?;
         return Ok(Decision::turned_away(TurnedAway::Expired));
+    }
+    if step_back::is_remembered(tx, hover.session, charge.id).await? {
+        return Ok(Decision::turned_away(TurnedAway::SteppedBack));
     }
     match wallet {
         None => Ok(Decision::turned_away(TurnedAway::NoWallet)),

@@ -12,8 +12,12 @@ use crate::error::TillError;
 pub const LEASE: Duration = Duration::from_secs(10);
 
 impl Till {
-    /// Says that this process is alive, and forgets those that have long not said so.
-    pub(crate) async fn renew_lease(&self) -> Result<(), TillError> {
+    /// Says that this process is alive, and forgets those that have long not said so. Call it every
+    /// second or two, whatever else takes its time.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn renew_lease(&self) -> Result<(), TillError> {
         let (now, instance) = (self.now(), &*self.instance);
         self.store
             .transaction("lease.renew", |tx| {

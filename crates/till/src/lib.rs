@@ -12,7 +12,7 @@
 //! | `shop`, `shop_token` | shops, registers, pairings, and whose palm a token is |
 //! | `wallet`, `setup`, `detach`, `credit` | payment methods, linking and unlinking one, the credit for it |
 //! | `pin`, `limit`, `loyalty`, `age` | second factors, and what a hover brings along |
-//! | `state`, `charge`, `line`, `hover`, `settle`, `tip` | a charge from the register to its end |
+//! | `state`, `charge`, `charge_request`, `charge_step`, `line`, `hover`, `step_back`, `settle`, `tip` | a charge from the register to its end |
 //! | `refund`, `receipt` | money back, and what people see |
 //! | `order`, `offline` | charges without a counter: orders paid online, goods let go while the gateway was silent |
 //! | `notice`, `notification`, `delivery` | what the gateway tells by itself, what shops are told, and how that went |
@@ -26,6 +26,8 @@ mod age;
 mod audit;
 mod card_number;
 mod charge;
+mod charge_request;
+mod charge_step;
 mod credit;
 mod delivery;
 mod detach;
@@ -60,6 +62,7 @@ mod shop;
 mod shop_token;
 mod state;
 mod statement;
+mod step_back;
 pub mod stripe;
 pub mod test_gateway;
 mod text;
@@ -70,10 +73,8 @@ mod wallet;
 pub use age::{AGE_COUNTS, KnownAge};
 pub use audit::{Audit, Balance, Counters, Difference};
 pub use card_number::{CardNumberFinder, looks_like_card_number};
-pub use charge::{
-    ANSWER_TIME, CHARGE_MINOR_MAX, Charge, ChargeRequest, ChargeStatus, Factor, HOLD_TIME,
-    LATEST_MAX, OpenCharge, Origin,
-};
+pub use charge::{CHARGE_MINOR_MAX, Charge, ChargeStatus, Factor, HOLD_TIME, LATEST_MAX, Origin};
+pub use charge_request::{ANSWER_TIME, ChargeRequest, OpenCharge};
 pub use credit::{Credit, CreditGrant, Promotion};
 pub use delivery::{Delivery, DeliveryState, OLD_SECRET_SIGNS};
 pub use error::{LedgerError, Thing, TillError};
@@ -102,6 +103,7 @@ pub use shop::{NewShop, Register, Shop};
 pub use shop_token::ArmedPalm;
 pub use state::{ChargeEvent, ChargeState, WrongState};
 pub use statement::{STATEMENT_PAGE_MAX, Statement, StatementLine};
+pub use step_back::PedestalSession;
 pub use text::{
     AlarmKey, Description, Label, Nonce, PayKey, PersonKey, ReceiptKey, SetupId, TextError,
     WebhookSecret,

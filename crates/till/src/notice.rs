@@ -177,8 +177,9 @@ impl Till {
         }
     }
 
-    /// Sends money back that was captured after we let go, until the gateway says it is done.
-    pub(crate) async fn return_late_captures(&self) -> Result<(), TillError> {
+    /// Sends money back that was captured after we let go, until the gateway says it is done; how
+    /// many are not back yet.
+    pub(crate) async fn return_late_captures(&self) -> Result<usize, TillError> {
         let open: Vec<(ChargeId,)> = self
             .store
             .read("late_capture.open", |tx| {
@@ -192,13 +193,15 @@ impl Till {
             })
             .await
             .map_err(TillError::Store)?;
+        let mut left = 0;
         for (id,) in open {
-            self.return_late_capture(id).await?;
+            left += usize::from(!self.return_late_capture(id).await?);
         }
-        Ok(())
+        Ok(left)
     }
 
-    async fn return_late_capture(&self, id: ChargeId) -> Result<(), TillError> {
+    /// Whether the money is back.
+    async fn return_late_capture(&self, id: ChargeId) -> Result<bool, TillError> {
         let (charge, amount) = self
             .store
             .read("late_capture.read", |tx| {
@@ -226,7 +229,7 @@ impl Till {
             Err(_) => false,
         };
         if !is_back {
-            return Ok(());
+            return Ok(false);
         }
         let now = self.now();
         self.store
@@ -245,7 +248,8 @@ impl Till {
                     }
                 })
             })
-            .await
+            .await?;
+        Ok(true)
     }
 
     async fn heard_of_dispute(&self, notice: &DisputeNotice) -> Result<Received, TillError> {

@@ -249,14 +249,14 @@ impl Till {
         self.store
             .transaction("webhook.answered", |tx| {
                 Box::pin(async move {
-                    let sql = "UPDATE till_webhook_messages SET last_status = $1, last_at = $2 \
-                               WHERE message_id = $3";
+                    let sql = if taken {
+                        "UPDATE till_webhook_messages SET last_status = $1, last_at = $2, \
+                         delivered_at = $2, next_at = NULL WHERE message_id = $3"
+                    } else {
+                        "UPDATE till_webhook_messages SET last_status = $1, last_at = $2 \
+                         WHERE message_id = $3"
+                    };
                     tx.execute(sql, params![status, now, message]).await?;
-                    if taken {
-                        let sql = "UPDATE till_webhook_messages SET delivered_at = $1, \
-                                   next_at = NULL WHERE message_id = $2";
-                        tx.execute(sql, params![now, message]).await?;
-                    }
                     Ok(())
                 })
             })

@@ -67,7 +67,7 @@ enum Next {
         charge: Box<Charge>,
     },
     /// The latest replay came to nothing.
-    Failed,
+    Failed(ChargeId),
 }
 
 impl Till {
@@ -164,11 +164,11 @@ impl Till {
         let next = self.store.read("offline.next", |tx| Box::pin(next(tx, id))).await?;
         match next {
             Next::Paid => {
-                replayed.paid += usize::from(self.close_offline(id, "paid").await?);
+                replayed.paid += usize::from(self.offline_paid(id).await?);
                 Ok(())
             }
             Next::Wait => self.look_again(id, now + LOOK_AGAIN).await,
-            Next::Failed => self.replay_failed(id, replayed).await,
+            Next::Failed(replay) => self.replay_failed(id, Some(replay), replayed).await,
             Next::Replay { wallet, charge } => {
                 let (ids, instance) = (&DirectIds::new(self), &*self.instance);
                 let (wallet, charge) = (&*wallet, &*charge);
@@ -182,7 +182,7 @@ impl Till {
                     Ok(Some(decision)) => self.carry_out(decision).await.map(drop),
                     // Another process was quicker.
                     Ok(None) => Ok(()),
-                    Err(NotBegun::Away(_)) => self.replay_failed(id, replayed).await,
+                    Err(NotBegun::Away(_)) => self.replay_failed(id, None, replayed).await,
                     Err(NotBegun::Failed(error)) => Err(error),
                 }
             }
@@ -194,7 +194,9 @@ impl Till {
             .transaction("offline.wait", |tx| {
                 Box::pin(async move {
                     tx.execute(
-                        "UPDATE till_offline SET next_at = $1 WHERE charge_id = $2",
+                        // Never earlier: another process may have set a pause meanwhile.
+                        "UPDATE till_offline SET next_at = $1 \
+                         WHERE charge_id = $2 AND next_at < $1",
                         params![at, id],
                     )
                     .await?;
@@ -204,54 +206,76 @@ impl Till {
             .await
     }
 
-    /// Another try later, or the loss.
-    async fn replay_failed(&self, id: ChargeId, replayed: &mut Replayed) -> Result<(), TillError> {
+    /// Another try later, or the loss. `replay` is the one that was seen to fail, none where none
+    /// could begin: where another process went on meanwhile, what was seen is old news, and
+    /// forgetting *its* replay would charge the person twice.
+    async fn replay_failed(
+        &self,
+        id: ChargeId,
+        replay: Option<ChargeId>,
+        replayed: &mut Replayed,
+    ) -> Result<(), TillError> {
         let now = self.now();
-        let attempts = self
+        let lost = self
             .store
-            .transaction("offline.failed", |tx| {
-                Box::pin(async move {
-                    let (attempts,): (i64,) = tx
-                        .fetch_one(
-                            "UPDATE till_offline SET attempts = attempts + 1, replay = NULL \
-                             WHERE charge_id = $1 RETURNING attempts",
-                            params![id],
-                        )
-                        .await?;
-                    let pause = usize::try_from(attempts).ok().and_then(|n| REPLAY_AFTER.get(n));
-                    if let Some(&pause) = pause {
-                        tx.execute(
-                            "UPDATE till_offline SET next_at = $1 WHERE charge_id = $2",
-                            params![now + pause, id],
-                        )
-                        .await?;
-                    }
-                    Ok::<_, TillError>(attempts)
-                })
-            })
+            .transaction("offline.failed", |tx| Box::pin(count_failure(tx, id, replay, now)))
             .await?;
-        if usize::try_from(attempts).is_ok_and(|n| n < REPLAY_AFTER.len()) {
-            return Ok(());
+        if lost {
+            tracing::warn!("goods that were let go offline stay unpaid");
+            replayed.lost += 1;
         }
-        tracing::warn!("goods that were let go offline stay unpaid");
-        replayed.lost += usize::from(self.close_offline(id, "lost").await?);
         Ok(())
     }
 
-    async fn close_offline(&self, id: ChargeId, state: &'static str) -> Result<bool, TillError> {
+    async fn offline_paid(&self, id: ChargeId) -> Result<bool, TillError> {
         let now = self.now();
         let changed = self
             .store
-            .transaction("offline.close", |tx| {
+            .transaction("offline.paid", |tx| {
                 Box::pin(async move {
-                    let sql = "UPDATE till_offline SET state = $1, closed_at = $2 \
-                               WHERE charge_id = $3 AND state = 'open'";
-                    Ok::<_, TillError>(tx.execute(sql, params![state, now, id]).await?)
+                    let sql = "UPDATE till_offline SET state = 'paid', closed_at = $1 \
+                               WHERE charge_id = $2 AND state = 'open'";
+                    Ok::<_, TillError>(tx.execute(sql, params![now, id]).await?)
                 })
             })
             .await?;
         Ok(changed > 0)
     }
+}
+
+/// Counts one failure of a replay, once: whether the goods count as lost with it.
+async fn count_failure(
+    tx: &mut Tx<'_>,
+    id: ChargeId,
+    replay: Option<ChargeId>,
+    now: Timestamp,
+) -> Result<bool, TillError> {
+    let row: Option<(i64, Option<ChargeId>, Timestamp)> = tx
+        .fetch_optional(
+            "SELECT attempts, replay, next_at FROM till_offline \
+             WHERE charge_id = $1 AND state = 'open'",
+            params![id],
+        )
+        .await?;
+    let Some((attempts, latest, next_at)) = row else { return Ok(false) };
+    // Where none began there is no id to know it by; then the next try's time says whether somebody
+    // counted this one.
+    if latest != replay || (replay.is_none() && next_at > now) {
+        return Ok(false);
+    }
+    let attempts = attempts + 1;
+    let pause = usize::try_from(attempts).ok().and_then(|n| REPLAY_AFTER.get(n));
+    let (state, next_at, closed_at) = match pause {
+        Some(&pause) => ("open", now + pause, None),
+        None => ("lost", next_at, Some(now)),
+    };
+    tx.execute(
+        "UPDATE till_offline SET attempts = $1, replay = NULL, state = $2, next_at = $3, \
+         closed_at = $4 WHERE charge_id = $5",
+        params![attempts, state, next_at, closed_at, id],
+    )
+    .await?;
+    Ok(state == "lost")
 }
 
 async fn accept(tx: &mut Tx<'_>, id: ChargeId, now: Timestamp) -> Result<Charge, TillError> {
@@ -323,7 +347,7 @@ async fn next(tx: &mut Tx<'_>, id: ChargeId) -> Result<Next, TillError> {
         let replay = by_id(tx, replay).await?;
         return Ok(match replay.state {
             ChargeState::Captured => Next::Paid,
-            state if state.is_final() => Next::Failed,
+            state if state.is_final() => Next::Failed(replay.id),
             _ => Next::Wait,
         });
     }

@@ -5,7 +5,8 @@ use handfast_model::{AccountId, ChargeId, DeviceId, Money, ShopId, Timestamp};
 use handfast_store::{StoreError, Tx, params};
 
 use crate::Till;
-use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, Origin, by_id, by_nonce, remember_step};
+use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, Origin, by_id, by_nonce};
+use crate::charge_step::remember_step;
 use crate::error::TillError;
 use crate::hover::{
     Decision, PayOutcome, PlanIds, Planning, Presence, TurnedAway, outcome_of, plan,
@@ -86,6 +87,7 @@ impl Till {
     ///
     /// [`PayOutcome::TurnedAway`] with [`TurnedAway::NoWallet`] or [`TurnedAway::NoPaymentMethod`]
     /// leaves nothing behind: lead the person through [`Till::begin_setup`] and send it again.
+    /// [`TurnedAway::Cancelled`] says that the nonce was closed ([`Till::close_order`]).
     ///
     /// # Errors
     /// [`TillError::AmountNotPositive`], [`TillError::AmountTooLarge`],
@@ -109,6 +111,59 @@ impl Till {
             Err(NotBegun::Failed(error)) => Err(error),
         }
     }
+
+    /// What became of an order: its charge, or none where none was begun under that nonce.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn order_charge(
+        &self,
+        register: DeviceId,
+        nonce: &Nonce,
+    ) -> Result<Option<Charge>, TillError> {
+        self.store.read("charge.of_order", |tx| Box::pin(by_nonce(tx, register, nonce))).await
+    }
+
+    /// Makes sure that nothing begins under this nonce any more, however late somebody sends it:
+    /// from then on [`Till::pay_order`] turns it away as cancelled. Where something began before,
+    /// its charge comes back, and nothing changes.
+    ///
+    /// # Errors
+    /// [`TillError::NotFound`] where the device is no register, [`TillError::Store`].
+    pub async fn close_order(
+        &self,
+        device: DeviceId,
+        nonce: &Nonce,
+    ) -> Result<Option<Charge>, TillError> {
+        let now = self.now();
+        self.store
+            .transaction("charge.close_order", |tx| {
+                Box::pin(async move {
+                    if let Some(charge) = by_nonce(tx, device, nonce).await? {
+                        return Ok(Some(charge));
+                    }
+                    register(tx, device).await?;
+                    tx.execute(
+                        "INSERT INTO till_closed_orders (register_id, nonce, closed_at) \
+                         VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                        params![device, nonce.as_str(), now],
+                    )
+                    .await?;
+                    Ok(None)
+                })
+            })
+            .await
+    }
+}
+
+async fn is_closed(tx: &mut Tx<'_>, order: &OrderPayment) -> Result<bool, StoreError> {
+    let closed: Option<(Timestamp,)> = tx
+        .fetch_optional(
+            "SELECT closed_at FROM till_closed_orders WHERE register_id = $1 AND nonce = $2",
+            params![order.register, order.nonce.as_str()],
+        )
+        .await?;
+    Ok(closed.is_some())
 }
 
 async fn begin_order(
@@ -128,6 +183,9 @@ async fn begin_order(
         } else {
             Err(TillError::NonceReused.into())
         };
+    }
+    if is_closed(tx, order).await? {
+        return Err(NotBegun::Away(TurnedAway::Cancelled));
     }
     let wallet = wallet.ok_or(NotBegun::Away(TurnedAway::NoWallet))?;
     let direct = Direct {

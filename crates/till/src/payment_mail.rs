@@ -169,12 +169,15 @@ impl Till {
     }
 }
 
-/// Charges that a mail is owed about and whose mail has no key yet.
+/// Charges that a mail is owed about, or about a refund of which one is, and that have no key yet: also
+/// charges that were paid before mails were written, and are given back now.
 async fn unnamed(tx: &mut Tx<'_>) -> Result<Vec<(ChargeId,)>, TillError> {
     Ok(tx
         .fetch_all(
             "SELECT charge_id FROM till_charges c WHERE mail_owed AND NOT EXISTS \
              (SELECT 1 FROM till_alarms a WHERE a.charge_id = c.charge_id) \
+             UNION SELECT charge_id FROM till_refunds r WHERE mail_owed AND NOT EXISTS \
+             (SELECT 1 FROM till_alarms a WHERE a.charge_id = r.charge_id) \
              ORDER BY charge_id LIMIT $1",
             params![ROUND_MAX],
         )

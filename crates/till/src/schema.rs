@@ -12,6 +12,12 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
         Migration { version: 4, name: "second factors, tips, discounts, holds", sql: COUNTER },
         Migration { version: 5, name: "disputes, webhooks, day closes", sql: NEWS },
         Migration { version: 6, name: "mails, orders, the offline floor", sql: BEYOND },
+        Migration {
+            version: 7,
+            name: "orders that never begin, refunds by day",
+            sql: CLOSED_ORDERS,
+        },
+        Migration { version: 8, name: "step-backs", sql: STEP_BACKS },
     ],
 };
 
@@ -414,4 +420,27 @@ ALTER TABLE till_webhook_messages ADD COLUMN last_at BIGINT;
 CREATE INDEX till_webhook_messages_endpoint ON till_webhook_messages (endpoint_id, at);
 ALTER TABLE till_webhook_endpoints ADD COLUMN old_secret TEXT;
 ALTER TABLE till_webhook_endpoints ADD COLUMN old_secret_until BIGINT;
+";
+
+// Orders that were given up before they began: their nonces never begin anything. And a day's refunds
+// are found by their time, however many charges the shop ever had.
+const CLOSED_ORDERS: &str = "
+CREATE TABLE till_closed_orders (
+    register_id TEXT NOT NULL REFERENCES till_registers (register_id),
+    nonce TEXT NOT NULL,
+    closed_at BIGINT NOT NULL,
+    PRIMARY KEY (register_id, nonce)
+);
+CREATE INDEX till_refunds_closed ON till_refunds (closed_at);
+";
+
+// Charges that a pedestal's customer stepped back from while their hand was searched: no hover of
+// that session pays them.
+const STEP_BACKS: &str = "
+CREATE TABLE till_step_backs (
+    charge_id TEXT NOT NULL REFERENCES till_charges (charge_id),
+    session BYTEA NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (charge_id, session)
+);
 ";

@@ -6,7 +6,8 @@ use handfast_model::{ChargeId, Duration, Money, RefundId, Timestamp};
 use handfast_store::{Tx, params};
 
 use crate::Till;
-use crate::charge::{Charge, Goal, by_id, set_goal, step};
+use crate::charge::{Charge, Goal, by_id};
+use crate::charge_step::{set_goal, step};
 use crate::error::TillError;
 use crate::gateway::{
     Authorisation, AuthoriseRequest, CaptureRequest, GatewayError, PaymentStatus, Refusal,
@@ -44,6 +45,8 @@ pub struct Resolved {
     pub refunds_open: usize,
     /// Charges whose time for a hand was over.
     pub expired: usize,
+    /// Payments that the gateway captured after it was told to let go, and that are not back yet.
+    pub late_captures_open: usize,
 }
 
 /// Whether the process that asked the gateway may still wait for its answer.
@@ -79,8 +82,8 @@ impl Till {
         let charges = self.unfinished(now).await?;
         let refunds = self.unfinished_refunds(now - IN_FLIGHT_MAX).await?;
         let resolved = self.look_into(&charges, &refunds).await?;
-        self.return_late_captures().await?;
-        Ok(Resolved { expired, ..resolved })
+        let late_captures_open = self.return_late_captures().await?;
+        Ok(Resolved { expired, late_captures_open, ..resolved })
     }
 
     /// Finds out about one charge by asking the gateway, and brings it on its way to an end.

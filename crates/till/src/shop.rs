@@ -78,13 +78,23 @@ impl Till {
     /// [`TillError::Store`].
     pub async fn add_shop(&self, shop: &NewShop) -> Result<ShopId, TillError> {
         let id = ShopId::new(&*self.clock, &*self.random);
+        self.add_shop_as(id, shop).await?;
+        Ok(id)
+    }
+
+    /// Adds a shop under an id that its maker wrote down first; a repeat changes nothing.
+    ///
+    /// # Errors
+    /// [`TillError::Store`].
+    pub async fn add_shop_as(&self, id: ShopId, shop: &NewShop) -> Result<(), TillError> {
         let now = self.now();
         self.store
             .transaction("shop.add", |tx| {
                 Box::pin(async move {
                     tx.execute(
                         "INSERT INTO till_shops (shop_id, venue_id, name, currency, \
-                         utc_offset_minutes, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                         utc_offset_minutes, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
+                         ON CONFLICT DO NOTHING",
                         params![
                             id,
                             shop.venue,
@@ -95,7 +105,7 @@ impl Till {
                         ],
                     )
                     .await?;
-                    Ok(id)
+                    Ok(())
                 })
             })
             .await

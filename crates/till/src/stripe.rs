@@ -596,6 +596,13 @@ mod tests {
         let NoticeAbout::Dispute(dispute) = notice.about else { panic!("{notice:?}") };
         assert_eq!((dispute.payment.as_str(), dispute.amount.minor), ("chg_x", 900));
         assert_eq!(dispute.stage, DisputeStage::Open);
+        // As Stripe sends it, with its charge not expanded.
+        let body = body
+            .replace(r#"{"metadata":{"reference":"chg_x"}}"#, r#""ch_1","payment_intent":"pi_1""#);
+        let signature = notice_signature::sign(body.as_bytes(), &stripe.webhook_secret, now);
+        let notice = stripe.read_notice(&signature, body.as_bytes(), now).unwrap();
+        let NoticeAbout::Dispute(dispute) = notice.about else { panic!("{notice:?}") };
+        assert_eq!(dispute.payment, "pi_1");
         let forged = stripe.read_notice("t=1,v1=00", body.as_bytes(), now);
         assert_eq!(forged, Err(NoticeError::WrongSignature));
         let nonsense = b"{]";

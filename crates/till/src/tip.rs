@@ -6,8 +6,9 @@ use handfast_store::{Tx, params};
 
 use crate::Till;
 use crate::charge::{
-    CHARGE_MINOR_MAX, Charge, ChargeStatus, Factor, Goal, by_id, by_nonce, charge_at_shop, step,
+    CHARGE_MINOR_MAX, Charge, ChargeStatus, Factor, Goal, by_id, by_nonce, charge_at_shop,
 };
+use crate::charge_step::step;
 use crate::error::TillError;
 use crate::gateway::StoredCredential;
 use crate::hover::{Decision, PayOutcome, PlanIds, authorise_request};

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use handfast_model::{Duration, Money};
-use handfast_store::test_on_both_engines;
+use handfast_store::{params, test_on_both_engines};
 use handfast_till::gateway::{Answer, GatewayError, StoredCredential};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
 use handfast_till::{
@@ -121,6 +121,50 @@ test_on_both_engines! {
         assert!(matches!(at.till.pay_order(&unknown).await, Err(TillError::NotFound(_))));
     }
 
+    async fn an_order_that_was_closed_never_begins(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let order = at.order(&fan, 900);
+        assert_eq!(at.till.order_charge(at.register, &order.nonce).await.unwrap(), None);
+        for _ in 0..2 {
+            assert_eq!(at.till.close_order(at.register, &order.nonce).await.unwrap(), None);
+        }
+        let late = at.till.pay_order(&order).await.unwrap();
+        assert_eq!(late, PayOutcome::TurnedAway(TurnedAway::Cancelled));
+        assert!(at.gateway.report().await.unwrap().is_empty(), "nothing was asked for");
+        let nobody = at.till.close_order(at.device(), &order.nonce).await;
+        assert!(matches!(nobody, Err(TillError::NotFound(_))));
+        // Closing what began changes nothing of it.
+        let order = at.order(&fan, 900);
+        let PayOutcome::Paid(paid) = at.till.pay_order(&order).await.unwrap() else { panic!() };
+        let found = at.till.close_order(at.register, &order.nonce).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&paid));
+        assert_eq!(at.till.order_charge(at.register, &order.nonce).await.unwrap(), found);
+        at.check_books(&[paid], "closed").await;
+    }
+
+    async fn an_order_is_closed_or_paid_never_both(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let mut all = Vec::new();
+        for _ in 0..8 {
+            let order = at.order(&fan, 900);
+            let (paid, closed) = tokio::join!(
+                at.till.pay_order(&order),
+                at.till.close_order(at.register, &order.nonce),
+            );
+            match (paid.unwrap(), closed.unwrap()) {
+                (PayOutcome::TurnedAway(TurnedAway::Cancelled), None) => {}
+                (PayOutcome::Paid(charge), Some(found)) => {
+                    assert_eq!(charge.id, found.id);
+                    all.push(charge);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        at.check_books(&all, "closed or paid").await;
+    }
+
     async fn nothing_goes_offline_unless_the_shop_says_so_and_within_its_floor(store: Store) {
         let at = Counter::open(store).await;
         let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
@@ -223,6 +267,22 @@ test_on_both_engines! {
         assert_eq!((mail.about, mail.amount), (MailAbout::Refund(refund.id), at.money(600)));
         at.till.mail_handed_over(mail).await.unwrap();
         assert!(at.till.mails_owed().await.unwrap().is_empty());
+    }
+
+    async fn a_refund_of_a_charge_from_before_mails_owes_one(store: Store) {
+        let at = Counter::open(store.clone()).await;
+        let fan = at.fan(Instrument::AlwaysApproves).await;
+        let paid = at.paid(2_500, &fan).await;
+        // As a charge is that was paid by a program that knew of no mails.
+        let old = store.transaction("old", |tx| Box::pin(async move {
+            tx.execute("UPDATE till_charges SET mail_owed = FALSE", params![]).await
+        }));
+        old.await.unwrap();
+        let refund = at.refund(&paid).await.unwrap();
+        let mails = at.till.mails_owed().await.unwrap();
+        let [mail] = mails.as_slice() else { panic!("{mails:?}") };
+        assert_eq!(mail.about, MailAbout::Refund(refund.id));
+        assert!(at.till.alarm(&mail.alarm).await.is_ok());
     }
 
     async fn this_was_not_me_freezes_the_wallet_once(store: Store) {

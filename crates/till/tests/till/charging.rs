@@ -6,10 +6,11 @@ use handfast_till::gateway::{CaptureRequest, Payments as _, StoredCredential};
 use handfast_till::test_gateway::{Fault, Instrument, LATE_BY, Operation};
 use handfast_till::{
     ANSWER_TIME, ARRIVES_WITHIN, ArmedPalm, CAPTURE_WITHIN, CHARGE_MINOR_MAX, ChargeState,
-    ChargeStatus, Hover, LedgerAccountKind, PayOutcome, Thing, TillError, TurnedAway,
+    ChargeStatus, Hover, LedgerAccountKind, PayOutcome, PedestalSession, Thing, TillError,
+    TurnedAway,
 };
 
-use crate::counter::{Counter, Fan};
+use crate::counter::{Counter, Fan, SESSION};
 
 fn turned_away(outcome: PayOutcome) -> TurnedAway {
     match outcome {
@@ -106,6 +107,51 @@ test_on_both_engines! {
         at.check_books(&[paid], "double taps").await;
     }
 
+    async fn a_hand_that_is_still_searched_pays_nothing_once_its_customer_stepped_back(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan(Instrument::AlwaysApproves).await;
+        let charge = at.charge(700).await;
+        let waits = at.till.step_back(at.pedestal, SESSION, charge.id).await.unwrap();
+        assert_eq!(waits.state, ChargeState::Requested, "it stays with its register");
+        at.till.step_back(at.pedestal, SESSION, charge.id).await.unwrap();
+        assert_eq!(turned_away(at.pay(&charge, &fan).await), TurnedAway::SteppedBack);
+        assert_eq!(at.read(&charge).await, waits, "nothing was reserved");
+        assert_eq!(at.credit_left(&fan).await, 1_000);
+        // Whoever comes next is in another session, or pays another charge.
+        let session = PedestalSession::from_bytes([2; 16]);
+        let next = Hover { session, ..at.hover(&charge, &fan) };
+        let PayOutcome::Paid(paid) = at.till.pay(&next).await.unwrap() else { panic!("not paid") };
+        let late = at.till.step_back(at.pedestal, SESSION, charge.id).await;
+        assert!(matches!(late, Err(TillError::TooLateToCancel { .. })));
+        at.check_books(&[paid, at.paid(100, &fan).await], "stepped back").await;
+    }
+
+    async fn of_a_step_back_and_a_hand_at_once_one_wins(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan(Instrument::AlwaysApproves).await;
+        let mut charges = Vec::new();
+        for _ in 0..12 {
+            let charge = at.charge(50).await;
+            let (till, hover) = (at.till.clone(), at.hover(&charge, &fan));
+            let paying = tokio::spawn(async move { till.pay(&hover).await.unwrap() });
+            let stepped = at.till.step_back(at.pedestal, SESSION, charge.id).await;
+            let (paid, after) = (paying.await.unwrap(), at.read(&charge).await);
+            match stepped {
+                Ok(_) => {
+                    assert_eq!(paid, PayOutcome::TurnedAway(TurnedAway::SteppedBack));
+                    assert_eq!(after.state, ChargeState::Requested);
+                    at.till.cancel_charge(at.register, charge.id).await.unwrap();
+                }
+                Err(TillError::TooLateToCancel { .. }) => {
+                    assert_eq!((paid, after.state), (PayOutcome::Paid(after.clone()), ChargeState::Captured));
+                }
+                Err(other) => panic!("{other}"),
+            }
+            charges.push(at.read(&charge).await);
+        }
+        at.check_books(&charges, "at once").await;
+    }
+
     async fn requests_at_once_make_one_charge(store: Store) {
         let at = Counter::open(store).await;
         let request = at.request(500);
@@ -150,7 +196,7 @@ test_on_both_engines! {
             let mut request = at.request(800);
             request.register = register;
             let charge = at.till.request_charge(&request).await.unwrap();
-            hovers.push(Hover { pedestal, charge: charge.id, token: fan.token });
+            hovers.push(Hover { pedestal, ..at.hover(&charge, &fan) });
             charges.push(charge);
         }
         let taps = hovers.into_iter().map(|hover| {

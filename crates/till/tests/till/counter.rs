@@ -13,12 +13,14 @@ use handfast_till::gateway::{Gateway, PaymentName};
 use handfast_till::test_gateway::{Instrument, TestGateway, TestGatewayOptions};
 use handfast_till::{
     ArmedPalm, Charge, ChargeRequest, ChargeState, CreditGrant, Description, Hover, Label,
-    LedgerAccountKind, NewShop, Nonce, PayOutcome, Promotion, Refund, RefundOrder, RefundState,
-    SetupDone, SetupId, Till, TillError,
+    LedgerAccountKind, NewShop, Nonce, PayOutcome, PedestalSession, Promotion, Refund, RefundOrder,
+    RefundState, SetupDone, SetupId, Till, TillError,
 };
 
 pub const CREDIT_MINOR: i64 = 1_000;
 pub const FUNDS_MINOR: i64 = 1_000_000;
+/// The session of every pedestal, where a test is not about them.
+pub const SESSION: PedestalSession = PedestalSession::from_bytes([1; 16]);
 
 pub struct Counter {
     pub till: Till,
@@ -188,7 +190,7 @@ impl Counter {
     }
 
     pub fn hover(&self, charge: &Charge, fan: &Fan) -> Hover {
-        Hover { pedestal: self.pedestal, charge: charge.id, token: fan.token }
+        Hover { pedestal: self.pedestal, charge: charge.id, token: fan.token, session: SESSION }
     }
 
     pub async fn pay(&self, charge: &Charge, fan: &Fan) -> PayOutcome {

@@ -36,7 +36,7 @@ use handfast_till::{
 };
 use tokio::sync::Notify;
 
-use crate::counter::{CREDIT_MINOR, Counter, FUNDS_MINOR, Fan, promotion};
+use crate::counter::{CREDIT_MINOR, Counter, FUNDS_MINOR, Fan, SESSION, promotion};
 
 /// Histories in memory, shared out over `SHARDS` tests so that they run beside each other. More by
 /// `HANDFAST_CRASH_SEEDS`, for the long run that docs/payments.md tells the counts of.
@@ -48,17 +48,17 @@ const SEEDS_ANYWHERE: u64 = 24;
 const STEPS: u64 = 40;
 
 /// The strict gateway, watched: counts authorises, and is where the process dies.
-struct Watched {
+pub struct Watched {
     inner: Arc<TestGateway>,
-    dies_in: Mutex<Option<u64>>,
-    died: Notify,
+    pub dies_in: Mutex<Option<u64>>,
+    pub died: Notify,
     authorised: Mutex<BTreeMap<String, u64>>,
     /// Sent by a process that died since, and still on the way.
     on_the_way: Mutex<Vec<AuthoriseRequest>>,
 }
 
 impl Watched {
-    fn new(inner: Arc<TestGateway>) -> Self {
+    pub fn new(inner: Arc<TestGateway>) -> Self {
         Self {
             inner,
             dies_in: Mutex::default(),
@@ -335,7 +335,12 @@ impl History {
         self.request().await;
         let open = self.at.till.open_charge_for_pedestal(self.at.pedestal).await.unwrap();
         let Some(open) = open else { return };
-        let hover = Hover { pedestal: self.at.pedestal, charge: open.id, token: self.fan().token };
+        let hover = Hover {
+            pedestal: self.at.pedestal,
+            charge: open.id,
+            token: self.fan().token,
+            session: SESSION,
+        };
         self.pay(hover).await;
     }
 
@@ -359,7 +364,8 @@ impl History {
         let Some(charge) = self.any(&self.charges) else { return };
         let stranger = self.at.below(4) == 0;
         let token = if stranger { self.at.token() } else { self.fan().token };
-        self.pay(Hover { pedestal: self.at.pedestal, charge: charge.id, token }).await;
+        let (pedestal, charge) = (self.at.pedestal, charge.id);
+        self.pay(Hover { pedestal, charge, token, session: SESSION }).await;
     }
 
     async fn cancel(&mut self) {
@@ -529,7 +535,6 @@ impl History {
     /// The gateway answers again and time passes: everything comes to an end.
     async fn settle(&mut self) {
         self.at.clock.advance(HOLD_TIME);
-        let mut quiet_rounds = 0;
         for _ in 0..60 {
             self.at.clock.advance(Duration::from_secs(61));
             let resolved = self.at.till.resolve_due().await.unwrap();
@@ -541,11 +546,8 @@ impl History {
                     self.at.gateway.not_taken(notice).await.unwrap();
                 }
             }
-            let quiet = resolved.charges + resolved.refunds + resolved.expired + heard.len() == 0;
-            // Several in a row: a late capture goes back in rounds that hear of nothing, and what
-            // was made to fail may fail twice.
-            quiet_rounds = if quiet { quiet_rounds + 1 } else { 0 };
-            if quiet_rounds > 5 {
+            let open = resolved.late_captures_open + heard.len();
+            if resolved.charges + resolved.refunds + resolved.expired + open == 0 {
                 return;
             }
         }

@@ -15,3 +15,4 @@ mod gateway;
 mod news;
 mod parts;
 mod refunding;
+mod replays;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use handfast_model::{Duration, Timestamp};
-use handfast_store::test_on_both_engines;
+use handfast_store::{params, test_on_both_engines};
 use handfast_till::gateway::{Answer, DisputeStage, GatewayError, NoticeError, Payments as _};
 use handfast_till::test_gateway::{DISPUTED_AFTER, Fault, Instrument, LATE_BY, Operation};
 use handfast_till::{
@@ -98,6 +98,25 @@ test_on_both_engines! {
             assert_eq!(evidence.steps.last().unwrap().0, ChargeState::Captured);
             assert!(at.till.audit().await.unwrap().is_clean());
         }
+    }
+
+    async fn a_dispute_is_found_by_the_gateways_own_name_of_the_payment(store: Store) {
+        let at = Counter::open(store.clone()).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let (paid, other) = (at.paid(500, &fan).await, at.paid(500, &fan).await);
+        // As a gateway leaves it that makes payments before they are confirmed.
+        let id = paid.id;
+        let named = store.transaction("name", |tx| Box::pin(async move {
+            let sql = "UPDATE till_charges SET gateway_payment = 'pi_17' WHERE charge_id = $1";
+            tx.execute(sql, params![id]).await
+        }));
+        assert_eq!(named.await.unwrap(), 1);
+        at.gateway.decide_dispute("pi_17", at.money(500), DisputeStage::Open).await.unwrap();
+        assert_eq!(deliver(&at).await, [Received::Handled]);
+        assert_eq!(at.read(&paid).await.disputed.minor, 500);
+        assert!(at.till.disputes(other.id).await.unwrap().is_empty());
+        at.gateway.decide_dispute("pi_18", at.money(500), DisputeStage::Open).await.unwrap();
+        assert_eq!(deliver(&at).await, [Received::NotOurs], "another merchant's");
     }
 
     async fn the_end_of_a_dispute_may_come_first(store: Store) {
