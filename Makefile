@@ -31,7 +31,10 @@ bench: binary ## The benches, with their parts
 soak: ## The long versions of the tests: hours
 	@cargo test $(CARGO_FLAGS) --release -p handfast-vault --lib -- --ignored node::
 	@cargo test $(CARGO_FLAGS) --release -p handfast-mpc -- --ignored
-	@cargo test $(CARGO_FLAGS) --release -p handfast-boxoffice --test evening -- --ignored
+	@HANDFAST_PARTITIONS=20000 cargo test $(CARGO_FLAGS) --release -p handfast-boxoffice --test evening -- \
+	  --nocapture lose_and_double_nothing
+	@HANDFAST_CRASH_SEEDS=10000 cargo test $(CARGO_FLAGS) --release -p handfast-till --test till -- \
+	  --nocapture the_money_is_right
 
 lint: ## What CI checks besides the tests
 	@scripts/lint.sh
@@ -43,6 +46,7 @@ web/dist/.built: web/node_modules/.installed $(shell find web -type f -not -path
 	@touch $@
 
 web/node_modules/.installed: web/package-lock.json
+	@scripts/ensure.sh demo
 	@echo "==> installing the pages' packages"
 	@cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

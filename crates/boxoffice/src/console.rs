@@ -230,7 +230,10 @@ async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
                    FROM devices d
                    LEFT JOIN lanes l ON l.id = d.lane_id
                    LEFT JOIN device_sightings s ON s.device_id = d.id
-                   WHERE d.venue_id = $1 AND d.revoked_at IS NULL ORDER BY d.id";
+                   WHERE d.venue_id = $1 AND d.revoked_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM sales_desks x WHERE x.device_id = d.id)
+                     AND NOT EXISTS (SELECT 1 FROM sales_registers x WHERE x.device_id = d.id)
+                   ORDER BY d.id";
     let (sold,): (u64,) = tx.fetch_one(sold, params![event.id]).await?;
     let (linked_palms,): (u64,) = tx.fetch_one(linked, params![event.id]).await?;
     let (entered,): (u64,) = tx.fetch_one(entered, params![event.id]).await?;

@@ -295,7 +295,8 @@ impl BoxOffice {
         self.store.read("device.one", |tx| Box::pin(find(tx, id))).await
     }
 
-    /// A venue's devices, oldest first, revoked ones included.
+    /// A venue's devices, oldest first, revoked ones included; registers that stand nowhere
+    /// ([`crate::SalesDesk`]) are none.
     ///
     /// # Errors
     /// [`BoxOfficeError::Store`].
@@ -303,7 +304,12 @@ impl BoxOffice {
         self.store
             .read("device.of_venue", |tx| {
                 Box::pin(async move {
-                    let sql = devices_where!("d.venue_id = $1 ORDER BY d.id");
+                    let sql = devices_where!(
+                        "d.venue_id = $1
+                         AND NOT EXISTS (SELECT 1 FROM sales_desks x WHERE x.device_id = d.id)
+                         AND NOT EXISTS (SELECT 1 FROM sales_registers x WHERE x.device_id = d.id)
+                         ORDER BY d.id"
+                    );
                     Ok(tx.fetch_all(sql, params![venue_id]).await?)
                 })
             })

@@ -85,6 +85,36 @@ pub enum BoxOfficeError {
         /// The highest.
         max: i64,
     },
+    /// More than one payment may be.
+    #[error("an order costs at most {max} of the currency's smallest unit; order in parts")]
+    OrderTooDear {
+        /// The most.
+        max: i64,
+    },
+    /// A price in another currency than the company's online shop takes.
+    #[error("this company sells online in {expected} alone; set the price in {expected}")]
+    SalesCurrency {
+        /// The currency it takes.
+        expected: handfast_model::Currency,
+    },
+    /// Nothing has a price yet.
+    #[error("nothing is sold online here yet; an operator adds a product with a price first")]
+    NoSalesDesk,
+    /// An order that is not paid.
+    #[error("this order is not paid; nothing of it can be given back or exchanged")]
+    NotPaid,
+    /// Too many mails to one person, or from one.
+    #[error("at most {max} tickets a day are offered by one person or to one; try again tomorrow")]
+    Offers {
+        /// The most.
+        max: i64,
+    },
+    /// A ticket whose code changes cannot be printed.
+    #[error(
+        "the code of a ticket of this order changes every few seconds and would be worth nothing on \
+         paper; show it on the phone, or have it replaced by a printed one at the window"
+    )]
+    RotatingPrint,
     /// More tickets than there are left.
     #[error("only {left} of these are left; choose fewer, or another product")]
     SoldOut {

@@ -250,6 +250,16 @@ pub(crate) async fn on_sale(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Event
     Ok(tx.fetch_all(sql, params![now]).await?)
 }
 
+/// A company's events that have not ended by `now`, in the order they start.
+pub(crate) async fn coming(
+    tx: &mut Tx<'_>,
+    company_id: CompanyId,
+    now: Timestamp,
+) -> Result<Vec<Event>> {
+    let sql = events_where!("e.company_id = $1 AND e.ends_at > $2 ORDER BY e.starts_at, e.id");
+    Ok(tx.fetch_all(sql, params![company_id, now]).await?)
+}
+
 /// The events that people may enter at a venue at `now`, in the order they start.
 pub(crate) async fn open_at(
     tx: &mut Tx<'_>,

@@ -64,6 +64,7 @@ mod question;
 mod rotating_code;
 mod rule;
 mod sale;
+mod sales_desk;
 mod scanned_code;
 mod schema;
 mod secret_key;
@@ -137,7 +138,10 @@ pub use product::{Product, ProductSales};
 pub use question::{NewQuestion, Question, QuestionKind};
 pub use rotating_code::{PERIOD_SECONDS as ROTATING_PERIOD_SECONDS, RotatingCode};
 pub use rule::{Anchor, Bound, Daily, Moment, Rule, RuleError, TimeOfDay, Weekday};
-pub use sale::{HOLD, HOLDS_MAX, Origin, SALE_TICKETS_MAX, Sale, SaleLine, SoldOrder, Tender};
+pub use sale::{
+    HOLD, HOLDS_MAX, ORDER_MINOR_MAX, Origin, SALE_TICKETS_MAX, Sale, SaleLine, SoldOrder, Tender,
+};
+pub use sales_desk::{NewSalesDesk, SalesDesk};
 pub use session::{Session, Who};
 pub use settlement::{FallbackLine, ProductSettlement, Settlement};
 pub use signed_code::SignedCode;
@@ -150,7 +154,7 @@ pub use ticket_import::ImportReport;
 pub use ticket_issue::{RotatingIssue, TicketTerms};
 pub use ticket_refund::OwedRefund;
 pub use ticket_search::{FoundTicket, PassedBy, RefusedAttempt, SEARCH_LEN_MIN, TicketHistory};
-pub use transfer::TicketOffer;
+pub use transfer::{OFFERS_MAX, TicketOffer};
 pub use use_history::{Use, UseKind};
 pub use venue::Venue;
 

@@ -16,6 +16,8 @@ const DECISION_LIFETIME: Duration = Duration::from_days(7);
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_days(1);
 /// Sign-in mails to one person within [`SIGN_IN_LIFETIME`]; more would be a nuisance made through us.
 const SIGN_IN_MAILS_MAX: i64 = 5;
+/// And within a day: anybody may type anybody's address, and a mailbox is not to be filled with it.
+const SIGN_IN_MAILS_A_DAY_MAX: i64 = 20;
 
 handfast_store::text_enum! {
     /// What somebody signs in to.
@@ -65,7 +67,7 @@ impl BoxOffice {
                     let Some((holder, language)) = find_person(tx, email, realm).await? else {
                         return Ok(());
                     };
-                    if recent_sign_ins(tx, holder, now).await? >= SIGN_IN_MAILS_MAX {
+                    if !may_be_mailed(tx, holder, now).await? {
                         return Ok(());
                     }
                     forget_old(tx, now).await?;
@@ -176,14 +178,15 @@ async fn find_person(
     })
 }
 
-async fn recent_sign_ins(tx: &mut Tx<'_>, holder: KeyHolder, now: Timestamp) -> Result<i64> {
-    let sql = "SELECT COUNT(*) FROM mail_keys
+async fn may_be_mailed(tx: &mut Tx<'_>, holder: KeyHolder, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN created_at > $3 THEN 1 ELSE 0 END) AS BIGINT), 0)
+               FROM mail_keys
                WHERE purpose = $1 AND created_at > $2
-                 AND (account_id = $3 OR staff_user_id = $4)";
-    let since = now - SIGN_IN_LIFETIME;
-    let params = params![KeyPurpose::SignIn, since, holder.account_id, holder.staff_user_id];
-    let (count,): (i64,) = tx.fetch_one(sql, params).await?;
-    Ok(count)
+                 AND (account_id = $4 OR staff_user_id = $5)";
+    let (day, lately) = (now - Duration::from_days(1), now - SIGN_IN_LIFETIME);
+    let params = params![KeyPurpose::SignIn, day, lately, holder.account_id, holder.staff_user_id];
+    let (in_a_day, lately): (i64, i64) = tx.fetch_one(sql, params).await?;
+    Ok(lately < SIGN_IN_MAILS_MAX && in_a_day < SIGN_IN_MAILS_A_DAY_MAX)
 }
 
 async fn forget_old(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {

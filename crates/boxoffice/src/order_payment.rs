@@ -4,11 +4,14 @@
 //! between, asking again under the same nonce finds out what became of it
 //! ([`BoxOffice::unresolved_payments`]): an order is never paid twice, and none is lost.
 
-use handfast_model::{AccountId, CompanyId, Currency, DeviceId, Money, OrderId};
+use handfast_model::{AccountId, Currency, DeviceId, Duration, Money, OrderId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
-use crate::sale;
-use crate::{BoxOffice, BoxOfficeError, OrderState, Result, Thing};
+use crate::{BoxOffice, BoxOfficeError, OrderState, Result, Thing, sale, sales_desk};
+
+/// How long a payment that was begun may be on its way to the till: whoever pays waits for the answer
+/// and is in the same process. Afterwards it was cut off before it arrived.
+const ARRIVES_WITHIN: Duration = Duration::from_minutes(1);
 
 /// A payment that is to be asked of the till, or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,21 +26,26 @@ pub struct OrderPayment {
     pub nonce: String,
     /// How much.
     pub amount: Money,
+    /// When it was begun; unknown of those from before this was written down.
+    pub begun_at: Option<Timestamp>,
+}
+
+impl OrderPayment {
+    /// Whether it would have arrived at the till by now, had it not been cut off.
+    #[must_use]
+    pub fn has_had_its_time(&self, now: Timestamp) -> bool {
+        self.begun_at.is_none_or(|at| now - at > ARRIVES_WITHIN)
+    }
 }
 
 impl BoxOffice {
-    /// Writes down that an order is about to be paid through `register`, before the till is asked;
-    /// while a payment is under way, that one again.
+    /// Writes down that an order is about to be paid at its company's desk, before the till is
+    /// asked; while a payment is under way, that one again.
     ///
     /// # Errors
     /// [`BoxOfficeError::HoldOver`] where the tickets are held no longer or the order is paid;
-    /// [`BoxOfficeError::Unknown`] for another account's order.
-    pub async fn begin_payment(
-        &self,
-        account_id: AccountId,
-        id: OrderId,
-        register: DeviceId,
-    ) -> Result<OrderPayment> {
+    /// [`BoxOfficeError::Unknown`] for another account's order; [`BoxOfficeError::NoSalesDesk`].
+    pub async fn begin_payment(&self, account_id: AccountId, id: OrderId) -> Result<OrderPayment> {
         let now = self.now();
         self.store
             .transaction("sale.begin_payment", |tx| {
@@ -53,11 +61,13 @@ impl BoxOffice {
                     if order.state != OrderState::Pending || !held {
                         return Err(BoxOfficeError::HoldOver);
                     }
-                    let sql = "UPDATE orders SET register_id = $2,
+                    let desk = sales_desk::find(tx, order.company_id).await?;
+                    let desk = desk.ok_or(BoxOfficeError::NoSalesDesk)?;
+                    let sql = "UPDATE orders SET register_id = $2, payment_begun_at = $3,
                                       payment_tries = payment_tries + 1,
                                       payment_nonce = id || '-' || CAST(payment_tries + 1 AS TEXT)
                                WHERE id = $1";
-                    tx.execute(sql, params![id, register]).await?;
+                    tx.execute(sql, params![id, desk.register, now]).await?;
                     payment_of(tx, id).await?.ok_or(BoxOfficeError::HoldOver)
                 })
             })
@@ -65,7 +75,8 @@ impl BoxOffice {
     }
 
     /// Says what became of a payment. Paid: the tickets are the buyer's; reconcile armings
-    /// afterwards. Not paid: the order may be paid again while its tickets are held.
+    /// afterwards. Not paid, and never to be: the order may be paid
+    /// again while its tickets are held.
     ///
     /// # Errors
     /// [`BoxOfficeError::Store`].
@@ -85,7 +96,13 @@ impl BoxOffice {
         self.store
             .transaction("sale.end_payment", |tx| {
                 Box::pin(async move {
-                    tx.execute(sql, params![payment.order_id, payment.nonce, now]).await?;
+                    let id = payment.order_id;
+                    let ended = tx.execute(sql, params![id, payment.nonce, now]).await?;
+                    if paid && ended > 0 {
+                        let sql = "UPDATE tickets SET till_minor = price_minor
+                                   WHERE order_id = $1";
+                        tx.execute(sql, params![id]).await?;
+                    }
                     Ok(())
                 })
             })
@@ -101,7 +118,8 @@ impl BoxOffice {
             .read("sale.unresolved", |tx| {
                 Box::pin(async move {
                     let sql = "SELECT id AS order_id, account_id, register_id,
-                                      payment_nonce AS nonce, amount_minor, currency
+                                      payment_nonce AS nonce, amount_minor, currency,
+                                      payment_begun_at
                                FROM orders
                                WHERE state = 'pending' AND payment_nonce IS NOT NULL
                                ORDER BY id";
@@ -128,43 +146,6 @@ impl BoxOffice {
             })
             .await
     }
-
-    /// Registers through which a company's orders are paid.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn sales_registers(&self, company_id: CompanyId) -> Result<Vec<DeviceId>> {
-        self.store
-            .read("sale.registers", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT device_id FROM sales_registers WHERE company_id = $1
-                               ORDER BY device_id";
-                    let found: Vec<(DeviceId,)> = tx.fetch_all(sql, params![company_id]).await?;
-                    Ok(found.into_iter().map(|(id,)| id).collect())
-                })
-            })
-            .await
-    }
-
-    /// Names a register through which a company's orders are paid.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Unknown`] for another company's device.
-    pub async fn add_sales_register(&self, company_id: CompanyId, id: DeviceId) -> Result<()> {
-        if self.device(id).await?.company_id != company_id {
-            return Err(BoxOfficeError::Unknown(Thing::Device));
-        }
-        self.store
-            .transaction("sale.add_register", |tx| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO sales_registers (company_id, device_id)
-                               VALUES ($1, $2) ON CONFLICT DO NOTHING";
-                    tx.execute(sql, params![company_id, id]).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
 }
 
 impl FromRow for OrderPayment {
@@ -176,13 +157,14 @@ impl FromRow for OrderPayment {
             register: row.get("register_id")?,
             nonce: row.get("nonce")?,
             amount: Money::new(row.get("amount_minor")?, currency),
+            begun_at: row.get("payment_begun_at")?,
         })
     }
 }
 
 async fn payment_of(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<OrderPayment>> {
     let sql = "SELECT id AS order_id, account_id, register_id, payment_nonce AS nonce,
-                      amount_minor, currency
+                      amount_minor, currency, payment_begun_at
                FROM orders
                WHERE id = $1 AND state = 'pending' AND payment_nonce IS NOT NULL";
     Ok(tx.fetch_optional(sql, params![id]).await?)

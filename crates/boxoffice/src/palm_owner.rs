@@ -3,7 +3,7 @@
 use handfast_model::{AccountId, LinkId, PairwiseToken, VenueId};
 use handfast_store::params;
 
-use crate::{BoxOffice, Result, link};
+use crate::{BoxOffice, Consent, Result, link};
 
 impl BoxOffice {
     /// The living link of the palm that a venue knows by `token`.
@@ -20,6 +20,25 @@ impl BoxOffice {
                 Box::pin(async move {
                     let found = link::find_by_venue_token(tx, venue, token).await?;
                     Ok(found.map(|link| link.id))
+                })
+            })
+            .await
+    }
+
+    /// A living link's consent as it holds now; `None` where the link has ended.
+    ///
+    /// # Errors
+    /// [`crate::BoxOfficeError::Store`].
+    pub async fn consent_of_link(&self, id: LinkId) -> Result<Option<Consent>> {
+        self.store
+            .read("link.consent", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT c.id, c.text_version, c.language, c.purposes, c.scope,
+                                      c.until, c.given_at, c.withdrawn_at
+                               FROM consents c JOIN links k ON k.id = c.link_id
+                               WHERE c.link_id = $1 AND c.withdrawn_at IS NULL
+                                 AND k.state IN ('pending', 'confirmed')";
+                    Ok(tx.fetch_optional(sql, params![id]).await?)
                 })
             })
             .await

@@ -1,13 +1,28 @@
 //! What is sold of an event, for how much, and how many of it.
 
+use std::collections::HashMap;
+
 use handfast_model::{CompanyId, Currency, EventId, Money, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::company::check_name;
-use crate::{BoxOffice, BoxOfficeError, Event, Result, Thing, event};
+use crate::{BoxOffice, BoxOfficeError, Event, Result, Thing, event, sales_desk};
 
 /// The highest price of a ticket, in minor units: what a till charges at once.
 const PRICE_MINOR_MAX: i64 = 10_000_000;
+
+/// Whether a ticket `t` of an order `o` takes a place that nobody else can have at the time given.
+macro_rules! takes_a_place {
+    ($now:literal) => {
+        concat!(
+            "t.state IN ('valid', 'blocked')
+             AND (o.state IN ('paid', 'unapproved')
+                  OR (o.state = 'pending' AND (o.hold_until IS NULL OR o.hold_until > ",
+            $now,
+            " OR o.payment_nonce IS NOT NULL)))"
+        )
+    };
+}
 
 /// A product of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +73,7 @@ impl BoxOffice {
     /// # Errors
     /// [`BoxOfficeError::Text`]; [`BoxOfficeError::Price`]; [`BoxOfficeError::Unknown`] for another
     /// company's event; [`BoxOfficeError::Mismatch`] for another currency than the event's other
-    /// products have.
+    /// products have; [`BoxOfficeError::SalesCurrency`] for another than the company sells online in.
     pub async fn set_product(
         &self,
         company_id: CompanyId,
@@ -79,6 +94,9 @@ impl BoxOffice {
                         tx.fetch_optional(others, params![event_id, name]).await?;
                     if other.is_some_and(|(currency,)| currency != price.currency) {
                         return Err(BoxOfficeError::Mismatch);
+                    }
+                    if *on_sale && price.minor > 0 {
+                        sales_desk::check_currency(tx, company_id, price.currency).await?;
                     }
                     tx.execute(
                         "INSERT INTO products (event_id, name, price_minor, currency, capacity,
@@ -118,14 +136,85 @@ impl BoxOffice {
             .await
     }
 
-    /// Events with something on sale that are not over, of every company, in the order they start.
+    /// Events with something on sale that are not over, of every company, in the order they start,
+    /// with all their products by name.
     ///
     /// # Errors
     /// [`BoxOfficeError::Store`].
-    pub async fn events_on_sale(&self) -> Result<Vec<Event>> {
+    pub async fn sales(&self) -> Result<Vec<(Event, Vec<ProductSales>)>> {
         let now = self.now();
-        self.store.read("event.on_sale", |tx| Box::pin(event::on_sale(tx, now))).await
+        self.store
+            .read("product.on_sale", |tx| {
+                Box::pin(async move {
+                    let events = event::on_sale(tx, now).await?;
+                    with_products(tx, events, now).await
+                })
+            })
+            .await
     }
+
+    /// A company's events that are not over, in the order they start, with all their products by
+    /// name.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn company_sales(
+        &self,
+        company_id: CompanyId,
+    ) -> Result<Vec<(Event, Vec<ProductSales>)>> {
+        let now = self.now();
+        self.store
+            .read("product.of_company", |tx| {
+                Box::pin(async move {
+                    let events = event::coming(tx, company_id, now).await?;
+                    with_products(tx, events, now).await
+                })
+            })
+            .await
+    }
+}
+
+struct ProductRow {
+    event_id: EventId,
+    product: Product,
+}
+
+impl FromRow for ProductRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { event_id: row.get("event_id")?, product: Product::from_row(row)? })
+    }
+}
+
+/// Puts products to events that are not over: two statements, however many events there are.
+async fn with_products(
+    tx: &mut Tx<'_>,
+    events: Vec<Event>,
+    now: Timestamp,
+) -> Result<Vec<(Event, Vec<ProductSales>)>> {
+    let sql = "SELECT p.event_id, p.name, p.price_minor, p.currency, p.capacity, p.on_sale
+               FROM products p JOIN events e ON e.id = p.event_id
+               WHERE e.ends_at > $1 ORDER BY p.name";
+    let products: Vec<ProductRow> = tx.fetch_all(sql, params![now]).await?;
+    let sql = concat!(
+        "SELECT t.event_id, t.product, CAST(SUM(t.party_size) AS BIGINT)
+         FROM events e JOIN tickets t ON t.event_id = e.id JOIN orders o ON o.id = t.order_id
+         WHERE e.ends_at > $1 AND ",
+        takes_a_place!("$1"),
+        " GROUP BY t.event_id, t.product"
+    );
+    let taken: Vec<(EventId, String, u32)> = tx.fetch_all(sql, params![now]).await?;
+    let taken: HashMap<(EventId, String), u32> =
+        taken.into_iter().map(|(event, product, people)| ((event, product), people)).collect();
+    let mut of_event: HashMap<EventId, Vec<ProductSales>> = HashMap::new();
+    for ProductRow { event_id, product } in products {
+        let taken = taken.get(&(event_id, product.name.clone())).copied().unwrap_or(0);
+        of_event.entry(event_id).or_default().push(ProductSales { product, taken });
+    }
+    let with = |event: Event| {
+        let products = of_event.remove(&event.id).unwrap_or_default();
+        (event, products)
+    };
+    Ok(events.into_iter().map(with).collect())
 }
 
 /// One product of an event.
@@ -144,12 +233,12 @@ pub(crate) async fn taken(
     name: &str,
     now: Timestamp,
 ) -> Result<u32> {
-    let sql = "SELECT COALESCE(CAST(SUM(t.party_size) AS BIGINT), 0)
-               FROM tickets t JOIN orders o ON o.id = t.order_id
-               WHERE t.event_id = $1 AND t.product = $2 AND t.state IN ('valid', 'blocked')
-                 AND (o.state IN ('paid', 'unapproved')
-                      OR (o.state = 'pending' AND (o.hold_until IS NULL OR o.hold_until > $3
-                                                   OR o.payment_nonce IS NOT NULL)))";
+    let sql = concat!(
+        "SELECT COALESCE(CAST(SUM(t.party_size) AS BIGINT), 0)
+         FROM tickets t JOIN orders o ON o.id = t.order_id
+         WHERE t.event_id = $1 AND t.product = $2 AND ",
+        takes_a_place!("$3")
+    );
     let (taken,): (u32,) = tx.fetch_one(sql, params![event_id, name, now]).await?;
     Ok(taken)
 }

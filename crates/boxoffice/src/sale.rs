@@ -4,20 +4,23 @@ use handfast_model::{
     AccountId, CompanyId, Currency, Duration, EventId, Money, OrderId, StaffUserId, TicketId,
     Timestamp,
 };
-use handfast_store::{FromRow, Row, StoreError, Tx, params};
+use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
 use crate::order::check_reference;
 use crate::product;
 use crate::staff_action::{Action, NewAction};
 use crate::{
     BoxOffice, BoxOfficeError, OrderState, Result, Thing, Ticket, TicketCode, TicketState, account,
-    event, staff_action, ticket,
+    event, sales_desk, staff_action, ticket,
 };
 
 /// How long an order keeps its tickets from others: to link a payment method and to pay.
 pub const HOLD: Duration = Duration::from_minutes(15);
 /// The most tickets of one order: a bus load; more is sold at the window.
 pub const SALE_TICKETS_MAX: u32 = 40;
+/// The most that one order may cost, in minor units: what the till takes in one charge
+/// (`handfast` checks that the till's limit is no lower).
+pub const ORDER_MINOR_MAX: i64 = 100_000_000;
 /// Unpaid orders of one person at a time: who holds more keeps others from buying.
 pub const HOLDS_MAX: u32 = 3;
 
@@ -78,6 +81,8 @@ pub struct SoldOrder {
     pub company_id: CompanyId,
     /// Whose it is.
     pub account_id: AccountId,
+    /// What it is for: the event of its tickets, of which an order that was sold here has one.
+    pub event_id: EventId,
     /// Whether it is paid.
     pub state: OrderState,
     /// Until when its tickets are held, where it is not paid.
@@ -104,6 +109,7 @@ impl FromRow for SoldOrder {
             id: row.get("id")?,
             company_id: row.get("company_id")?,
             account_id: row.get("account_id")?,
+            event_id: row.get("event_id")?,
             state,
             hold_until: row.get("hold_until")?,
             amount: currency.map(|currency| Money::new(minor, currency)),
@@ -117,14 +123,18 @@ impl FromRow for SoldOrder {
 
 const ORDERS: &str = "SELECT o.id, o.company_id, o.account_id, o.state, o.hold_until,
     o.amount_minor, o.currency, o.tender, o.payment_nonce,
-    (SELECT COALESCE(CAST(SUM(r.minor) AS BIGINT), 0) FROM ticket_refunds r
-     WHERE r.order_id = o.id AND r.paid_at IS NOT NULL) AS refunded_minor,
+    (SELECT MIN(t.event_id) FROM tickets t WHERE t.order_id = o.id) AS event_id,
+    (SELECT COALESCE(CAST(SUM(r.hand_minor + CASE WHEN r.paid_at IS NULL THEN 0 ELSE r.minor END)
+                          AS BIGINT), 0) FROM ticket_refunds r
+     WHERE r.order_id = o.id) AS refunded_minor,
     (SELECT COALESCE(CAST(SUM(r.minor) AS BIGINT), 0) FROM ticket_refunds r
      WHERE r.order_id = o.id AND r.paid_at IS NULL) AS refund_owed_minor
     FROM orders o WHERE o.id = $1";
 
 /// What an order is made of, before it is written.
 struct Making {
+    /// What was asked for, in one way of writing it.
+    asked: String,
     order_id: OrderId,
     company_id: CompanyId,
     account_id: AccountId,
@@ -138,7 +148,9 @@ impl BoxOffice {
     ///
     /// # Errors
     /// [`BoxOfficeError::SoldOut`]; [`BoxOfficeError::SaleOver`]; [`BoxOfficeError::OrderSize`];
-    /// [`BoxOfficeError::Holds`]; [`BoxOfficeError::Unknown`] for what is not on sale.
+    /// [`BoxOfficeError::Holds`]; [`BoxOfficeError::Unknown`] for what is not on sale;
+    /// [`BoxOfficeError::OrderTooDear`]; [`BoxOfficeError::SalesCurrency`];
+    /// [`BoxOfficeError::NonceReused`] where the nonce came with another request.
     pub async fn order_online(&self, account_id: AccountId, sale: &Sale<'_>) -> Result<SoldOrder> {
         check_sale(sale)?;
         let reference = &format!("web-{}", sale.nonce);
@@ -149,15 +161,17 @@ impl BoxOffice {
                     account::find(tx, account_id).await?;
                     let event = event::find(tx, sale.event_id).await?;
                     let same = by_reference(tx, event.company_id, reference).await?;
+                    let asked = asked_of(account_id, sale, None);
                     if let Some(order) = same {
-                        return if order.account_id == account_id {
-                            Ok(order)
-                        } else {
-                            Err(BoxOfficeError::NonceReused)
-                        };
+                        return as_before(order, &asked);
                     }
                     check_holds(tx, account_id, now).await?;
-                    let making = self.make(tx, account_id, sale, true, now).await?;
+                    let making =
+                        Making { asked, ..self.make(tx, account_id, sale, true, now).await? };
+                    if making.amount.minor > 0 {
+                        let currency = making.amount.currency;
+                        sales_desk::check_currency(tx, event.company_id, currency).await?;
+                    }
                     let terms = match making.amount.minor {
                         0 => OrderTerms::paid(Origin::Online, Tender::Free),
                         _ => OrderTerms::held(now + HOLD),
@@ -188,10 +202,12 @@ impl BoxOffice {
                 Box::pin(async move {
                     let company_id = staff_action::company_of(tx, staff_user_id).await?;
                     event::find_own(tx, company_id, sale.event_id).await?;
+                    let asked = asked_of(account_id, sale, Some(tender));
                     if let Some(order) = by_reference(tx, company_id, reference).await? {
-                        return Ok(order);
+                        return as_before(order, &asked);
                     }
-                    let mut making = self.make(tx, account_id, sale, false, now).await?;
+                    let made = self.make(tx, account_id, sale, false, now).await?;
+                    let mut making = Making { asked, ..made };
                     if tender == Tender::Free {
                         making.amount.minor = 0;
                         making.tickets.iter_mut().for_each(|(_, price)| *price = 0);
@@ -232,8 +248,14 @@ impl BoxOffice {
                 return Err(BoxOfficeError::Unknown(Thing::Product));
             }
             check_room(tx, event.id, &product, line.quantity, now).await?;
-            let so_far = amount.map_or(0, |money| money.minor);
-            let minor = so_far + product.price.minor * i64::from(line.quantity);
+            let so_far = amount.unwrap_or(Money::new(0, product.price.currency));
+            if so_far.currency != product.price.currency {
+                return Err(BoxOfficeError::Mismatch);
+            }
+            let minor = so_far.minor + product.price.minor * i64::from(line.quantity);
+            if minor > ORDER_MINOR_MAX {
+                return Err(BoxOfficeError::OrderTooDear { max: ORDER_MINOR_MAX });
+            }
             amount = Some(Money::new(minor, product.price.currency));
             for _ in 0..line.quantity {
                 let ticket = Ticket {
@@ -253,10 +275,12 @@ impl BoxOffice {
             }
         }
         let amount = amount.ok_or(BoxOfficeError::OrderSize { max: SALE_TICKETS_MAX as usize })?;
-        Ok(Making { order_id, company_id: event.company_id, account_id, tickets, amount })
+        let (asked, company_id) = (String::new(), event.company_id);
+        Ok(Making { asked, order_id, company_id, account_id, tickets, amount })
     }
 
-    /// An order and its tickets, as its buyer sees it.
+    /// An order and those of its tickets that are still its buyer's, as they see it: a ticket that
+    /// was handed on is its taker's alone, and so is its code.
     ///
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for another account's order.
@@ -272,13 +296,15 @@ impl BoxOffice {
                     if order.account_id != account_id {
                         return Err(BoxOfficeError::Unknown(Thing::Order));
                     }
-                    Ok((order, ticket::of_order(tx, id).await?))
+                    let mut tickets = ticket::of_order(tx, id).await?;
+                    tickets.retain(|ticket| ticket.account_id == account_id);
+                    Ok((order, tickets))
                 })
             })
             .await
     }
 
-    /// An order and its tickets, as the window sees it.
+    /// An order and its tickets, as the window sees it; some may be other accounts' by now.
     ///
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for another company's order.
@@ -329,8 +355,8 @@ async fn insert(
 ) -> Result<()> {
     tx.execute(
         "INSERT INTO orders (id, company_id, account_id, state, created_at, changed_at, reference,
-                             hold_until, amount_minor, currency, origin, tender)
-         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)",
+                             hold_until, amount_minor, currency, origin, tender, asked)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12)",
         params![
             making.order_id,
             making.company_id,
@@ -342,19 +368,30 @@ async fn insert(
             making.amount.minor,
             making.amount.currency,
             terms.origin,
-            terms.tender
+            terms.tender,
+            making.asked
         ],
     )
     .await?;
     for (ticket, price) in &making.tickets {
         ticket::insert(tx, ticket, now).await?;
-        set_price(tx, ticket.id, *price).await?;
+        set_price(tx, ticket.id, Price { minor: *price, till_minor: 0 }).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn set_price(tx: &mut Tx<'_>, id: TicketId, minor: i64) -> Result<()> {
-    tx.execute("UPDATE tickets SET price_minor = $2 WHERE id = $1", params![id, minor]).await?;
+/// What a ticket costs, and how much of it went through the till.
+#[derive(Clone, Copy)]
+pub(crate) struct Price {
+    pub minor: i64,
+    pub till_minor: i64,
+}
+
+from_row!(Price { minor, till_minor });
+
+pub(crate) async fn set_price(tx: &mut Tx<'_>, id: TicketId, price: Price) -> Result<()> {
+    let sql = "UPDATE tickets SET price_minor = $2, till_minor = $3 WHERE id = $1";
+    tx.execute(sql, params![id, price.minor, price.till_minor]).await?;
     Ok(())
 }
 
@@ -363,17 +400,38 @@ pub(crate) async fn find(tx: &mut Tx<'_>, id: OrderId) -> Result<SoldOrder> {
     order.ok_or(BoxOfficeError::Unknown(Thing::Order))
 }
 
+/// The order that came with this nonce before, and what was asked for then (unknown of orders from
+/// before that was written down).
 async fn by_reference(
     tx: &mut Tx<'_>,
     company_id: CompanyId,
     reference: &str,
-) -> Result<Option<SoldOrder>> {
-    let sql = "SELECT id FROM orders WHERE company_id = $1 AND reference = $2";
-    let found: Option<(OrderId,)> = tx.fetch_optional(sql, params![company_id, reference]).await?;
+) -> Result<Option<(SoldOrder, Option<String>)>> {
+    let sql = "SELECT id, asked FROM orders WHERE company_id = $1 AND reference = $2";
+    let found: Option<(OrderId, Option<String>)> =
+        tx.fetch_optional(sql, params![company_id, reference]).await?;
     match found {
-        Some((id,)) => find(tx, id).await.map(Some),
+        Some((id, asked)) => Ok(Some((find(tx, id).await?, asked))),
         None => Ok(None),
     }
+}
+
+/// A repetition is the same order; another request under its nonce is refused.
+fn as_before((order, before): (SoldOrder, Option<String>), asked: &str) -> Result<SoldOrder> {
+    if before.is_none_or(|before| before == asked) {
+        Ok(order)
+    } else {
+        Err(BoxOfficeError::NonceReused)
+    }
+}
+
+/// A request in one way of writing it, whatever the order of its lines.
+fn asked_of(account_id: AccountId, sale: &Sale<'_>, tender: Option<Tender>) -> String {
+    let line = |line: &SaleLine| format!("{} x {}", line.quantity, line.product);
+    let mut lines: Vec<String> = sale.lines.iter().map(line).collect();
+    lines.sort_unstable();
+    let how = tender.map_or("online", Tender::as_str);
+    format!("{account_id} {} {how} {}", sale.event_id, lines.join(", "))
 }
 
 pub(crate) async fn check_room(

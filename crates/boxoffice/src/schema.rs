@@ -21,5 +21,10 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
             name: "selling",
             sql: include_str!("../migrations/0003_selling.sql"),
         },
+        Migration {
+            version: 4,
+            name: "sales desks",
+            sql: include_str!("../migrations/0004_sales_desk.sql"),
+        },
     ],
 };

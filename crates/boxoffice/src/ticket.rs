@@ -139,6 +139,8 @@ impl std::fmt::Debug for TotpSecret {
 pub struct AccountTicket {
     /// Its id.
     pub id: TicketId,
+    /// Its order, where that is this account's too: one that was handed on has somebody else's.
+    pub order_id: Option<OrderId>,
     /// Its code.
     pub code: TicketCode,
     /// The product, as printed.
@@ -307,6 +309,8 @@ impl BoxOffice {
             .read("ticket.of_account", |tx| {
                 Box::pin(async move {
                     let sql = "SELECT t.id, t.code, t.product, t.state, o.state AS order_state,
+                                      CASE WHEN o.account_id = t.account_id THEN o.id END
+                                          AS order_id,
                                       e.id AS event_id, e.company_id, e.venue_id,
                                       v.name AS venue_name, e.name AS event_name, e.doors_at,
                                       e.starts_at, e.ends_at, e.biometrics, n.at, n.method,
@@ -394,6 +398,7 @@ impl FromRow for AccountTicket {
         let entered: Option<Timestamp> = row.get_optional("at")?;
         Ok(Self {
             id: row.get("id")?,
+            order_id: row.get("order_id")?,
             code: row.get("code")?,
             product: row.get("product")?,
             standing: Standing::of(row.get("state")?, row.get("order_state")?),

@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 use crate::rotating_code::{RotatingCode, fresh_secret, secret_text};
 use crate::signed_code::{SignedCode, Unsigned, key_id};
 use crate::ticket::TicketFacts;
-use crate::{BoxOffice, BoxOfficeError, CodeKind, Result, Thing, TicketCode, event, ticket};
+use crate::{
+    BoxOffice, BoxOfficeError, CodeKind, Result, Thing, Ticket, TicketCode, event, ticket,
+};
 
 /// The most people on one ticket: what a signed code can say.
 const PARTY_MAX: u32 = 255;
@@ -132,6 +134,28 @@ impl BoxOffice {
                     tx.execute(sql, params![id, secret.as_slice(), now]).await?;
                     let code = RotatingCode::at(id, &secret, now);
                     Ok(RotatingIssue { code, secret: Zeroizing::new(secret_text(&secret)) })
+                })
+            })
+            .await
+    }
+
+    /// Makes sure that what is printed opens something: a rotating code is another one before the
+    /// paper is out of the printer.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::RotatingPrint`].
+    pub async fn check_printable(&self, tickets: &[Ticket]) -> Result<()> {
+        self.store
+            .read("ticket.printable", |tx| {
+                Box::pin(async move {
+                    for ticket in tickets {
+                        let sql = "SELECT code_kind FROM tickets WHERE id = $1";
+                        let (kind,): (CodeKind,) = tx.fetch_one(sql, params![ticket.id]).await?;
+                        if kind == CodeKind::Rotating {
+                            return Err(BoxOfficeError::RotatingPrint);
+                        }
+                    }
+                    Ok(())
                 })
             })
             .await

@@ -3,11 +3,11 @@
 //! What is owed is written in the transaction that takes the ticket, a row a ticket, and paid out
 //! under a nonce made of the ticket: however often that is tried, it is paid out once.
 
-use handfast_model::{Money, OrderId, StaffUserId, TicketId, Timestamp};
+use handfast_model::{CompanyId, Money, OrderId, StaffUserId, TicketId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::company::check_name;
-use crate::sale::{check_room, find, set_price};
+use crate::sale::{Price, check_room, find, set_price};
 use crate::staff_action::{Action, NewAction};
 use crate::{
     BoxOffice, BoxOfficeError, OrderPayment, OrderState, Result, SoldOrder, Tender, Thing, Ticket,
@@ -23,7 +23,7 @@ pub struct OwedRefund {
     pub ticket_id: TicketId,
     /// The payment it is given back from, where it went through the till.
     pub payment: Option<OrderPayment>,
-    /// How much, in minor units.
+    /// How much of it, in minor units.
     pub minor: i64,
 }
 
@@ -36,11 +36,12 @@ impl OwedRefund {
 }
 
 impl BoxOffice {
-    /// Takes tickets of an order back, as staff; what they cost is owed from then on
-    /// ([`BoxOffice::owed_refunds`]). Reconcile armings afterwards.
+    /// Takes tickets of an order back, as staff; what the till took for them is owed from then on
+    /// ([`BoxOffice::owed_refunds`]), the rest is handed out at the window now. Reconcile armings
+    /// afterwards.
     ///
     /// # Errors
-    /// [`BoxOfficeError::TicketUsed`] where somebody entered on one of them;
+    /// [`BoxOfficeError::NotPaid`]; [`BoxOfficeError::TicketUsed`] where somebody entered on one of them;
     /// [`BoxOfficeError::Unknown`] for tickets that are not this order's or not good any more.
     pub async fn refund_tickets(
         &self,
@@ -56,12 +57,11 @@ impl BoxOffice {
                 Box::pin(async move {
                     let company_id = staff_action::company_of(tx, staff_user_id).await?;
                     let order = find(tx, id).await?;
-                    if order.company_id != company_id || order.state != OrderState::Paid {
-                        return Err(BoxOfficeError::Unknown(Thing::Order));
-                    }
+                    check_paid(&order, company_id)?;
                     for ticket in tickets {
-                        let minor = take_back(tx, id, *ticket, now).await?;
-                        owe(tx, id, *ticket, minor, now).await?;
+                        let Price { minor, till_minor } = take_back(tx, id, *ticket, now).await?;
+                        let back = Back { till: till_minor, hand: minor - till_minor };
+                        give_back(tx, id, *ticket, back, now).await?;
                         let action = NewAction {
                             ticket_id: Some(*ticket),
                             ..NewAction::by(staff_user_id, Action::Refund, reason)
@@ -95,10 +95,12 @@ impl BoxOffice {
                     let company_id = staff_action::company_of(tx, staff_user_id).await?;
                     let old = ticket::facts(tx, id).await?;
                     let order_id = order_of(tx, id).await?;
-                    if old.company_id != company_id {
-                        return Err(BoxOfficeError::Unknown(Thing::Ticket));
-                    }
+                    let order = find(tx, order_id).await?;
+                    check_paid(&order, company_id)?;
                     let wanted = product::find(tx, old.event_id, product).await?;
+                    if order.amount.is_some_and(|paid| paid.currency != wanted.price.currency) {
+                        return Err(BoxOfficeError::Mismatch);
+                    }
                     check_room(tx, old.event_id, &wanted, old.party_size, now).await?;
                     let paid = take_back(tx, order_id, id, now).await?;
                     let ticket = Ticket {
@@ -115,9 +117,14 @@ impl BoxOffice {
                         addon_to: None,
                     };
                     ticket::insert(tx, &ticket, now).await?;
-                    set_price(tx, ticket.id, wanted.price.minor).await?;
-                    let more = wanted.price.minor - paid;
-                    owe(tx, order_id, id, -more, now).await?;
+                    // What the till took stays in the new ticket as far as that costs so much.
+                    let till_minor = paid.till_minor.min(wanted.price.minor);
+                    let price = Price { minor: wanted.price.minor, till_minor };
+                    set_price(tx, ticket.id, price).await?;
+                    let more = wanted.price.minor - paid.minor;
+                    let till = paid.till_minor - till_minor;
+                    let back = Back { till, hand: (-more).max(0) - till };
+                    give_back(tx, order_id, id, back, now).await?;
                     let action = NewAction {
                         ticket_id: Some(id),
                         event_id: Some(old.event_id),
@@ -140,10 +147,30 @@ impl BoxOffice {
                 Box::pin(async move {
                     let sql = "SELECT r.ticket_id, r.order_id, r.minor, o.account_id,
                                       o.register_id, o.payment_nonce AS nonce, o.amount_minor,
-                                      o.currency, o.tender
+                                      o.currency, o.tender, o.payment_begun_at
                                FROM ticket_refunds r JOIN orders o ON o.id = r.order_id
-                               WHERE r.paid_at IS NULL ORDER BY r.at, r.ticket_id";
+                               WHERE r.paid_at IS NULL AND r.refused_at IS NULL
+                               ORDER BY r.at, r.ticket_id";
                     Ok(tx.fetch_all(sql, params![]).await?)
+                })
+            })
+            .await
+    }
+
+    /// Remembers that the gateway refuses to give it back: it stays owed, and somebody pays it out
+    /// another way.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn refund_refused(&self, refund: &OwedRefund) -> Result<()> {
+        let (id, now) = (refund.ticket_id, self.now());
+        self.store
+            .transaction("ticket_refund.refused", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE ticket_refunds SET refused_at = $2
+                               WHERE ticket_id = $1 AND paid_at IS NULL";
+                    tx.execute(sql, params![id, now]).await?;
+                    Ok(())
                 })
             })
             .await
@@ -180,19 +207,40 @@ impl FromRow for OwedRefund {
     }
 }
 
-async fn owe(
+/// What is given back of a ticket: through the till, and by hand.
+struct Back {
+    till: i64,
+    hand: i64,
+}
+
+async fn give_back(
     tx: &mut Tx<'_>,
     order_id: OrderId,
     ticket_id: TicketId,
-    minor: i64,
+    back: Back,
     now: Timestamp,
 ) -> Result<()> {
-    if minor <= 0 {
+    let Back { till, hand } = back;
+    // The window never hands out what the till took.
+    assert!(till >= 0 && hand >= 0, "a part that is given back is not negative");
+    if till + hand == 0 {
         return Ok(());
     }
-    let sql = "INSERT INTO ticket_refunds (ticket_id, order_id, minor, at) VALUES ($1, $2, $3, $4)";
-    tx.execute(sql, params![ticket_id, order_id, minor, now]).await?;
+    let paid_at = (till == 0).then_some(now);
+    tx.execute(
+        "INSERT INTO ticket_refunds (ticket_id, order_id, minor, hand_minor, at, paid_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        params![ticket_id, order_id, till, hand, now, paid_at],
+    )
+    .await?;
     Ok(())
+}
+
+fn check_paid(order: &SoldOrder, company_id: CompanyId) -> Result<()> {
+    if order.company_id != company_id {
+        return Err(BoxOfficeError::Unknown(Thing::Order));
+    }
+    if order.state == OrderState::Paid { Ok(()) } else { Err(BoxOfficeError::NotPaid) }
 }
 
 async fn order_of(tx: &mut Tx<'_>, id: TicketId) -> Result<OrderId> {
@@ -207,13 +255,13 @@ async fn take_back(
     order_id: OrderId,
     id: TicketId,
     now: Timestamp,
-) -> Result<i64> {
+) -> Result<Price> {
     if ticket::facts(tx, id).await?.redeemed() {
         return Err(BoxOfficeError::TicketUsed);
     }
     let sql = "UPDATE tickets SET state = 'cancelled', changed_at = $3
                WHERE id = $1 AND order_id = $2 AND state IN ('valid', 'blocked')
-               RETURNING price_minor";
-    let price: Option<(i64,)> = tx.fetch_optional(sql, params![id, order_id, now]).await?;
-    price.map(|(minor,)| minor).ok_or(BoxOfficeError::Unknown(Thing::Ticket))
+               RETURNING price_minor AS minor, till_minor";
+    let price = tx.fetch_optional(sql, params![id, order_id, now]).await?;
+    price.ok_or(BoxOfficeError::Unknown(Thing::Ticket))
 }

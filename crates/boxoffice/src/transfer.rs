@@ -14,6 +14,12 @@ use crate::{
 /// How long the link works: people read their mail after the weekend.
 const OFFER_LIFETIME: Duration = Duration::from_days(7);
 
+/// Offers by one account, and to one address, within [`OFFERS_WITHIN`]: a family's evening fits, and
+/// nobody's mailbox is filled through us.
+pub const OFFERS_MAX: i64 = 10;
+/// The time of [`OFFERS_MAX`].
+const OFFERS_WITHIN: Duration = Duration::from_days(1);
+
 /// A ticket that somebody wants to hand on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketOffer {
@@ -41,7 +47,7 @@ impl BoxOffice {
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for another account's ticket; [`BoxOfficeError::TicketUsed`],
     /// [`BoxOfficeError::TicketLinked`], [`BoxOfficeError::SaleOver`] or
-    /// [`BoxOfficeError::NotTransferable`] where it cannot be handed on.
+    /// [`BoxOfficeError::NotTransferable`] where it cannot be handed on; [`BoxOfficeError::Offers`].
     pub async fn offer_ticket(
         &self,
         account_id: AccountId,
@@ -58,6 +64,7 @@ impl BoxOffice {
                     if own.email == *recipient {
                         return Err(BoxOfficeError::NotTransferable);
                     }
+                    check_offers(tx, account_id, recipient, now).await?;
                     end_offers(tx, id, now).await?;
                     tx.execute(
                         "INSERT INTO mail_keys (key_hash, purpose, account_id, ticket_id, recipient,
@@ -212,6 +219,22 @@ async fn find_key(tx: &mut Tx<'_>, key: &str, now: handfast_model::Timestamp) ->
                WHERE key_hash = $1 AND purpose = $2 AND expires_at > $3 AND used_at IS NULL";
     let found = tx.fetch_optional(sql, params![hash, KeyPurpose::Transfer, now]).await?;
     found.ok_or(BoxOfficeError::MailKey)
+}
+
+async fn check_offers(
+    tx: &mut Tx<'_>,
+    account_id: AccountId,
+    recipient: &EmailAddress,
+    now: handfast_model::Timestamp,
+) -> Result<()> {
+    let (purpose, since) = (KeyPurpose::Transfer, now - OFFERS_WITHIN);
+    let sql = "SELECT (SELECT COUNT(*) FROM mail_keys
+                       WHERE account_id = $1 AND created_at > $4 AND purpose = $3),
+                      (SELECT COUNT(*) FROM mail_keys
+                       WHERE recipient = $2 AND created_at > $4 AND purpose = $3)";
+    let (by, to): (i64, i64) =
+        tx.fetch_one(sql, params![account_id, recipient, purpose, since]).await?;
+    if by.max(to) < OFFERS_MAX { Ok(()) } else { Err(BoxOfficeError::Offers { max: OFFERS_MAX }) }
 }
 
 async fn end_offers(tx: &mut Tx<'_>, id: TicketId, now: handfast_model::Timestamp) -> Result<()> {

@@ -1,11 +1,12 @@
 //! The HTTP service: API routes with their access rules, and the pages.
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Extension, Router};
 use handfast_boxoffice::{DeviceKind, Role};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::{DefaultMakeSpan, TraceLayer};
+use tower_http::trace::TraceLayer;
+use tracing::Span;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
@@ -19,6 +20,9 @@ pub(crate) mod boxoffice;
 mod demo;
 mod identity;
 pub(crate) mod json;
+pub(crate) mod lockout;
+#[cfg(test)]
+mod matrix;
 mod pages;
 mod pedestal;
 mod problem;
@@ -159,7 +163,7 @@ fn till_routes(routes: Routes) -> Routes {
         .add(OPERATES, routes!(till::shops::all))
         .add(OPERATES, routes!(till::shops::add_webhook))
         .add(OPERATES, routes!(till::shops::remove_webhook))
-        .add(OPERATES, routes!(till::shops::reconcile))
+        .add_large(OPERATES, till::shops::REPORT_BYTES_MAX, routes!(till::shops::reconcile))
         .add(OPERATES, routes!(till::deliveries::all))
         .add(OPERATES, routes!(till::deliveries::again))
         .add(OPERATES, routes!(till::deliveries::roll_secret))
@@ -248,12 +252,17 @@ pub(crate) fn service(hub: SharedHub) -> Router {
         .with_state(hub.clone())
         .layer(Extension(hub))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    // A path may carry a receipt's or a mail's key: it is not logged.
-    let quiet = DefaultMakeSpan::new().include_headers(false);
-    let trace = TraceLayer::new_for_http().make_span_with(quiet).on_request(());
+    let trace = TraceLayer::new_for_http().make_span_with(span_of).on_request(());
     secure_headers().into_iter().fold(router.layer(trace), |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     })
+}
+
+/// What the log says of a request, at any level: the route's pattern, never the path itself, which
+/// may carry a receipt's or a mail's key.
+fn span_of(request: &Request) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::debug_span!("request", method = %request.method(), route)
 }
 
 /// What browsers are told about every answer.

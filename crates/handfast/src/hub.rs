@@ -13,10 +13,10 @@ use handfast_vault::Vault;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::demo::Demo;
+use crate::http::lockout::Lockouts;
 use crate::http::trust::report::CountedSoFar;
 use crate::local_nodes::LocalNodes;
 use crate::post::Post;
-use crate::sales::Sales;
 use crate::stations::Stations;
 use crate::witnesses::Witnesses;
 
@@ -38,18 +38,20 @@ pub(crate) struct Hub {
     pub(crate) trust: Trust,
     /// The transparency report, as far as it was counted.
     pub(crate) counted: CountedSoFar,
+    /// Which network addresses have to wait.
+    pub(crate) lockouts: Lockouts,
     /// How long palms may stay.
     pub(crate) retention: Retention,
     /// Who is asked to cosign its checkpoints.
     pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) stations: Stations,
-    /// Whose turn it is at the registers of online orders.
-    pub(crate) sales: Sales,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
     /// Held while armings are carried from the box office to the vault: an old list of changes must
     /// not be carried after a newer one.
     pub(crate) carrying: Mutex<()>,
+    /// Held while a link's palms are destroyed: a deletion has one leaf and one receipt.
+    pub(crate) deleting: Mutex<()>,
     /// The camera (or pictures) of this machine, for a pedestal whose page only draws.
     pub(crate) camera: Option<PathBuf>,
     /// Where people reach the pages, without a slash at the end.

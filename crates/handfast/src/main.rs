@@ -1,6 +1,7 @@
 //! The binary: command line, configuration, HTTP, wiring. It decides nothing of the domain.
 
 mod cli;
+mod consent_reference;
 mod day_pdf;
 mod demo;
 mod errands;
@@ -9,6 +10,7 @@ mod hub;
 mod leaves;
 mod linking;
 mod local_nodes;
+mod local_time;
 mod money;
 mod post;
 mod qr;

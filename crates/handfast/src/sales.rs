@@ -1,38 +1,31 @@
 //! Between box office and till: an order is paid, or money is given back for it. Box office and till
 //! each decide; this carries from one to the other, again and again until both agree.
+//!
+//! A payment is asked of the till under a nonce that the box office wrote down first. Before the box
+//! office forgets a nonce, the till closes it ([`handfast_till::Till::close_order`]): whoever is late
+//! with it pays nothing.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration as StdDuration;
 
 use handfast_boxoffice::{
-    BoxOfficeError, Company, DeviceKind, NewDevice, OrderPayment, OwedRefund, SoldOrder,
+    BoxOfficeError, Company, NewSalesDesk, ORDER_MINOR_MAX, OrderPayment, OwedRefund, SoldOrder,
 };
-use handfast_model::{AccountId, Currency, DeviceId, VenueId};
+use handfast_model::{AccountId, Currency, OrderId, ShopId, VenueId};
 use handfast_till::{
-    Charge, ChargeRequest, ChargeStatus, Description, Label, NewShop, Nonce, PayOutcome,
+    CHARGE_MINOR_MAX, Charge, ChargeStatus, Description, Label, NewShop, Nonce, PayOutcome,
     RefundOrder, RefundState, TillError, TurnedAway,
 };
 use thiserror::Error;
-use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 use crate::hub::{Hub, SharedHub};
 
-/// Registers of a company's online shop: so many orders are at the gateway at the same time.
-const REGISTERS: usize = 8;
 /// How often orders are looked after; what a request changes is carried at once, this is for time
 /// passing and for what was cut off.
 const ORDERS_EVERY: StdDuration = StdDuration::from_secs(5);
 /// What a bank statement says.
 const FOR_TICKETS: &str = "Tickets";
 
-/// Whose turn it is at each register that stands nowhere.
-#[derive(Default)]
-pub(crate) struct Sales {
-    turns: Mutex<HashMap<DeviceId, Arc<Mutex<()>>>>,
-    next: AtomicUsize,
-}
+const _: () = assert!(ORDER_MINOR_MAX <= CHARGE_MINOR_MAX);
 
 /// Why a payment could not be carried out.
 #[derive(Debug, Error)]
@@ -41,10 +34,12 @@ pub(crate) enum SalesError {
     BoxOffice(#[from] BoxOfficeError),
     #[error(transparent)]
     Till(#[from] TillError),
-    #[error("nothing is sold online here yet; an operator adds a product with a price first")]
-    NoRegister,
     #[error("a text of an order does not fit the till")]
     Text(#[from] handfast_till::TextError),
+    #[error("the shop of a sales desk has no name that the till knows")]
+    Shop(#[from] handfast_model::IdError),
+    #[error("a refund's payment is not known to the till")]
+    NoPayment,
 }
 
 /// What came of a payment.
@@ -59,54 +54,39 @@ pub(crate) enum Paid {
     TurnedAway(TurnedAway),
 }
 
-impl Sales {
-    async fn turn(&self, register: DeviceId) -> OwnedMutexGuard<()> {
-        let mut turns: MutexGuard<'_, _> = self.turns.lock().await;
-        let turn = turns.entry(register).or_default().clone();
-        drop(turns);
-        turn.lock_owned().await
-    }
-
-    fn pick(&self, registers: &[DeviceId]) -> Option<DeviceId> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        registers.get(number % registers.len().max(1)).copied()
-    }
+/// What a round left as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOver {
+    /// Payments that could not be looked into.
+    pub(crate) payments: usize,
+    /// Refunds that could not be carried out.
+    pub(crate) refunds: usize,
 }
 
 impl Hub {
-    /// Lets a company take money for orders: a shop at its venue with registers that stand nowhere.
+    /// Lets a company take money for orders: a shop at its venue with a register that stands nowhere.
+    /// A repetition, also of one that was cut off, makes nothing twice.
     pub(crate) async fn open_sales(
         &self,
         company: &Company,
         venue: VenueId,
         currency: Currency,
     ) -> Result<(), SalesError> {
-        if !self.boxoffice.sales_registers(company.id).await?.is_empty() {
-            return Ok(());
-        }
+        let reference = ShopId::new(&*self.clock, &*self.random).to_string();
+        let new = NewSalesDesk { venue_id: venue, shop_reference: &reference, currency };
+        let desk = self.boxoffice.open_sales_desk(company.id, &new).await?;
+        // Of desks from before, the till made the shop first: it is there.
+        let Some(reference) = desk.shop_reference else { return Ok(()) };
+        let shop: ShopId = reference.parse()?;
         let name: String = format!("{} online", company.name).chars().take(60).collect();
-        let offset = self.boxoffice.venue_offset(venue).await?;
-        let name = Label::parse(&name)?;
-        let shop = NewShop { venue, name, currency, utc_offset_minutes: offset };
-        let shop = self.till.add_shop(&shop).await?;
-        let reference = shop.to_string();
-        for number in 1..=REGISTERS {
-            let name = format!("Online {number}");
-            let new = NewDevice {
-                venue_id: venue,
-                name: &name,
-                kind: DeviceKind::Register,
-                mode: None,
-                lane_id: None,
-                shop_reference: Some(&reference),
-                paired_with: None,
-            };
-            // Its key is forgotten here: no machine is this register.
-            let (device, _) = self.boxoffice.register_device(&new).await?;
-            self.till.add_register(device, shop).await?;
-            self.boxoffice.add_sales_register(company.id, device).await?;
-        }
-        Ok(())
+        let new = NewShop {
+            venue: desk.venue_id,
+            name: Label::parse(&name)?,
+            currency: desk.currency,
+            utc_offset_minutes: self.boxoffice.venue_offset(desk.venue_id).await?,
+        };
+        self.till.add_shop_as(shop, &new).await?;
+        Ok(self.till.add_register(desk.register, shop).await?)
     }
 
     /// Pays an order from its buyer's wallet. A repetition pays nothing again.
@@ -115,10 +95,24 @@ impl Hub {
         account: AccountId,
         order: &SoldOrder,
     ) -> Result<Paid, SalesError> {
-        let registers = self.boxoffice.sales_registers(order.company_id).await?;
-        let register = self.sales.pick(&registers).ok_or(SalesError::NoRegister)?;
-        let payment = self.boxoffice.begin_payment(account, order.id, register).await?;
-        let paid = self.carry_payment(&payment, true).await?;
+        let payment = self.boxoffice.begin_payment(account, order.id).await?;
+        let request = handfast_till::OrderPayment {
+            register: payment.register,
+            account: payment.account_id,
+            amount: payment.amount,
+            description: Description::parse(FOR_TICKETS)?,
+            nonce: Nonce::parse(&payment.nonce)?,
+        };
+        let paid = match self.till.pay_order(&request).await? {
+            PayOutcome::Paid(_) => self.end_payment(&payment, Paid::Yes).await?,
+            PayOutcome::Declined(_) => self.end_payment(&payment, Paid::Declined).await?,
+            PayOutcome::TurnedAway(why) => self.give_up(&payment, Paid::TurnedAway(why)).await?,
+            PayOutcome::Held(_)
+            | PayOutcome::Unknown(_)
+            | PayOutcome::InProgress(_)
+            | PayOutcome::AcceptedOffline(_)
+            | PayOutcome::SecondFactor(_) => Paid::Unknown,
+        };
         if matches!(paid, Paid::Yes) {
             self.arm_for_orders().await;
         }
@@ -126,95 +120,108 @@ impl Hub {
     }
 
     /// Finds out what became of payments that were cut off, pays back what is owed, and lets go of
-    /// tickets that nobody paid for.
-    pub(crate) async fn look_after_orders(&self) -> Result<(), SalesError> {
+    /// tickets that nobody paid for. What fails is left for the next round and holds up nobody else.
+    pub(crate) async fn look_after_orders(&self) -> Result<LeftOver, SalesError> {
+        let mut left = LeftOver::default();
         let mut paid_any = false;
         for payment in self.boxoffice.unresolved_payments().await? {
-            paid_any |= matches!(self.carry_payment(&payment, false).await?, Paid::Yes);
-        }
-        for owed in self.boxoffice.owed_refunds().await? {
-            if let Some(payment) = &owed.payment {
-                self.carry_refund(&owed, payment).await?;
+            match self.find_out(&payment).await {
+                Ok(paid) => paid_any |= matches!(paid, Paid::Yes),
+                Err(error) => {
+                    tracing::debug!(%error, "an order's payment could not be looked into");
+                    left.payments += 1;
+                }
             }
         }
+        left.refunds = self.give_back(None).await?;
         self.boxoffice.release_holds().await?;
         if paid_any {
             self.arm_for_orders().await;
         }
-        Ok(())
+        Ok(left)
     }
 
-    /// Asks the till under the payment's own nonce: the first time it charges, later it tells. With
-    /// `pay` a charge that waits is paid now, else it is given up.
-    async fn carry_payment(&self, payment: &OrderPayment, pay: bool) -> Result<Paid, SalesError> {
-        let _turn = self.sales.turn(payment.register).await;
-        let charge = match self.till.request_charge(&request_of(payment)?).await {
-            Ok(charge) => charge,
-            // Another process is at this register: ours was never asked, or it would be found.
-            Err(TillError::RegisterBusy { .. }) => return Ok(Paid::Unknown),
-            Err(error) => return Err(error.into()),
-        };
-        let paid = match (charge.status(self.clock.now()), charge.pay_key()) {
-            (ChargeStatus::Requested, Some(key)) if pay => {
-                match self.till.pay_by_phone(payment.account_id, key).await {
-                    Ok(outcome) => outcome.into(),
-                    // The charge is there: it is the wallet that is not.
-                    Err(TillError::NotFound(_)) => Paid::TurnedAway(TurnedAway::NoWallet),
-                    Err(error) => return Err(error.into()),
-                }
+    /// Gives back what is owed, of one order or of all; how much could not be.
+    pub(crate) async fn give_back(&self, of: Option<OrderId>) -> Result<usize, SalesError> {
+        let mut left = 0;
+        for owed in self.boxoffice.owed_refunds().await? {
+            if of.is_some_and(|of| of != owed.order_id) {
+                continue;
             }
-            (status, _) => paid_of(status),
-        };
-        match &paid {
-            Paid::Yes => self.boxoffice.end_payment(payment, true).await?,
-            Paid::Unknown => {}
-            Paid::Declined | Paid::TurnedAway(_) => {
-                self.give_up(payment, &charge).await?;
+            if let Err(error) = self.carry_refund(&owed).await {
+                tracing::debug!(%error, "money for a ticket could not be given back");
+                left += 1;
             }
         }
-        Ok(paid)
+        Ok(left)
     }
 
-    /// Takes a charge back that nobody paid; one that was paid in the same moment stays paid.
-    async fn give_up(&self, payment: &OrderPayment, charge: &Charge) -> Result<(), SalesError> {
-        match self.till.cancel_charge(payment.register, charge.id).await {
-            Ok(_) | Err(TillError::TooLateToCancel { .. }) => {}
-            Err(error) => return Err(error.into()),
+    /// What became of a payment that may have been cut off anywhere.
+    async fn find_out(&self, payment: &OrderPayment) -> Result<Paid, SalesError> {
+        let nonce = Nonce::parse(&payment.nonce)?;
+        match self.till.order_charge(payment.register, &nonce).await? {
+            Some(charge) => self.end_as(payment, &charge).await,
+            // Somebody may be about to send it.
+            None if !payment.has_had_its_time(self.clock.now()) => Ok(Paid::Unknown),
+            None => self.give_up(payment, Paid::Declined).await,
         }
-        let charge = self.till.charge(payment.register, charge.id).await?;
+    }
+
+    /// Ends a payment that did not begin, so that it never does; one that began in the same moment
+    /// ends as its charge does.
+    async fn give_up(&self, payment: &OrderPayment, why: Paid) -> Result<Paid, SalesError> {
+        let nonce = Nonce::parse(&payment.nonce)?;
+        match self.till.close_order(payment.register, &nonce).await? {
+            Some(charge) => self.end_as(payment, &charge).await,
+            None => self.end_payment(payment, why).await,
+        }
+    }
+
+    async fn end_as(&self, payment: &OrderPayment, charge: &Charge) -> Result<Paid, SalesError> {
         match charge.status(self.clock.now()) {
             ChargeStatus::Captured | ChargeStatus::Refunded => {
-                self.boxoffice.end_payment(payment, true).await?;
+                self.end_payment(payment, Paid::Yes).await
             }
             ChargeStatus::Declined
             | ChargeStatus::Cancelled
             | ChargeStatus::Expired
-            | ChargeStatus::Voided => self.boxoffice.end_payment(payment, false).await?,
-            // Still at the gateway: asked about again.
-            _ => {}
+            | ChargeStatus::Voided => self.end_payment(payment, Paid::Declined).await,
+            ChargeStatus::Requested
+            | ChargeStatus::Identified
+            | ChargeStatus::Authorising
+            | ChargeStatus::Authorised
+            | ChargeStatus::Unknown
+            | ChargeStatus::AcceptedOffline => Ok(Paid::Unknown),
         }
-        Ok(())
     }
 
-    async fn carry_refund(
-        &self,
-        owed: &OwedRefund,
-        payment: &OrderPayment,
-    ) -> Result<(), SalesError> {
-        let charge = self.till.request_charge(&request_of(payment)?).await?;
+    async fn end_payment(&self, payment: &OrderPayment, paid: Paid) -> Result<Paid, SalesError> {
+        self.boxoffice.end_payment(payment, matches!(paid, Paid::Yes)).await?;
+        Ok(paid)
+    }
+
+    async fn carry_refund(&self, owed: &OwedRefund) -> Result<(), SalesError> {
+        let Some(payment) = &owed.payment else {
+            // Paid by hand, and handed out at the window: written down before this was done at once.
+            return Ok(self.boxoffice.refund_paid(owed).await?);
+        };
+        let nonce = Nonce::parse(&payment.nonce)?;
+        let charge = self.till.order_charge(payment.register, &nonce).await?;
         let order = RefundOrder {
             register: payment.register,
-            charge: charge.id,
+            charge: charge.ok_or(SalesError::NoPayment)?.id,
             nonce: Nonce::parse(&owed.nonce())?,
             minor: Some(owed.minor),
         };
-        let refund = self.till.refund_charge(&order).await?;
-        match refund.state {
+        match self.till.refund_charge(&order).await?.state {
             RefundState::Done => self.boxoffice.refund_paid(owed).await?,
-            RefundState::Refused => tracing::error!(
-                "the gateway refused to give money back for a ticket; it stays owed, pay it out \
-                 another way"
-            ),
+            RefundState::Refused => {
+                self.boxoffice.refund_refused(owed).await?;
+                tracing::error!(
+                    "the gateway refused to give money back for a ticket; it stays owed, pay it \
+                     out another way"
+                );
+            }
             RefundState::Asking | RefundState::Unknown => {}
         }
         Ok(())
@@ -231,47 +238,24 @@ impl Hub {
 /// Looks after orders until the process ends.
 pub(crate) async fn look_after(hub: SharedHub) {
     let mut every = tokio::time::interval(ORDERS_EVERY);
+    let mut before = LeftOver::default();
     loop {
         every.tick().await;
-        if let Err(error) = hub.look_after_orders().await {
-            tracing::error!(%error, "orders could not be looked after; tried again soon");
+        let left = match hub.look_after_orders().await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::error!(%error, "orders could not be looked after; tried again soon");
+                continue;
+            }
+        };
+        // Said once as long as it stays so.
+        if left != before && left != LeftOver::default() {
+            let LeftOver { payments, refunds } = left;
+            tracing::error!(payments, refunds, "some orders could not be looked after; see debug");
         }
+        before = left;
     }
 }
 
-impl From<PayOutcome> for Paid {
-    fn from(outcome: PayOutcome) -> Self {
-        match outcome {
-            PayOutcome::Paid(_) => Self::Yes,
-            PayOutcome::Declined(_) => Self::Declined,
-            PayOutcome::TurnedAway(why) => Self::TurnedAway(why),
-            PayOutcome::Held(_)
-            | PayOutcome::Unknown(_)
-            | PayOutcome::InProgress(_)
-            | PayOutcome::AcceptedOffline(_)
-            | PayOutcome::SecondFactor(_) => Self::Unknown,
-        }
-    }
-}
-
-/// What a charge says of the order that it is for, where nobody is to pay it now.
-fn paid_of(status: ChargeStatus) -> Paid {
-    match status {
-        ChargeStatus::Captured | ChargeStatus::Refunded => Paid::Yes,
-        ChargeStatus::Requested
-        | ChargeStatus::Declined
-        | ChargeStatus::Cancelled
-        | ChargeStatus::Expired
-        | ChargeStatus::Voided => Paid::Declined,
-        _ => Paid::Unknown,
-    }
-}
-
-fn request_of(payment: &OrderPayment) -> Result<ChargeRequest, SalesError> {
-    Ok(ChargeRequest::new(
-        payment.register,
-        payment.amount,
-        Description::parse(FOR_TICKETS)?,
-        Nonce::parse(&payment.nonce)?,
-    ))
-}
+#[cfg(test)]
+mod tests;

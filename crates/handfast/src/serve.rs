@@ -15,6 +15,7 @@ use handfast_trust::{Retention, Trust, TrustConfig};
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, RwLock};
+use tokio::task::JoinSet;
 
 use crate::demo::Demo;
 use crate::http;
@@ -23,7 +24,7 @@ use crate::linking::LinkingError;
 use crate::local_nodes::LocalNodes;
 use crate::money;
 use crate::post::{self, MailServer, Post, Smtp};
-use crate::sales::{self, Sales};
+use crate::sales;
 use crate::stations::Stations;
 use crate::witnesses::{self, WitnessAddress, Witnesses};
 
@@ -136,6 +137,7 @@ impl Settings {
         let test_gateway =
             Arc::new(test_gateway.await.context("the test gateway cannot be opened")?);
         let roots = money::roots(self.outward.roots.as_deref())?;
+        let witnesses = Arc::new(Witnesses::new(self.witnesses.clone(), &roots));
         let post = self.post(&clock, &roots).await?;
         let till = self.store("till").await?;
         let till =
@@ -158,12 +160,13 @@ impl Settings {
             trust,
             retention,
             counted: Default::default(),
-            witnesses: Arc::new(Witnesses::new(self.witnesses.clone())),
+            lockouts: Default::default(),
+            witnesses,
             public_url: public_url.to_owned(),
             stations: Stations::default(),
-            sales: Sales::default(),
             enrolments: RwLock::default(),
             carrying: Mutex::default(),
+            deleting: Mutex::default(),
             camera: self.camera.clone(),
             https,
             demo,
@@ -200,11 +203,10 @@ impl Settings {
     }
 
     fn retention(&self) -> anyhow::Result<Retention> {
-        let ids = match self.jurisdictions.as_slice() {
-            [] => handfast_trust::jurisdictions()?.into_iter().map(|one| one.id).collect(),
-            named => named.to_vec(),
-        };
-        Ok(Retention::of(&ids, self.dormant_months)?)
+        Ok(match self.jurisdictions.as_slice() {
+            [] => Retention::strictest(self.dormant_months)?,
+            named => Retention::of(named, self.dormant_months)?,
+        })
     }
 
     async fn trust(
@@ -273,7 +275,8 @@ impl Databases {
     }
 }
 
-fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
+/// The data folder, which is its owner's alone.
+pub(crate) fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| {
         format!("{} cannot be made; name another folder with --data", dir.display())
@@ -296,9 +299,11 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Brings everything to where it should be after whatever happened before.
 pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
     hub.note_software().await.context("the log does not take the version of this program")?;
+    hub.note_rules().await.context("the log does not take the rules that are followed")?;
     hub.till.recover().await.context("the till cannot look after its open charges")?;
+    // Needs no vault: whoever left stays out even while its nodes are away.
+    hub.replay_deletions().await.context("deletions cannot be replayed from the log")?;
     let linked = async {
-        hub.replay_deletions().await?;
         hub.carry_due_deletions().await?;
         hub.sweep_palms_without_link().await?;
         hub.carry_armings().await
@@ -315,20 +320,20 @@ pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
 
 /// Answers until the process is told to stop.
 pub(crate) async fn run(hub: SharedHub, listener: TcpListener) -> anyhow::Result<()> {
-    let money = tokio::spawn(money::look_after(hub.clone()));
-    let post = tokio::spawn(post::look_after(hub.clone()));
-    let links = tokio::spawn(look_after_links(hub.clone()));
-    let orders = tokio::spawn(sales::look_after(hub.clone()));
-    let log = tokio::spawn(look_after_log(hub.clone()));
-    let served =
-        axum::serve(listener, http::service(hub.clone())).with_graceful_shutdown(told_to_stop());
+    let mut rounds = JoinSet::new();
+    rounds.spawn(money::look_after(hub.clone()));
+    rounds.spawn(money::deliver_webhooks(hub.clone()));
+    rounds.spawn(money::stay_alive(hub.clone()));
+    rounds.spawn(post::look_after(hub.clone()));
+    rounds.spawn(look_after_links(hub.clone()));
+    rounds.spawn(sales::look_after(hub.clone()));
+    rounds.spawn(look_after_log(hub.clone()));
+    rounds.spawn(ask_witnesses(hub.clone()));
+    let service = http::service(hub.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop());
     let served = served.await.context("the server stopped");
-    money.abort();
-    post.abort();
+    rounds.shutdown().await;
     hub.till.end_lease().await.context("the till's lease cannot be ended")?;
-    links.abort();
-    orders.abort();
-    log.abort();
     hub.trust.publish().await.context("the last leaves are promised and not yet published")?;
     served
 }
@@ -339,14 +344,23 @@ async fn look_after_log(hub: SharedHub) {
         every.tick().await;
         let looked_after = async {
             hub.trust.publish().await?;
-            hub.trust.settle().await?;
-            let (witnesses, log) = (hub.witnesses.clone(), hub.trust.log().clone());
-            // A slow witness delays the next question to it, and nothing else.
-            tokio::task::spawn_blocking(move || witnesses.ask(&log)).await.unwrap_or_default();
-            Ok::<_, handfast_trust::TrustError>(())
+            hub.trust.settle().await
         };
         if let Err(error) = looked_after.await {
             tracing::error!(%error, "the transparency log could not be published; tried again soon");
+        }
+    }
+}
+
+/// Asks for cosignatures, apart from publishing: a witness that does not answer delays nothing but
+/// the next question to the witnesses.
+async fn ask_witnesses(hub: SharedHub) {
+    let mut every = tokio::time::interval(LOG_EVERY);
+    loop {
+        every.tick().await;
+        let (witnesses, log) = (hub.witnesses.clone(), hub.trust.log().clone());
+        if tokio::task::spawn_blocking(move || witnesses.ask(&log)).await.is_err() {
+            tracing::error!("asking the witnesses failed; tried again soon");
         }
     }
 }
@@ -355,14 +369,15 @@ async fn look_after_links(hub: SharedHub) {
     let mut every = tokio::time::interval(LINKS_EVERY);
     loop {
         every.tick().await;
-        let looked_after = async {
-            hub.carry_due_deletions().await?;
-            hub.sweep_palms_without_link().await?;
-            hub.carry_armings().await?;
-            hub.vault.disarm_expired(hub.clock.now()).await?;
-            Ok::<_, crate::linking::LinkingError>(())
-        };
-        if let Err(error) = looked_after.await {
+        // What fails in one of them holds up no other.
+        let looked_after = [
+            hub.carry_due_deletions().await,
+            hub.sweep_palms_without_link().await,
+            hub.carry_armings().await,
+            hub.vault.disarm_expired(hub.clock.now()).await.map(drop).map_err(LinkingError::from),
+            hub.note_refresh().await.map_err(LinkingError::from),
+        ];
+        for error in looked_after.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "palm links could not be looked after; tried again soon");
         }
     }

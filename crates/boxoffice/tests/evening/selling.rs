@@ -1,11 +1,10 @@
 //! Selling: exact under a rush, paid once whatever is cut off, given back, exchanged, handed on.
 
 use handfast_boxoffice::{
-    BoxOfficeError, EmailAddress, Event, Language, NewDevice, OrderState, Outcome, Product, Role,
-    Sale, SaleLine, SoldOrder, Tender,
+    BoxOfficeError, EmailAddress, Event, Language, NewSalesDesk, OFFERS_MAX, ORDER_MINOR_MAX,
+    OrderState, Outcome, Product, Role, Sale, SaleLine, SalesDesk, SoldOrder, StaffUser, Tender,
 };
-use handfast_boxoffice::{DeviceKind, StaffUser};
-use handfast_model::{AccountId, Currency, DeviceId, Duration, Money};
+use handfast_model::{AccountId, Clock as _, Currency, Duration, Money};
 use handfast_store::test_on_both_engines;
 
 use crate::night::Night;
@@ -34,17 +33,12 @@ async fn order(
     night.office.order_online(account, &sale).await
 }
 
-async fn register(night: &Night) -> DeviceId {
-    let new = NewDevice {
-        venue_id: night.red_rocks.venue.id,
-        name: "Online 1",
-        kind: DeviceKind::Register,
-        mode: None,
-        lane_id: None,
-        shop_reference: None,
-        paired_with: None,
-    };
-    night.office.register_device(&new).await.unwrap().0
+/// The company begins to sell online.
+async fn open_desk(night: &Night) -> SalesDesk {
+    let company = night.red_rocks.company.id;
+    let venue_id = night.red_rocks.venue.id;
+    let new = NewSalesDesk { venue_id, shop_reference: "shop", currency: Currency::Usd };
+    night.office.open_sales_desk(company, &new).await.unwrap()
 }
 
 async fn staff(night: &Night) -> StaffUser {
@@ -62,8 +56,8 @@ async fn staff(night: &Night) -> StaffUser {
 
 async fn paid(night: &Night, account: AccountId, quantity: u32) -> SoldOrder {
     let order = order(night, account, quantity).await.unwrap();
-    let payment =
-        night.office.begin_payment(account, order.id, register(night).await).await.unwrap();
+    open_desk(night).await;
+    let payment = night.office.begin_payment(account, order.id).await.unwrap();
     night.office.end_payment(&payment, true).await.unwrap();
     night.office.own_order(account, order.id).await.unwrap().0
 }
@@ -116,8 +110,8 @@ test_on_both_engines! {
         assert!(matches!(order(&night, night.ben.id, 1).await, Err(BoxOfficeError::SoldOut { left: 0 })));
         night.clock.advance(Duration::from_minutes(15));
         let second = order(&night, night.ben.id, 2).await.unwrap();
-        let desk = register(&night).await;
-        let late = night.office.begin_payment(night.ada.id, first.id, desk).await;
+        open_desk(&night).await;
+        let late = night.office.begin_payment(night.ada.id, first.id).await;
         assert!(matches!(late, Err(BoxOfficeError::HoldOver)));
         assert_eq!(night.office.release_holds().await.unwrap(), 1);
         assert_eq!(night.office.own_order(night.ada.id, first.id).await.unwrap().0.state, OrderState::Cancelled);
@@ -128,12 +122,16 @@ test_on_both_engines! {
         let night = Night::begin(store).await;
         on_sale(&night, 1).await;
         let own = order(&night, night.ada.id, 1).await.unwrap();
-        let (one, two) = (register(&night).await, register(&night).await);
-        let payment = night.office.begin_payment(night.ada.id, own.id, one).await.unwrap();
-        assert_eq!(night.office.begin_payment(night.ada.id, own.id, two).await.unwrap(), payment);
+        let unopened = night.office.begin_payment(night.ada.id, own.id).await;
+        assert!(matches!(unopened, Err(BoxOfficeError::NoSalesDesk)));
+        open_desk(&night).await;
+        let payment = night.office.begin_payment(night.ada.id, own.id).await.unwrap();
+        assert_eq!(night.office.begin_payment(night.ada.id, own.id).await.unwrap(), payment);
+        assert!(!payment.has_had_its_time(night.clock.now()));
         assert_eq!(payment.amount, PRICE);
         // The answer of the gateway takes an hour: nobody else gets the ticket meanwhile.
         night.clock.advance(Duration::from_hours(1));
+        assert!(payment.has_had_its_time(night.clock.now()));
         assert_eq!(night.office.release_holds().await.unwrap(), 0);
         assert!(order(&night, night.ben.id, 1).await.is_err());
         assert_eq!(night.office.unresolved_payments().await.unwrap(), std::slice::from_ref(&payment));
@@ -148,10 +146,10 @@ test_on_both_engines! {
         let night = Night::begin(store).await;
         on_sale(&night, 1).await;
         let own = order(&night, night.ada.id, 1).await.unwrap();
-        let desk = register(&night).await;
-        let first = night.office.begin_payment(night.ada.id, own.id, desk).await.unwrap();
+        open_desk(&night).await;
+        let first = night.office.begin_payment(night.ada.id, own.id).await.unwrap();
         night.office.end_payment(&first, false).await.unwrap();
-        let second = night.office.begin_payment(night.ada.id, own.id, desk).await.unwrap();
+        let second = night.office.begin_payment(night.ada.id, own.id).await.unwrap();
         assert_ne!(first.nonce, second.nonce);
         // A late word about the first changes nothing of the second.
         night.office.end_payment(&first, true).await.unwrap();
@@ -161,12 +159,19 @@ test_on_both_engines! {
     async fn a_repeated_order_is_the_same(store: Store) {
         let night = Night::begin(store).await;
         on_sale(&night, 10).await;
-        let (lines, nonce) = (lines(2), night.nonce());
-        let sale = Sale { event_id: night.tonight.id, lines: &lines, nonce: &nonce };
+        let (two, three, nonce) = (lines(2), lines(3), night.nonce());
+        let sale = Sale { event_id: night.tonight.id, lines: &two, nonce: &nonce };
         let first = night.office.order_online(night.ada.id, &sale).await.unwrap();
         assert_eq!(night.office.order_online(night.ada.id, &sale).await.unwrap(), first);
         assert_eq!(left(&night, &night.tonight).await, 8);
-        assert!(night.office.order_online(night.ben.id, &sale).await.is_err());
+        let another = [
+            (night.ben.id, sale.clone()),
+            (night.ada.id, Sale { lines: &three, ..sale.clone() }),
+        ];
+        for (account, other) in another {
+            let refused = night.office.order_online(account, &other).await;
+            assert!(matches!(refused, Err(BoxOfficeError::NonceReused)));
+        }
         for bad in [0, 41] {
             assert!(matches!(order(&night, night.ada.id, bad).await, Err(BoxOfficeError::OrderSize { .. })));
         }
@@ -246,5 +251,126 @@ test_on_both_engines! {
         let present = handfast_boxoffice::Presented::Code(own.code.as_str());
         assert_eq!(night.present(night.red_rocks.scanner, present).await.outcome, Outcome::Ok);
         assert!(matches!(night.office.offer_ticket(taker, own.id, &night.ada.email).await, Err(BoxOfficeError::TicketUsed)));
+    }
+
+    async fn a_sales_desk_is_one_however_many_open_it(store: Store) {
+        let night = Night::begin(store).await;
+        let (one, two, three) =
+            tokio::join!(open_desk(&night), open_desk(&night), open_desk(&night));
+        assert!(one == two && two == three);
+        let devices = night.office.devices(night.red_rocks.venue.id).await.unwrap();
+        assert!(devices.iter().all(|device| device.id != one.register), "no machine is it");
+        let live = night.office.console_live(night.red_rocks.company.id, night.tonight.id);
+        assert!(live.await.unwrap().devices.iter().all(|device| device.name != "Online"));
+        let yen = Product {
+            name: "Yen".into(),
+            price: Money::new(500, Currency::Jpy),
+            capacity: None,
+            on_sale: true,
+        };
+        let company = night.red_rocks.company.id;
+        let refused = night.office.set_product(company, night.tonight.id, &yen).await;
+        assert!(matches!(refused, Err(BoxOfficeError::SalesCurrency { expected: Currency::Usd })));
+    }
+
+    async fn an_order_dearer_than_a_charge_is_refused_before_it_is_held(store: Store) {
+        let night = Night::begin(store).await;
+        let price = Money::new(10_000_000, Currency::Usd);
+        let dear = Product { name: FLOOR.into(), price, capacity: None, on_sale: true };
+        let company = night.red_rocks.company.id;
+        night.office.set_product(company, night.tonight.id, &dear).await.unwrap();
+        let refused = order(&night, night.ada.id, 11).await;
+        assert!(matches!(refused, Err(BoxOfficeError::OrderTooDear { max: ORDER_MINOR_MAX })));
+        assert_eq!(order(&night, night.ada.id, 10).await.unwrap().amount, Some(Money::new(ORDER_MINOR_MAX, Currency::Usd)));
+    }
+
+    async fn what_was_handed_on_is_its_takers_alone(store: Store) {
+        let night = Night::begin(store).await;
+        on_sale(&night, 2).await;
+        let own = paid(&night, night.ada.id, 2).await;
+        let (_, before) = night.office.own_order(night.ada.id, own.id).await.unwrap();
+        night.office.offer_ticket(night.ada.id, before[0].id, &night.ben.email).await.unwrap();
+        let link = night.office.newest_mails(1).await.unwrap()[0].link.clone().unwrap();
+        let key = link.rsplit('/').next().unwrap();
+        night.office.take_ticket(key, "Ben", Language::English).await.unwrap();
+        let (_, after) = night.office.own_order(night.ada.id, own.id).await.unwrap();
+        assert_eq!(after, before[1..], "neither the taker's ticket nor its code");
+        let company = night.red_rocks.company.id;
+        let (_, all) = night.office.company_order(company, own.id).await.unwrap();
+        assert_eq!(all.len(), 2);
+        assert_ne!(all[0].code, before[0].code);
+    }
+
+    async fn what_an_exchange_took_by_hand_goes_back_by_hand(store: Store) {
+        let night = Night::begin(store).await;
+        on_sale(&night, 4).await;
+        let (operator, own) = (staff(&night).await, paid(&night, night.ada.id, 2).await);
+        let company = night.red_rocks.company.id;
+        for (name, minor) in [("VIP", 9_000), ("Lawn", 1_000)] {
+            let price = Money::new(minor, Currency::Usd);
+            let product = Product { name: name.into(), price, capacity: None, on_sale: false };
+            night.office.set_product(company, night.tonight.id, &product).await.unwrap();
+        }
+        let (_, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();
+        // 45.00 by the till, 45.00 more at the window.
+        let (vip, more) = night.office.exchange_ticket(operator.id, tickets[0].id, "VIP", "up").await.unwrap();
+        assert_eq!(more.minor, 4_500);
+        assert!(night.office.owed_refunds().await.unwrap().is_empty());
+        let after = night.office.refund_tickets(operator.id, own.id, &[vip.id], "ill").await.unwrap();
+        assert_eq!((after.refunded_minor, after.refund_owed_minor), (4_500, 4_500));
+        // And down: the till gives back what it took too much.
+        let (lawn, less) = night.office.exchange_ticket(operator.id, tickets[1].id, "Lawn", "down").await.unwrap();
+        assert_eq!(less.minor, -3_500);
+        night.office.refund_tickets(operator.id, own.id, &[lawn.id], "ill").await.unwrap();
+        let owed = night.office.owed_refunds().await.unwrap();
+        let by_till: i64 = owed.iter().map(|owed| owed.minor).sum();
+        assert_eq!(by_till, own.amount.unwrap().minor, "all that the till took, and no more");
+        night.office.refund_refused(&owed[0]).await.unwrap();
+        assert_eq!(night.office.owed_refunds().await.unwrap().len(), owed.len() - 1);
+        let after = night.office.own_order(night.ada.id, own.id).await.unwrap().0;
+        assert_eq!(after.refund_owed_minor, by_till, "it stays owed");
+    }
+
+    async fn what_is_not_paid_is_not_exchanged(store: Store) {
+        let night = Night::begin(store).await;
+        on_sale(&night, 2).await;
+        let (operator, own) = (staff(&night).await, order(&night, night.ada.id, 1).await.unwrap());
+        let (_, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();
+        let exchanged = night.office.exchange_ticket(operator.id, tickets[0].id, FLOOR, "swap").await;
+        assert!(matches!(exchanged, Err(BoxOfficeError::NotPaid)));
+        let back = night.office.refund_tickets(operator.id, own.id, &[tickets[0].id], "ill").await;
+        assert!(matches!(back, Err(BoxOfficeError::NotPaid)));
+    }
+
+    async fn nobodys_mailbox_is_filled_with_offers(store: Store) {
+        let night = Night::begin(store).await;
+        let next_week = night.event(&night.red_rocks, "Next week", 7 * 24).await;
+        let ticket = night.order(&night.ada, &[&next_week]).await.remove(0);
+        for number in 0..OFFERS_MAX {
+            night.clock.advance(Duration::from_secs(1));
+            let to: EmailAddress = format!("friend{number}@example.org").parse().unwrap();
+            night.office.offer_ticket(night.ada.id, ticket.id, &to).await.unwrap();
+        }
+        let to: EmailAddress = "carl@example.org".parse().unwrap();
+        let one_more = night.office.offer_ticket(night.ada.id, ticket.id, &to).await;
+        assert!(matches!(one_more, Err(BoxOfficeError::Offers { max: OFFERS_MAX })));
+        night.clock.advance(Duration::from_hours(25));
+        night.office.offer_ticket(night.ada.id, ticket.id, &to).await.unwrap();
+    }
+
+    async fn every_product_of_every_event_is_counted_at_once(store: Store) {
+        let night = Night::begin(store).await;
+        on_sale(&night, 7).await;
+        paid(&night, night.ada.id, 2).await;
+        order(&night, night.ben.id, 3).await.unwrap();
+        let (event, products) = night.office.sales().await.unwrap().remove(0);
+        assert_eq!(event.id, night.tonight.id);
+        assert_eq!(products, night.office.products(event.id).await.unwrap(), "one by one");
+        assert_eq!(products[0].taken, 5);
+        let company = night.red_rocks.company.id;
+        let own = night.office.company_sales(company).await.unwrap();
+        assert!(own.iter().any(|(own, sales)| own.id == event.id && *sales == products));
+        night.clock.advance(Duration::from_minutes(15));
+        assert_eq!(night.office.sales().await.unwrap()[0].1[0].taken, 2);
     }
 }

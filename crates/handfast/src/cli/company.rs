@@ -13,6 +13,7 @@ use handfast_store::Store;
 
 use super::runtime::block_on;
 use super::{Answer, print_json};
+use crate::serve::make_private_dir;
 
 /// Arguments of `handfast company`.
 #[derive(Debug, Args)]
@@ -113,10 +114,7 @@ impl CompanyCommand {
         let database = match &self.database {
             Some(url) => url.clone(),
             None => {
-                use std::os::unix::fs::DirBuilderExt as _;
-                let made =
-                    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
-                made.with_context(|| format!("{} cannot be made", self.data.display()))?;
+                make_private_dir(&self.data)?;
                 format!("sqlite:{}", self.data.join("boxoffice.db").display())
             }
         };

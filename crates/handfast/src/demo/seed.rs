@@ -6,7 +6,7 @@ use handfast_boxoffice::{
     NewEvent, NewOrder, NewTicket, OrderState, Product, Role, Venue,
 };
 use handfast_model::{Currency, DeviceId, Duration, LaneId, Money, ShopId, Timestamp, TransferId};
-use handfast_till::{Label, NewShop, Promotion};
+use handfast_till::{Discount, Label, NewShop, Off, Promotion};
 
 use super::{Demo, DemoFan, DemoStaff, DemoStation, DemoTicket};
 use crate::hub::Hub;
@@ -14,6 +14,8 @@ use crate::hub::Hub;
 /// The sign-up credit of the demo, and what its promotion can give away in all.
 const CREDIT: Money = Money::new(1_000, Currency::Usd);
 const PROMOTION_FUNDS: Money = Money::new(5_000_000, Currency::Usd);
+/// The loyalty program whose numbers take ten percent off at the kitchen.
+const CLUB: &str = "Foothills Club";
 /// Denver, in summer and in winter alike: good enough for a demo's charge numbers.
 const UTC_OFFSET_MINUTES: i32 = -7 * 60;
 
@@ -196,7 +198,24 @@ impl Seeding<'_> {
         let register = self.station("register", &register).await?;
         till.add_register(register, shop).await?;
         till.pair(register, pedestal).await?;
+        self.discount(shop).await?;
         self.promotion().await
+    }
+
+    /// Whoever adds a number of the club to their wallet meets it at the kitchen's next hover.
+    async fn discount(&self, shop: ShopId) -> anyhow::Result<()> {
+        let till = &self.hub.till;
+        let discount = Discount {
+            name: Label::parse("Foothills Club: 10 % off")?,
+            shop,
+            program: Label::parse(CLUB)?,
+            off: Off::Percent(10),
+            starts_at: self.now,
+            ends_at: self.now + Duration::from_days(90),
+        };
+        till.create_discount(&discount).await?;
+        let transfer = TransferId::new(&*self.hub.clock, &*self.hub.random);
+        Ok(till.fund_discount(&discount.name, PROMOTION_FUNDS, transfer).await?)
     }
 
     async fn sales(

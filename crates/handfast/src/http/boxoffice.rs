@@ -43,6 +43,7 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::SearchText { .. }
             | BoxOfficeError::Code(_)
             | BoxOfficeError::Price { .. }
+            | BoxOfficeError::OrderTooDear { .. }
             | BoxOfficeError::Palms => Self::malformed(detail),
             BoxOfficeError::EmailTaken
             | BoxOfficeError::Mismatch
@@ -60,6 +61,11 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::TicketUsed
             | BoxOfficeError::TicketLinked
             | BoxOfficeError::NotTransferable
+            | BoxOfficeError::SalesCurrency { .. }
+            | BoxOfficeError::NoSalesDesk
+            | BoxOfficeError::NotPaid
+            | BoxOfficeError::Offers { .. }
+            | BoxOfficeError::RotatingPrint
             | BoxOfficeError::Scope => Self::conflict(detail),
             BoxOfficeError::Stopped => Self::unavailable(detail),
             BoxOfficeError::Store(_) => Self::from_failure(&error),

@@ -4,6 +4,7 @@
 //! `clippy.toml` bans the ways around it. The same table prints docs/routes.md.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{Next, from_fn};
 use axum::routing::MethodRouter;
 use utoipa::openapi::{OpenApi, PathItem};
@@ -45,6 +46,16 @@ impl Routes {
             }));
         self.router = self.router.routes((schemas, paths, guarded));
         self
+    }
+
+    /// As [`Routes::add`], for handlers that take a file: bodies of at most `bytes_max`.
+    pub(crate) fn add_large(
+        self,
+        access: Access,
+        bytes_max: usize,
+        (schemas, paths, methods): UtoipaMethodRouter<SharedHub>,
+    ) -> Self {
+        self.add(access, (schemas, paths, methods.route_layer(DefaultBodyLimit::max(bytes_max))))
     }
 
     /// The router, its OpenAPI document, and the table of rules.

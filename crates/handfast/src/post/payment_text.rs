@@ -3,10 +3,9 @@
 use handfast_boxoffice::Language;
 use handfast_model::Money;
 use handfast_till::{MailAbout, OwedMail};
-use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
 
 use crate::http::till::receipts::page_of;
+use crate::local_time::local_time;
 
 /// A mail's text.
 pub(super) struct Text {
@@ -42,19 +41,19 @@ pub(super) fn of(language: Language, mail: &OwedMail, public_url: &str) -> Text 
         Language::Spanish => (
             "Número en el mostrador",
             "Recibo",
-            "¿No has sido tú? Abre este enlace. Tu monedero se bloquea al momento y ninguna palma \
+            "¿No has sido tú? Abre este enlace. Tu cartera se bloquea al momento y ninguna palma \
              paga con él hasta que pongas un PIN nuevo",
         ),
         Language::German => (
             "Nummer an der Kasse",
             "Beleg",
-            "Das waren nicht Sie? Öffnen Sie diesen Link. Ihre Geldbörse wird sofort gesperrt, und \
+            "Das waren nicht Sie? Öffnen Sie diesen Link. Ihre Wallet wird sofort gesperrt, und \
              keine Hand zahlt damit, bis Sie eine neue PIN festlegen",
         ),
     };
     let body = format!(
         "{first}\n{}\n{number}: {}\n\n{receipt}:\n{link}\n\n{not_me}:\n{alarm}\n",
-        local_time(mail),
+        local_time(mail.at, i32::try_from(mail.utc_offset_minutes).unwrap_or(0)),
         mail.number,
     );
     Text { subject, body, link }
@@ -107,16 +106,6 @@ fn amount(language: Language, money: Money) -> String {
         Language::English => text,
         Language::Spanish | Language::German => text.replace('.', ","),
     }
-}
-
-/// The shop's own clock, as it is on the receipt.
-fn local_time(mail: &OwedMail) -> String {
-    let seconds = mail.at.as_micros().div_euclid(1_000_000);
-    let offset = i32::try_from(mail.utc_offset_minutes * 60).unwrap_or(0);
-    let offset = UtcOffset::from_whole_seconds(offset).unwrap_or(UtcOffset::UTC);
-    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
-    at.to_offset(offset).format(format).unwrap_or_default()
 }
 
 #[cfg(test)]

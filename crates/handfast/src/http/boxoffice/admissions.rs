@@ -143,7 +143,7 @@ impl From<Verdict> for VerdictView {
 }
 
 /// Redeem a ticket by its code, at this device's lane.
-#[utoipa::path(post, path = "/api/v1/admissions", tag = "device",
+#[utoipa::path(post, path = "/api/v1/admissions", request_body = Scan, tag = "device",
     responses((status = 200, body = VerdictView), (status = "4XX", body = Problem)))]
 pub(crate) async fn redeem(
     State(hub): State<SharedHub>,
@@ -188,7 +188,7 @@ pub(crate) struct AnnulledView {
 }
 
 /// Take back what this device let pass, within 15 minutes.
-#[utoipa::path(post, path = "/api/v1/admissions/annul", tag = "device",
+#[utoipa::path(post, path = "/api/v1/admissions/annul", request_body = Annulment, tag = "device",
     responses((status = 200, body = AnnulledView), (status = "4XX", body = Problem)))]
 pub(crate) async fn annul(
     State(hub): State<SharedHub>,

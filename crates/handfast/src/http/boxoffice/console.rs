@@ -56,7 +56,7 @@ pub(crate) struct Switch {
 
 /// Forbid or allow biometrics at an event. Forbidden: when this answers, its pedestals look at no
 /// palm and no search finds one; its palms are disarmed right after.
-#[utoipa::path(patch, path = "/api/v1/console/events/{event_id}", tag = "console",
+#[utoipa::path(patch, path = "/api/v1/console/events/{event_id}", request_body = Switch, tag = "console",
     params(("event_id" = String, Path)),
     responses((status = 200, body = EventView), (status = "4XX", body = Problem)))]
 pub(crate) async fn switch(

@@ -88,7 +88,7 @@ fn invitation(device_id: DeviceId, code: &str) -> Result<Json<InvitationView>, P
 }
 
 /// Set a device up; its key is made when the code is used.
-#[utoipa::path(post, path = "/api/v1/console/events/{event_id}/devices", tag = "console",
+#[utoipa::path(post, path = "/api/v1/console/events/{event_id}/devices", request_body = NewDeviceBody, tag = "console",
     params(("event_id" = String, Path)),
     responses((status = 200, body = InvitationView), (status = "4XX", body = Problem)))]
 pub(crate) async fn invite(
@@ -156,7 +156,7 @@ pub(crate) struct ProvisionedView {
 }
 
 /// Use a provisioning code up.
-#[utoipa::path(post, path = "/api/v1/device/provision", tag = "device",
+#[utoipa::path(post, path = "/api/v1/device/provision", request_body = Provisioning, tag = "device",
     responses((status = 200, body = ProvisionedView), (status = "4XX", body = Problem)))]
 pub(crate) async fn provision(
     State(hub): State<SharedHub>,

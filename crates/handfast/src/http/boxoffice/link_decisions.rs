@@ -50,7 +50,7 @@ pub(crate) struct DecisionBody {
 }
 
 /// Confirm the link, or undo it: then its palm is destroyed.
-#[utoipa::path(post, path = "/api/v1/link-decisions/{key}", tag = "portal",
+#[utoipa::path(post, path = "/api/v1/link-decisions/{key}", request_body = DecisionBody, tag = "portal",
     params(("key" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn decide(

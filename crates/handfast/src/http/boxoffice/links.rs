@@ -158,7 +158,7 @@ pub(crate) struct ScopeChange {
 }
 
 /// Change how far my consent reaches.
-#[utoipa::path(patch, path = "/api/v1/me/links/{link_id}", tag = "portal",
+#[utoipa::path(patch, path = "/api/v1/me/links/{link_id}", request_body = ScopeChange, tag = "portal",
     params(("link_id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn change_scope(
@@ -180,7 +180,7 @@ pub(crate) struct Move {
 }
 
 /// Move a link to another ticket, perhaps of another account, whose holder is asked by mail.
-#[utoipa::path(post, path = "/api/v1/me/links/{link_id}/move", tag = "portal",
+#[utoipa::path(post, path = "/api/v1/me/links/{link_id}/move", request_body = Move, tag = "portal",
     params(("link_id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn move_to(

@@ -5,20 +5,20 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use handfast_boxoffice::{
-    BoxOfficeError, EmailAddress, Language, OrderState, PrintedTicket, ProductSales, Realm, Sale,
-    SaleLine, SoldOrder, Ticket, TicketState, tickets_pdf,
+    BoxOfficeError, EmailAddress, Event, Language, OrderState, PrintedTicket, ProductSales, Realm,
+    Sale, SaleLine, SoldOrder, Ticket, TicketState, tickets_pdf,
 };
 use handfast_model::{EventId, Money, OrderId, TicketId};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::tickets::EventView;
 use crate::http::access::FanCaller;
 use crate::http::json::{Amount, Time};
-use crate::http::problem::{Body, PathOf, Problem, sentence};
+use crate::http::problem::{Body, PathOf, Problem};
 use crate::http::till::reason_of;
 use crate::hub::{Hub, SharedHub};
+use crate::local_time::local_time;
 use crate::sales::{Paid, SalesError};
 
 /// Above it the page says "plenty": nobody counts a venue's empty seats from outside.
@@ -29,8 +29,9 @@ impl From<SalesError> for Problem {
         match error {
             SalesError::BoxOffice(error) => error.into(),
             SalesError::Till(error) => error.into(),
-            SalesError::NoRegister => Self::conflict(sentence(&error)),
-            SalesError::Text(error) => Self::from_failure(&error),
+            SalesError::Text(_) | SalesError::Shop(_) | SalesError::NoPayment => {
+                Self::from_failure(&error)
+            }
         }
     }
 }
@@ -66,14 +67,11 @@ pub(crate) struct SaleEventView {
 pub(crate) async fn on_sale(
     State(hub): State<SharedHub>,
 ) -> Result<Json<Vec<SaleEventView>>, Problem> {
-    let mut views = Vec::new();
-    for event in hub.boxoffice.events_on_sale().await? {
-        let products = hub.boxoffice.products(event.id).await?;
+    let view = |(event, products): (Event, Vec<ProductSales>)| {
         let products = products.into_iter().filter(|sales| sales.product.on_sale);
-        let products = products.map(ProductView::from).collect();
-        views.push(SaleEventView { event: event.into(), products });
-    }
-    Ok(Json(views))
+        SaleEventView { event: event.into(), products: products.map(ProductView::from).collect() }
+    };
+    Ok(Json(hub.boxoffice.sales().await?.into_iter().map(view).collect()))
 }
 
 /// Somebody who orders for the first time.
@@ -87,7 +85,7 @@ pub(crate) struct Join {
 
 /// Open an account where there is none, and send a mail with a sign-in link. The answer is the same
 /// whether or not the address is known.
-#[utoipa::path(post, path = "/api/v1/sales/join", tag = "sales",
+#[utoipa::path(post, path = "/api/v1/sales/join", request_body = Join, tag = "sales",
     responses((status = 202, description = "A mail is on its way"),
               (status = "4XX", body = Problem)))]
 pub(crate) async fn join(
@@ -131,6 +129,7 @@ pub(crate) struct NewOrderBody {
 pub(crate) struct OrderView {
     #[schema(value_type = String)]
     order_id: OrderId,
+    event: EventView,
     /// `pending`, `paid`, `unapproved` or `cancelled`.
     #[schema(value_type = String, examples("paid"))]
     state: &'static str,
@@ -165,14 +164,19 @@ pub(crate) struct OrderTicketView {
 }
 
 impl OrderView {
-    pub(super) fn of((order, tickets): (SoldOrder, Vec<Ticket>)) -> Self {
+    pub(super) async fn of(
+        hub: &Hub,
+        (order, tickets): (SoldOrder, Vec<Ticket>),
+    ) -> Result<Self, Problem> {
+        let event = hub.boxoffice.event(order.event_id).await?.into();
         let tickets = tickets.into_iter().map(|ticket| OrderTicketView {
             ticket_id: ticket.id,
             product: ticket.product,
             state: ticket.state.as_str(),
         });
-        Self {
+        Ok(Self {
             order_id: order.id,
+            event,
             state: order.state.as_str(),
             hold_until: order.hold_until.map(Time),
             amount: order.amount,
@@ -182,12 +186,12 @@ impl OrderView {
             refund_owed_minor: order.refund_owed_minor,
             tickets: tickets.collect(),
             reason: None,
-        }
+        })
     }
 }
 
 /// Order tickets: they are held for 15 minutes, until they are paid.
-#[utoipa::path(post, path = "/api/v1/me/orders", tag = "sales",
+#[utoipa::path(post, path = "/api/v1/me/orders", request_body = NewOrderBody, tag = "sales",
     responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
 pub(crate) async fn place(
     State(hub): State<SharedHub>,
@@ -200,7 +204,7 @@ pub(crate) async fn place(
     if order.state == OrderState::Paid {
         hub.arm_for_orders().await;
     }
-    Ok(Json(OrderView::of(hub.boxoffice.own_order(fan.account, order.id).await?)))
+    Ok(Json(OrderView::of(&hub, hub.boxoffice.own_order(fan.account, order.id).await?).await?))
 }
 
 /// One of my orders.
@@ -212,7 +216,7 @@ pub(crate) async fn one(
     fan: FanCaller,
     PathOf(id): PathOf<OrderId>,
 ) -> Result<Json<OrderView>, Problem> {
-    Ok(Json(OrderView::of(hub.boxoffice.own_order(fan.account, id).await?)))
+    Ok(Json(OrderView::of(&hub, hub.boxoffice.own_order(fan.account, id).await?).await?))
 }
 
 /// Pay an order from my wallet. A repetition pays nothing again.
@@ -237,7 +241,7 @@ pub(crate) async fn pay(
             Paid::TurnedAway(why) => Some(reason_of(why)),
         };
     }
-    let view = OrderView::of(hub.boxoffice.own_order(fan.account, id).await?);
+    let view = OrderView::of(&hub, hub.boxoffice.own_order(fan.account, id).await?).await?;
     Ok(Json(OrderView { reason, ..view }))
 }
 
@@ -265,13 +269,15 @@ pub(super) async fn printed(
         return Err(Problem::conflict("This order is not paid; its tickets open nothing yet."));
     }
     let language = hub.boxoffice.account(order.account_id).await?.language;
-    let good = tickets.into_iter().filter(|ticket| ticket.state == TicketState::Valid);
+    let mut good = tickets;
+    good.retain(|ticket| ticket.state == TicketState::Valid);
+    hub.boxoffice.check_printable(&good).await?;
     let mut pages = Vec::new();
     for ticket in good {
         let event = hub.boxoffice.event(ticket.event_id).await?;
         let offset = hub.boxoffice.venue_offset(event.venue_id).await?;
         pages.push(PrintedTicket {
-            when: local_time(event.starts_at.as_micros(), offset),
+            when: local_time(event.starts_at, offset),
             event: event.name,
             venue: event.venue_name,
             product: ticket.product,
@@ -294,14 +300,5 @@ fn hint(language: Language) -> &'static str {
         Language::English => "Whoever shows this code first enters. Keep it to yourself.",
         Language::Spanish => "Entra quien muestre primero este código. No lo compartas.",
         Language::German => "Wer diesen Code zuerst zeigt, kommt hinein. Zeigen Sie ihn niemandem.",
-    }
-}
-
-/// Date and time on the venue's clock, so that every language reads it.
-fn local_time(micros: i64, offset_minutes: i32) -> String {
-    let seconds = micros / 1_000_000 + i64::from(offset_minutes) * 60;
-    match OffsetDateTime::from_unix_timestamp(seconds) {
-        Ok(at) => format!("{}, {:02}:{:02}", at.date(), at.hour(), at.minute()),
-        Err(_) => String::new(),
     }
 }

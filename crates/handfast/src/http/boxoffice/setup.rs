@@ -111,7 +111,7 @@ pub(crate) struct NewVenueBody {
 }
 
 /// Add a venue.
-#[utoipa::path(post, path = "/api/v1/console/venues", tag = "setup",
+#[utoipa::path(post, path = "/api/v1/console/venues", request_body = NewVenueBody, tag = "setup",
     responses((status = 200, body = PlaceView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_venue(
     State(hub): State<SharedHub>,
@@ -131,7 +131,7 @@ pub(crate) struct Named {
 }
 
 /// Add an area to a venue.
-#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/areas", tag = "setup",
+#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/areas", request_body = Named, tag = "setup",
     params(("venue_id" = String, Path)),
     responses((status = 200, body = PlaceView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_area(
@@ -157,7 +157,7 @@ pub(crate) struct NewGateBody {
 }
 
 /// Add a gate to a venue.
-#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/gates", tag = "setup",
+#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/gates", request_body = NewGateBody, tag = "setup",
     params(("venue_id" = String, Path)),
     responses((status = 200, body = PlaceView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_gate(
@@ -189,7 +189,7 @@ pub(crate) struct NewLaneBody {
 }
 
 /// Add a lane to a gate.
-#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/gates/{gate_id}/lanes", tag = "setup",
+#[utoipa::path(post, path = "/api/v1/console/venues/{venue_id}/gates/{gate_id}/lanes", request_body = NewLaneBody, tag = "setup",
     params(("venue_id" = String, Path), ("gate_id" = String, Path)),
     responses((status = 200, body = PlaceView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_lane(
@@ -228,7 +228,7 @@ pub(crate) struct NewEventBody {
 }
 
 /// Add an event.
-#[utoipa::path(post, path = "/api/v1/console/events", tag = "setup",
+#[utoipa::path(post, path = "/api/v1/console/events", request_body = NewEventBody, tag = "setup",
     responses((status = 200, body = EventView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_event(
     State(hub): State<SharedHub>,
@@ -262,8 +262,9 @@ pub(crate) struct ProductBody {
     on_sale: bool,
 }
 
-/// Add a product to an event, or change it. The first with a price opens the company's online shop.
-#[utoipa::path(put, path = "/api/v1/console/events/{event_id}/products", tag = "setup",
+/// Add a product to an event, or change it. The first that fans order for money
+/// opens the company's online shop.
+#[utoipa::path(put, path = "/api/v1/console/events/{event_id}/products", request_body = ProductBody, tag = "setup",
     params(("event_id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_product(
@@ -275,7 +276,9 @@ pub(crate) async fn set_product(
     let ProductBody { name, price, capacity, on_sale } = body;
     let product = Product { name, price, capacity, on_sale };
     hub.boxoffice.set_product(staff.company, id, &product).await?;
-    open_shop(&hub, &staff, id, price.currency).await?;
+    if on_sale && price.minor > 0 {
+        open_shop(&hub, &staff, id, price.currency).await?;
+    }
     note(&hub, &staff, Some(id), "a product").await?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }

@@ -193,7 +193,7 @@ pub(crate) struct Forced {
 }
 
 /// Let people pass on a ticket whatever the rule says.
-#[utoipa::path(post, path = "/api/v1/console/tickets/{ticket_id}/force", tag = "console",
+#[utoipa::path(post, path = "/api/v1/console/tickets/{ticket_id}/force", request_body = Forced, tag = "console",
     params(("ticket_id" = String, Path)),
     responses((status = 200, body = VerdictView), (status = "4XX", body = Problem)))]
 pub(crate) async fn force(
@@ -231,7 +231,7 @@ pub(crate) struct CorrectionView {
 }
 
 /// Take a use back: done once two staff users asked for it.
-#[utoipa::path(post, path = "/api/v1/console/admissions/{admission_id}/correct", tag = "console",
+#[utoipa::path(post, path = "/api/v1/console/admissions/{admission_id}/correct", request_body = Why, tag = "console",
     params(("admission_id" = String, Path)),
     responses((status = 200, body = CorrectionView), (status = "4XX", body = Problem)))]
 pub(crate) async fn correct(
@@ -254,7 +254,7 @@ pub(crate) struct TicketChange {
 }
 
 /// Cancel, revoke, block or release a ticket.
-#[utoipa::path(patch, path = "/api/v1/console/tickets/{ticket_id}", tag = "console",
+#[utoipa::path(patch, path = "/api/v1/console/tickets/{ticket_id}", request_body = TicketChange, tag = "console",
     params(("ticket_id" = String, Path)),
     responses((status = 200, body = HistoryView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_state(

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use handfast_boxoffice::{Entry, Event};
-use handfast_model::{EventId, TicketId};
+use handfast_model::{EventId, OrderId, TicketId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -69,6 +69,9 @@ impl From<Entry> for EntryView {
 pub(crate) struct TicketView {
     #[schema(value_type = String)]
     ticket_id: TicketId,
+    /// Its order, where that is mine too: one that was handed to me has somebody else's.
+    #[schema(value_type = Option<String>)]
+    order_id: Option<OrderId>,
     /// What the code says; whoever shows it enters.
     code: String,
     /// The code as a picture.
@@ -95,6 +98,7 @@ pub(crate) async fn mine(
         let qr_svg = qr::svg(&code).map_err(|error| Problem::from_failure(&error))?;
         Ok(TicketView {
             ticket_id: ticket.id,
+            order_id: ticket.order_id,
             code,
             qr_svg,
             product: ticket.product,

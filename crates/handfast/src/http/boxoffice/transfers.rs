@@ -20,7 +20,7 @@ pub(crate) struct Recipient {
 }
 
 /// Offer one of my tickets to whoever has this mail address.
-#[utoipa::path(post, path = "/api/v1/me/tickets/{ticket_id}/offer", tag = "sales",
+#[utoipa::path(post, path = "/api/v1/me/tickets/{ticket_id}/offer", request_body = Recipient, tag = "sales",
     params(("ticket_id" = String, Path)),
     responses((status = 202, description = "A mail is on its way"),
               (status = "4XX", body = Problem)))]
@@ -79,7 +79,7 @@ pub(crate) struct Taker {
 }
 
 /// Take the ticket over: from now on its old code opens nothing.
-#[utoipa::path(post, path = "/api/v1/ticket-offers/{key}", tag = "sales",
+#[utoipa::path(post, path = "/api/v1/ticket-offers/{key}", request_body = Taker, tag = "sales",
     params(("key" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn take(

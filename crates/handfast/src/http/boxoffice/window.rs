@@ -9,13 +9,13 @@ use handfast_boxoffice::{
 use handfast_model::{AccountId, EventId, Money, OrderId, TicketId};
 use handfast_tlog::AccessReason;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::orders::{LineBody, OrderView, printed};
 use super::tickets::EventView;
 use crate::http::access::StaffCaller;
 use crate::http::json::Amount;
-use crate::http::problem::{Body, PathOf, Problem};
+use crate::http::problem::{Body, PathOf, Problem, QueryOf};
 use crate::hub::{Hub, SharedHub};
 
 /// Where walk-ups who leave no mail address get none (RFC 2606: this domain never exists).
@@ -49,13 +49,8 @@ pub(crate) async fn events(
     State(hub): State<SharedHub>,
     staff: StaffCaller,
 ) -> Result<Json<Vec<WindowEventView>>, Problem> {
-    let now = hub.clock.now();
     let mut views = Vec::new();
-    for event in hub.boxoffice.events(staff.company).await? {
-        if event.ends_at <= now {
-            continue;
-        }
-        let products = hub.boxoffice.products(event.id).await?;
+    for (event, products) in hub.boxoffice.company_sales(staff.company).await? {
         let products = products.into_iter().map(|sales| WindowProductView {
             left: sales.left(),
             taken: sales.taken,
@@ -90,7 +85,7 @@ pub(crate) struct WindowSale {
 }
 
 /// Sell tickets, paid at once; complimentary ones are given by supervisors and operators.
-#[utoipa::path(post, path = "/api/v1/window/orders", tag = "window",
+#[utoipa::path(post, path = "/api/v1/window/orders", request_body = WindowSale, tag = "window",
     responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
 pub(crate) async fn sell(
     State(hub): State<SharedHub>,
@@ -111,7 +106,9 @@ pub(crate) async fn sell(
     let sale = Sale { event_id: new.event_id, lines: &lines, nonce: &new.nonce };
     let order = hub.boxoffice.sell_at_window(staff.user, account, &sale, new.tender).await?;
     hub.arm_for_orders().await;
-    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, order.id).await?)))
+    Ok(Json(
+        OrderView::of(&hub, hub.boxoffice.company_order(staff.company, order.id).await?).await?,
+    ))
 }
 
 async fn holder(hub: &Hub, new: &WindowSale) -> Result<AccountId, Problem> {
@@ -139,23 +136,40 @@ pub(crate) async fn one(
     staff: StaffCaller,
     PathOf(id): PathOf<OrderId>,
 ) -> Result<Json<OrderView>, Problem> {
-    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, id).await?)))
+    Ok(Json(OrderView::of(&hub, hub.boxoffice.company_order(staff.company, id).await?).await?))
 }
 
-/// An order's tickets, printed again.
+/// Which tickets of an order.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct WhichTicket {
+    /// This one, whoever holds it by now; without, those that are still the buyer's.
+    #[param(value_type = Option<String>)]
+    ticket_id: Option<TicketId>,
+}
+
+/// An order's tickets, printed again. A ticket that was handed on has another code, which is its
+/// taker's: it is printed only where it is asked for by itself.
 #[utoipa::path(get, path = "/api/v1/window/orders/{order_id}/tickets.pdf", tag = "window",
-    params(("order_id" = String, Path)),
+    params(("order_id" = String, Path), WhichTicket),
     responses((status = 200, body = Vec<u8>, content_type = "application/pdf"),
               (status = "4XX", body = Problem)))]
 pub(crate) async fn print(
     State(hub): State<SharedHub>,
     staff: StaffCaller,
     PathOf(id): PathOf<OrderId>,
+    QueryOf(which): QueryOf<WhichTicket>,
 ) -> Result<Response, Problem> {
-    let (order, tickets) = hub.boxoffice.company_order(staff.company, id).await?;
+    let (order, mut tickets) = hub.boxoffice.company_order(staff.company, id).await?;
+    tickets.retain(|ticket| match which.ticket_id {
+        Some(wanted) => ticket.id == wanted,
+        None => ticket.account_id == order.account_id,
+    });
     hub.note_staff_access(&staff, AccessReason::Support, 1).await?;
     let event = tickets.first().map(|ticket| ticket.event_id);
-    let what = format!("tickets of order {id}");
+    let what = match which.ticket_id {
+        Some(ticket) => format!("ticket {ticket}"),
+        None => format!("tickets of order {id}"),
+    };
     hub.boxoffice.note_action(staff.user, Action::Print, event, &what).await?;
     printed(&hub, &order, tickets).await
 }
@@ -170,7 +184,7 @@ pub(crate) struct RefundBody {
 
 /// Take tickets back: they open nothing from now on. What was paid through the till goes back the
 /// same way; the rest is handed out at the window.
-#[utoipa::path(post, path = "/api/v1/window/orders/{order_id}/refund", tag = "window",
+#[utoipa::path(post, path = "/api/v1/window/orders/{order_id}/refund", request_body = RefundBody, tag = "window",
     params(("order_id" = String, Path)),
     responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
 pub(crate) async fn refund(
@@ -180,20 +194,10 @@ pub(crate) async fn refund(
     Body(refund): Body<RefundBody>,
 ) -> Result<Json<OrderView>, Problem> {
     hub.boxoffice.refund_tickets(staff.user, id, &refund.ticket_ids, &refund.reason).await?;
-    give_back(&hub, id).await?;
+    // Where the gateway does not answer it stays owed.
+    hub.give_back(Some(id)).await?;
     hub.arm_for_orders().await;
-    Ok(Json(OrderView::of(hub.boxoffice.company_order(staff.company, id).await?)))
-}
-
-/// What is owed of an order goes back now; where the gateway does not answer it stays owed.
-async fn give_back(hub: &Hub, id: OrderId) -> Result<(), Problem> {
-    for owed in hub.boxoffice.owed_refunds().await? {
-        if owed.order_id == id && owed.payment.is_none() {
-            hub.boxoffice.refund_paid(&owed).await?;
-        }
-    }
-    hub.look_after_orders().await?;
-    Ok(())
+    Ok(Json(OrderView::of(&hub, hub.boxoffice.company_order(staff.company, id).await?).await?))
 }
 
 /// Which product instead, and why.
@@ -214,7 +218,7 @@ pub(crate) struct ExchangedView {
 }
 
 /// Exchange a ticket for another product of its event.
-#[utoipa::path(post, path = "/api/v1/window/tickets/{ticket_id}/exchange", tag = "window",
+#[utoipa::path(post, path = "/api/v1/window/tickets/{ticket_id}/exchange", request_body = ExchangeBody, tag = "window",
     params(("ticket_id" = String, Path)),
     responses((status = 200, body = ExchangedView), (status = "4XX", body = Problem)))]
 pub(crate) async fn exchange(
@@ -226,8 +230,8 @@ pub(crate) async fn exchange(
     let ExchangeBody { product, reason } = exchange;
     let exchanged = hub.boxoffice.exchange_ticket(staff.user, id, &product, &reason).await?;
     let (ticket, difference) = exchanged;
-    give_back(&hub, ticket.order_id).await?;
+    hub.give_back(Some(ticket.order_id)).await?;
     hub.arm_for_orders().await;
     let order = hub.boxoffice.company_order(staff.company, ticket.order_id).await?;
-    Ok(Json(ExchangedView { order: OrderView::of(order), difference }))
+    Ok(Json(ExchangedView { order: OrderView::of(&hub, order).await?, difference }))
 }

@@ -145,7 +145,7 @@ pub(crate) struct NewLine {
 }
 
 /// Ask for an amount: the paired pedestal shows it and waits for a hand.
-#[utoipa::path(post, path = "/api/v1/charges", tag = "register",
+#[utoipa::path(post, path = "/api/v1/charges", request_body = NewCharge, tag = "register",
     responses((status = 200, body = ChargeView), (status = "4XX", body = Problem)))]
 pub(crate) async fn create(
     State(hub): State<SharedHub>,
@@ -219,7 +219,7 @@ pub(crate) struct NewRefund {
 }
 
 /// Give a charge or a part of it back, to where it came from. A repeat is harmless.
-#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/refund", tag = "register", params(("charge_id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/refund", request_body = NewRefund, tag = "register", params(("charge_id" = String, Path)),
     responses((status = 200, body = ChargeView), (status = "4XX", body = Problem)))]
 pub(crate) async fn refund(
     State(hub): State<SharedHub>,
@@ -246,7 +246,7 @@ pub(crate) struct Capture {
 }
 
 /// Capture a hold, in whole or in part; the rest is let go. A repeat is harmless.
-#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/capture", tag = "register", params(("charge_id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/capture", request_body = Capture, tag = "register", params(("charge_id" = String, Path)),
     responses((status = 200, body = ChargeView), (status = "4XX", body = Problem)))]
 pub(crate) async fn capture(
     State(hub): State<SharedHub>,
@@ -271,7 +271,7 @@ pub(crate) struct NewTip {
 }
 
 /// Add a late tip to a paid charge: a charge of its own, within 24 hours. A repeat is harmless.
-#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/tip", tag = "register", params(("charge_id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/tip", request_body = NewTip, tag = "register", params(("charge_id" = String, Path)),
     responses((status = 200, body = ChargeView), (status = "4XX", body = Problem)))]
 pub(crate) async fn tip(
     State(hub): State<SharedHub>,
@@ -300,7 +300,7 @@ pub(crate) struct SeenAge {
 
 /// Record that staff looked at the papers of whoever paid this charge: from now on their palm
 /// answers the question, with yes and nothing else.
-#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/age", tag = "register", params(("charge_id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/charges/{charge_id}/age", request_body = SeenAge, tag = "register", params(("charge_id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn see_age(
     State(hub): State<SharedHub>,

@@ -75,7 +75,7 @@ pub(crate) async fn one(
 }
 
 /// Set it, or turn it off.
-#[utoipa::path(put, path = "/api/v1/console/shops/{shop_id}/offline-floor", tag = "console",
+#[utoipa::path(put, path = "/api/v1/console/shops/{shop_id}/offline-floor", request_body = NewFloor, tag = "console",
     params(("shop_id" = String, Path)),
     responses((status = 200, body = OfflineView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set(

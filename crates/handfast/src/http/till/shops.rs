@@ -89,7 +89,7 @@ pub(crate) struct NewEndpointView {
 }
 
 /// Tell an address of a shop's charges, as Standard Webhooks.
-#[utoipa::path(post, path = "/api/v1/console/shops/{shop_id}/webhooks", tag = "console",
+#[utoipa::path(post, path = "/api/v1/console/shops/{shop_id}/webhooks", request_body = NewEndpoint, tag = "console",
     params(("shop_id" = String, Path)),
     responses((status = 200, body = NewEndpointView), (status = "4XX", body = Problem)))]
 pub(crate) async fn add_webhook(
@@ -116,6 +116,10 @@ pub(crate) async fn remove_webhook(
     hub.till.remove_webhook_endpoint(shop.id, &endpoint).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// The largest report that is taken as a file: a payment is a line of some 60 bytes, so that this is
+/// the half million of a month at a large venue, and a hundredth of the memory of a small machine.
+pub(crate) const REPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How far back.
 #[derive(Deserialize, ToSchema)]
@@ -168,7 +172,7 @@ impl From<Mismatch> for MismatchView {
 }
 
 /// Compare the books with the gateway's report, every difference by name.
-#[utoipa::path(post, path = "/api/v1/console/reconciliations", tag = "console",
+#[utoipa::path(post, path = "/api/v1/console/reconciliations", request_body = Span, tag = "console",
     responses((status = 200, body = ReconciliationView), (status = "4XX", body = Problem)))]
 pub(crate) async fn reconcile(
     State(hub): State<SharedHub>,

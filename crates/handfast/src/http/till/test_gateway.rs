@@ -64,7 +64,7 @@ pub(crate) struct Return {
 }
 
 /// Choose an instrument.
-#[utoipa::path(post, path = "/api/v1/test-gateway/setup/{session}", tag = "test gateway",
+#[utoipa::path(post, path = "/api/v1/test-gateway/setup/{session}", request_body = Choice, tag = "test gateway",
     params(("session" = String, Path)),
     responses((status = 200, body = Return), (status = "4XX", body = Problem)))]
 pub(crate) async fn choose(

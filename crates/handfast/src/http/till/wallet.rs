@@ -232,7 +232,7 @@ pub(crate) async fn consent(
 
 /// Let my palm pay, or no more: given and withdrawn as easily. Turning it on is the consent for
 /// the purpose *payment*.
-#[utoipa::path(put, path = "/api/v1/me/wallet/palm-pay", tag = "portal",
+#[utoipa::path(put, path = "/api/v1/me/wallet/palm-pay", request_body = PalmPay, tag = "portal",
     responses((status = 200, body = WalletView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_palm_pay(
     State(hub): State<SharedHub>,
@@ -308,7 +308,7 @@ pub(crate) struct NewPin {
 }
 
 /// Set my PIN; a wallet that wrong PINs had frozen thaws.
-#[utoipa::path(put, path = "/api/v1/me/wallet/pin", tag = "portal",
+#[utoipa::path(put, path = "/api/v1/me/wallet/pin", request_body = NewPin, tag = "portal",
     responses((status = 200, body = WalletView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_pin(
     State(hub): State<SharedHub>,
@@ -343,7 +343,7 @@ pub(crate) struct NewLimits {
 }
 
 /// Set what my palm alone may pay; above it the PIN or the phone is asked for.
-#[utoipa::path(put, path = "/api/v1/me/wallet/limits", tag = "portal",
+#[utoipa::path(put, path = "/api/v1/me/wallet/limits", request_body = NewLimits, tag = "portal",
     responses((status = 200, body = WalletView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_limits(
     State(hub): State<SharedHub>,
@@ -357,7 +357,7 @@ pub(crate) async fn set_limits(
 }
 
 /// Keep a loyalty number; a program has one in a wallet.
-#[utoipa::path(put, path = "/api/v1/me/wallet/loyalty", tag = "portal",
+#[utoipa::path(put, path = "/api/v1/me/wallet/loyalty", request_body = LoyaltyView, tag = "portal",
     responses((status = 200, body = WalletView), (status = "4XX", body = Problem)))]
 pub(crate) async fn set_loyalty(
     State(hub): State<SharedHub>,

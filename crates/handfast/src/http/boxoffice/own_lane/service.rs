@@ -9,6 +9,7 @@ use std::time::Duration as StdDuration;
 use anyhow::{Context as _, bail, ensure};
 use axum::http::{Method, StatusCode};
 use handfast_model::{Random, SecretText};
+use handfast_till::TlsRoots;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -118,8 +119,7 @@ impl Service {
 }
 
 pub(super) fn agent(within: StdDuration) -> ureq::Agent {
-    let config = ureq::Agent::config_builder().http_status_as_error(false);
-    config.timeout_global(Some(within)).build().into()
+    TlsRoots::default().agent(within)
 }
 
 /// Uses a provisioning code up: the device's API key.
