@@ -49,6 +49,7 @@ export const tickets = [
     state: 'valid',
     event: redRocks,
     entered: null,
+    order_id: null,
   },
   {
     ticket_id: 't2',
@@ -58,6 +59,7 @@ export const tickets = [
     state: 'valid',
     event: redRocks,
     entered: { at: minutes(-22), gate_name: 'South gate', lane_name: 'Lane 2', method: 'palm' },
+    order_id: null,
   },
   {
     ticket_id: 't3',
@@ -67,6 +69,7 @@ export const tickets = [
     state: 'unpaid',
     event: unplugged,
     entered: null,
+    order_id: null,
   },
 ];
 

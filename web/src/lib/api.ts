@@ -53,8 +53,8 @@ export interface Ticket {
     biometrics: Biometrics;
   };
   entered: Entered | null;
-  /** Where an unpaid ticket is paid; absent from older servers. */
-  order_id?: string;
+  /** Where an unpaid ticket is paid; null where somebody handed it on to me. */
+  order_id: string | null;
 }
 
 export interface PalmLink {
@@ -412,8 +412,7 @@ export interface Order {
   refund_owed_minor: number;
   tickets: { ticket_id: string; product: string; state: TicketState }[];
   reason: string | null;
-  /** Absent from older servers. */
-  event?: EventCore;
+  event: EventCore;
 }
 
 export interface TicketOffer {
