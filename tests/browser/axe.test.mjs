@@ -155,14 +155,20 @@ async function whole(page, least) {
   return [...(await findings(page)), ...(await byNight(page)), ...(await sizes(page, least)), ...(await keyboard(page))];
 }
 
+/** Charts follow the width a moment later. */
+async function resize(page, size) {
+  await page.setViewportSize(size);
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+}
+
 /** The same page on a phone, and as narrow as one that is zoomed in (WCAG 1.4.10). */
 async function narrowed(page) {
   const before = page.viewportSize();
-  await page.setViewportSize(PHONE);
+  await resize(page, PHONE);
   const found = await sizes(page, TARGET_PX_MIN);
-  await page.setViewportSize(NARROWEST);
+  await resize(page, NARROWEST);
   found.push(...(await sizes(page, 0)).map((line) => `zoomed in: ${line}`));
-  await page.setViewportSize(before);
+  await resize(page, before);
   return found;
 }
 
