@@ -69,7 +69,6 @@ pub(crate) fn roots(file: Option<&Path>) -> anyhow::Result<TlsRoots> {
 /// The till's rounds, until the process ends.
 pub(crate) async fn look_after(hub: SharedHub) {
     let mut every = tokio::time::interval(MONEY_EVERY);
-    let sender = HttpSender::new(&hub.roots);
     for round in 0_u64.. {
         every.tick().await;
         match hub.till.resolve_due().await {
@@ -77,19 +76,43 @@ pub(crate) async fn look_after(hub: SharedHub) {
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "open charges could not be looked after"),
         }
-        let rounds = async {
-            hub.hear_the_test_gateway().await?;
-            hub.till.detach_due().await?;
-            hub.till.replay_offline_due().await?;
-            hub.till.deliver_webhooks_due(&sender).await?;
-            if round % SLOW_ROUNDS == 0 {
-                hub.till.end_credits().await?;
-                hub.till.close_days_due().await?;
-            }
-            Ok::<_, TillError>(())
-        };
-        if let Err(error) = rounds.await {
-            tracing::error!(%error, "the till's rounds failed; tried again soon");
+        // What fails in one of them holds up no other.
+        let mut looked_after = vec![
+            hub.hear_the_test_gateway().await,
+            hub.till.detach_due().await.map(drop),
+            hub.till.replay_offline_due().await.map(drop),
+        ];
+        if round % SLOW_ROUNDS == 0 {
+            looked_after.push(hub.till.end_credits().await.map(drop));
+            looked_after.push(hub.till.close_days_due().await.map(drop));
+        }
+        for error in looked_after.into_iter().filter_map(Result::err) {
+            tracing::error!(%error, "one of the till's rounds failed; tried again soon");
+        }
+    }
+}
+
+/// Shops' webhooks, until the process ends. Apart from the till's rounds: a shop's system that does
+/// not answer takes its time, and no charge may wait for it.
+pub(crate) async fn deliver_webhooks(hub: SharedHub) {
+    let mut every = tokio::time::interval(MONEY_EVERY);
+    let sender = HttpSender::new(&hub.roots);
+    loop {
+        every.tick().await;
+        if let Err(error) = hub.till.deliver_webhooks_due(&sender).await {
+            tracing::error!(%error, "webhooks could not be delivered; tried again soon");
+        }
+    }
+}
+
+/// Says every second that this process is alive, however long a gateway takes to answer its rounds:
+/// otherwise another process would take the payments that are being asked for orphans.
+pub(crate) async fn stay_alive(hub: SharedHub) {
+    let mut every = tokio::time::interval(MONEY_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = hub.till.renew_lease().await {
+            tracing::error!(%error, "the till's lease could not be renewed; tried again soon");
         }
     }
 }

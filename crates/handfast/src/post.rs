@@ -9,8 +9,10 @@
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
+use handfast_boxoffice::BoxOfficeError;
 use handfast_model::{Clock, Duration, Timestamp};
 use handfast_store::{Migration, Migrations, Store, StoreError, Tx, from_row, params};
+use handfast_till::OwedMail;
 
 use crate::hub::{Hub, SharedHub};
 
@@ -37,6 +39,11 @@ const SCHEDULE: [Duration; 8] = [
     Duration::from_hours(8),
     Duration::from_hours(24),
 ];
+/// How long a server may take for one mail altogether: some three of its answers, each in the
+/// patience that [`smtp`] has.
+const SENDING_MAX: StdDuration = StdDuration::from_secs(60);
+/// How long a mail is this process's alone: longer than sending it can take.
+const CLAIM: Duration = Duration::from_secs(90);
 /// How many mails one round sends, so that a round ends.
 const ROUND_MAX: usize = 50;
 /// How long it is kept that a mail was sent or refused (nothing of its text is): for the question
@@ -179,8 +186,10 @@ impl Post {
         let mut done = Sent::default();
         let Some(smtp) = &self.smtp else { return Ok(done) };
         for _ in 0..ROUND_MAX {
-            let Some((mail, last)) = self.claim().await? else { break };
-            match smtp.send(&mail, self.clock.now()).await {
+            let Some((mail, pause)) = self.claim().await? else { break };
+            let sending = smtp.send(&mail, self.clock.now());
+            let verdict = tokio::time::timeout(SENDING_MAX, sending).await;
+            match verdict.unwrap_or_else(|_| Verdict::NoServer("timeout".to_owned())) {
                 Verdict::Taken => {
                     done.sent += 1;
                     self.end(&mail.mail_id, None).await?;
@@ -197,8 +206,9 @@ impl Post {
                     };
                     done.later += 1;
                     tracing::warn!(reason, "a mail could not be sent");
-                    if last {
-                        self.end(&mail.mail_id, Some(&reason)).await?;
+                    match pause {
+                        Some(pause) => self.put_off(&mail.mail_id, pause).await?,
+                        None => self.end(&mail.mail_id, Some(&reason)).await?,
                     }
                     if stop {
                         break;
@@ -226,10 +236,24 @@ impl Post {
             .await
     }
 
-    /// The next mail that is due, claimed for its next time; and whether this is its last attempt.
-    async fn claim(&self) -> Result<Option<(Mail, bool)>, StoreError> {
+    /// The next mail that is due, claimed for [`CLAIM`]; and the pause before its next attempt, if
+    /// this is not its last.
+    async fn claim(&self) -> Result<Option<(Mail, Option<Duration>)>, StoreError> {
         let now = self.clock.now();
         self.store.transaction("post.claim", |tx| Box::pin(claim(tx, now))).await
+    }
+
+    async fn put_off(&self, id: &str, pause: Duration) -> Result<(), StoreError> {
+        let next_at = self.clock.now() + pause;
+        self.store
+            .transaction("post.put_off", |tx| {
+                Box::pin(async move {
+                    let sql = "UPDATE post_mails SET next_at = $1 WHERE mail_id = $2";
+                    tx.execute(sql, params![next_at, id]).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Nothing more is done about a mail: its text, its link and its recipient are forgotten.
@@ -256,7 +280,10 @@ impl Post {
     }
 }
 
-async fn claim(tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<(Mail, bool)>, StoreError> {
+async fn claim(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+) -> Result<Option<(Mail, Option<Duration>)>, StoreError> {
     let due: Option<(String, i64)> = tx
         .fetch_optional(
             "SELECT mail_id, attempts FROM post_mails WHERE next_at <= $1 \
@@ -265,17 +292,15 @@ async fn claim(tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<(Mail, bool)>, 
         )
         .await?;
     let Some((id, attempts)) = due else { return Ok(None) };
-    let attempt = usize::try_from(attempts).unwrap_or(usize::MAX);
-    let last = attempt >= SCHEDULE.len();
-    let next_at = now + *SCHEDULE.get(attempt).unwrap_or(&SCHEDULE[SCHEDULE.len() - 1]);
+    let pause = usize::try_from(attempts).ok().and_then(|attempt| SCHEDULE.get(attempt)).copied();
     tx.execute(
         "UPDATE post_mails SET attempts = attempts + 1, next_at = $1 WHERE mail_id = $2",
-        params![next_at, id],
+        params![now + CLAIM, id],
     )
     .await?;
     let sql = "SELECT mail_id, recipient, subject, body, link, created_at FROM post_mails \
                WHERE mail_id = $1";
-    Ok(Some((tx.fetch_one(sql, params![id]).await?, last)))
+    Ok(Some((tx.fetch_one(sql, params![id]).await?, pause)))
 }
 
 /// Collects and sends mails, until the process ends.
@@ -283,38 +308,57 @@ pub(crate) async fn look_after(hub: SharedHub) {
     let mut every = tokio::time::interval(POST_EVERY);
     for round in 0_u64.. {
         every.tick().await;
-        let looked_after = async {
-            hub.collect_mails().await?;
-            hub.post.send_due().await?;
-            if round % FORGET_ROUNDS == 0 {
-                hub.post.forget_old().await?;
-            }
-            anyhow::Ok(())
-        };
-        if let Err(error) = looked_after.await {
+        // What fails in one of them holds up no other.
+        let mut looked_after = vec![
+            hub.collect_payment_mails().await,
+            hub.collect_mails().await,
+            hub.post.send_due().await.map(drop).map_err(Into::into),
+        ];
+        if round % FORGET_ROUNDS == 0 {
+            looked_after.push(hub.post.forget_old().await.map_err(Into::into));
+        }
+        for error in looked_after.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "the outgoing mail could not be looked after; tried again soon");
         }
     }
 }
 
 impl Hub {
-    /// From the outboxes of till and box office into the house's.
+    /// From what the till owes into the house's outbox.
+    async fn collect_payment_mails(&self) -> anyhow::Result<()> {
+        for owed in self.till.mails_owed().await? {
+            self.write_payment_mail(&owed).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_payment_mail(&self, owed: &OwedMail) -> anyhow::Result<()> {
+        let account = match self.boxoffice.account(owed.account).await {
+            Ok(account) => account,
+            // Younger than the copy that the box office was restored from: nobody to write to.
+            Err(BoxOfficeError::Unknown(_)) => {
+                tracing::warn!("a payment's mail is dropped: the box office knows no such account");
+                return Ok(self.till.mail_handed_over(owed).await?);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let text = payment_text::of(account.language, owed, &self.public_url);
+        let mail = Mail {
+            mail_id: payment_text::id_of(owed),
+            recipient: account.email.as_str().to_owned(),
+            subject: text.subject,
+            body: text.body,
+            link: Some(text.link),
+            created_at: owed.at,
+        };
+        self.post.put(&mail).await?;
+        self.till.mail_handed_over(owed).await?;
+        Ok(())
+    }
+
+    /// From the box office's outbox into the house's.
     async fn collect_mails(&self) -> anyhow::Result<()> {
         const AT_ONCE: u32 = 50;
-        for owed in self.till.mails_owed().await? {
-            let account = self.boxoffice.account(owed.account).await?;
-            let text = payment_text::of(account.language, &owed, &self.public_url);
-            let mail = Mail {
-                mail_id: payment_text::id_of(&owed),
-                recipient: account.email.as_str().to_owned(),
-                subject: text.subject,
-                body: text.body,
-                link: Some(text.link),
-                created_at: owed.at,
-            };
-            self.post.put(&mail).await?;
-            self.till.mail_handed_over(&owed).await?;
-        }
         if !self.post.sends() {
             // They stay where they are written: nothing could be done with them here.
             return Ok(());
@@ -408,6 +452,21 @@ mod tests {
         assert_eq!(got.len(), 2);
         let id = |text: &str| text.lines().find(|l| l.starts_with("Message-ID")).map(str::to_owned);
         assert_eq!(id(&got[0].text), id(&got[1].text));
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_one_process_is_sending_is_not_sent_by_another() {
+        let server = TestServer::plain().await;
+        let (post, clock) = post_to(&server).await;
+        let beside =
+            Post { store: post.store.clone(), clock: clock.clone(), smtp: Some(server.smtp()) };
+        post.put(&mail("ann")).await.unwrap();
+        assert!(post.claim().await.unwrap().is_some());
+        clock.advance(Duration::from_secs(SENDING_MAX.as_secs().cast_signed()));
+        assert_eq!(beside.send_due().await.unwrap(), Sent::default());
+        // The process died over it: another sends it when the claim is over.
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(beside.send_due().await.unwrap().sent, 1);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use handfast_till::TlsRoots;
 use handfast_tlog::{CosignerGroup, Log, NOTE_BYTES_MAX, VerifierKey};
 
 /// A witness that does not answer within this is asked again at the next checkpoint.
@@ -56,30 +57,31 @@ pub(crate) struct Witnesses {
 }
 
 impl Witnesses {
-    pub(crate) fn new(addresses: Vec<WitnessAddress>) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .into();
+    /// `roots`: whose certificates are believed, as everywhere outward.
+    pub(crate) fn new(addresses: Vec<WitnessAddress>, roots: &TlsRoots) -> Self {
         let known = addresses.into_iter().map(|address| (address, Mutex::new(0))).collect();
-        Self { agent, known }
+        Self { agent: roots.agent(TIMEOUT), known }
     }
 
-    /// Asks every witness that has not seen the newest checkpoint. Blocks; one that fails is named
-    /// in the log and asked again next time.
+    /// Asks every witness that has not seen the newest checkpoint, all at once. Blocks; one that
+    /// fails is named in the log and asked again next time.
     pub(crate) fn ask(&self, log: &Log) {
         let size = log.checkpoint().checkpoint().size;
-        for (witness, seen) in &self.known {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if size == 0 || *seen == size {
-                continue;
+        std::thread::scope(|scope| {
+            for (witness, seen) in &self.known {
+                scope.spawn(move || {
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    if size == 0 || *seen == size {
+                        return;
+                    }
+                    if let Err(error) = self.ask_one(witness, &mut seen, log) {
+                        let name = witness.key.name();
+                        let error = format!("{error:#}");
+                        tracing::warn!(witness = name, error, "a witness did not cosign");
+                    }
+                });
             }
-            if let Err(error) = self.ask_one(witness, &mut seen, log) {
-                let name = witness.key.name();
-                tracing::warn!(witness = name, error = %format!("{error:#}"), "a witness did not cosign");
-            }
-        }
+        });
     }
 
     fn ask_one(&self, witness: &WitnessAddress, seen: &mut u64, log: &Log) -> anyhow::Result<()> {

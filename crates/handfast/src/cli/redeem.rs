@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -11,6 +12,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, print_json};
 use crate::demo::Demo;
+
+/// How long the server may take: somebody stands at the gate.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Arguments of `handfast redeem`.
 #[derive(Debug, Args)]
@@ -92,8 +96,11 @@ impl Redeem {
     }
 
     fn ask(&self, key: &str, scan: &Value) -> anyhow::Result<Value> {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
         let url = format!("{}/api/v1/admissions", self.server.trim_end_matches('/'));
         let answer =
             agent.post(&url).header("authorization", format!("Bearer {key}")).send_json(scan);
