@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 /// What one relying party knows a palm by: 16 bytes that only it has seen, equal for the same palm
 /// at the same relying party, unrelated at any other. Its `Debug` prints nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,8 +33,9 @@ impl fmt::Debug for PairwiseToken {
     }
 }
 
-/// A secret text (an API key, a session key, a mail link's key) that `Debug` hides.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret text (an API key, a session key, a mail link's key): `Debug` hides it, its memory is
+/// zeroed when it is dropped, and comparing two takes as long wherever they differ.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SecretText(String);
 
 impl SecretText {
@@ -41,12 +45,20 @@ impl SecretText {
         Self(secret)
     }
 
-    /// The secret itself: for handing it to its owner, or comparing it in constant time.
+    /// The secret itself: for handing it to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
+
+impl PartialEq for SecretText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for SecretText {}
 
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,6 +69,14 @@ impl fmt::Debug for SecretText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_equal_when_their_texts_are() {
+        let secret = |text: &str| SecretText::new(text.to_owned());
+        assert_eq!(secret("key"), secret("key"));
+        assert_ne!(secret("key"), secret("kez"));
+        assert_ne!(secret("key"), secret("key2"));
+    }
 
     #[test]
     fn debug_hides_the_value() {

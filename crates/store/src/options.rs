@@ -11,14 +11,15 @@ use sqlx::{PgPool, SqlitePool};
 use crate::StoreError;
 
 /// How long SQLite waits for a lock that another process holds before it reports "busy". Longer
-/// than any transaction of ours, shorter than a person's patience at a gate.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// than any transaction of ours. Each attempt of a transaction waits anew: all of them together give
+/// up after some seconds, which is a person's patience at a gate.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// Connections that read beside SQLite's single writer: more than the cores of a small machine
 /// gain nothing.
 const SQLITE_READERS: u32 = 4;
-/// Connections to PostgreSQL from one process: below its default limit of 100 even when three
-/// services of three processes share a server.
-const POSTGRES_CONNECTIONS: u32 = 10;
+/// Connections to PostgreSQL from one service: the hub's five of two processes stay below its default
+/// limit of 100, of which three are kept for superusers.
+const POSTGRES_CONNECTIONS: u32 = 9;
 /// How long a caller waits for a free connection: a burst at the doors drains in less.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Prepared statements kept on a connection: more than all services of the hub have together.
