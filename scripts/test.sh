@@ -37,6 +37,8 @@ test_pages() {
 test_rust() {
   if cargo nextest --version >/dev/null 2>&1; then
     scripts/postgres.sh run cargo nextest run --locked --workspace --no-fail-fast
+    # nextest leaves out the examples in comments, some of which prove that misuse does not compile.
+    cargo test --locked --workspace --doc --quiet
   else
     scripts/postgres.sh run cargo test --locked --workspace --no-fail-fast
   fi
