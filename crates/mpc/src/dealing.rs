@@ -251,6 +251,36 @@ impl ShareSet {
         }
     }
 
+    /// The last `count` vectors, for themselves; nothing where there are fewer, or none is wanted.
+    #[must_use]
+    pub fn last(&self, count: usize) -> Option<Self> {
+        let first = self.count.checked_sub(count).filter(|_| count > 0)?;
+        let [own, previous] = self.expanded().map(|numbers| {
+            Component::Numbers(Zeroizing::new(numbers[first * self.dimension..].to_vec()))
+        });
+        Some(Self { node: self.node, dimension: self.dimension, count, own, previous })
+    }
+
+    /// The vectors of several sets of one node, one after the other; nothing where the sets do not
+    /// go together, or there is none.
+    #[must_use]
+    pub fn joined(sets: &[&Self]) -> Option<Self> {
+        let (node, dimension) = sets.first().map(|set| (set.node, set.dimension))?;
+        let alike = sets.iter().all(|set| (set.node, set.dimension) == (node, dimension));
+        let count: usize = sets.iter().map(|set| set.count).sum();
+        if !alike || count > VECTORS_MAX {
+            return None;
+        }
+        let mut joined = [(); 2].map(|()| Zeroizing::new(Vec::with_capacity(count * dimension)));
+        for set in sets {
+            for (numbers, more) in joined.iter_mut().zip(set.expanded()) {
+                numbers.extend_from_slice(&more);
+            }
+        }
+        let [own, previous] = joined.map(Component::Numbers);
+        Some(Self { node, dimension, count, own, previous })
+    }
+
     /// The node's own component, then that of the node before it.
     pub(crate) fn expanded(&self) -> [Zeroizing<Vec<u16>>; 2] {
         let numbers = self.dimension * self.count;

@@ -81,7 +81,8 @@ fn node(role: Role, disk: &MemoryDisk) -> Node {
     };
     let random = Arc::new(SeededRandom::new(role.index() as u64));
     let seals = Box::new(Open { role, key: signing_key(role) });
-    Node::open(keys, seals, Box::new(disk.store()), random).expect("an empty disk")
+    let node = Node::open(keys, seals, Box::new(disk.store()), random).expect("an empty disk");
+    node.danger_allow_unchecked()
 }
 
 /// Milliseconds of processor time that this thread has used.
@@ -221,7 +222,7 @@ fn fill(vault: &mut Vault, rows: usize, dimension: usize, vectors: usize) {
         gallery: HOME,
         party: RelyingName([1; 16]),
         recipient: [0; 32],
-        purpose: GalleryPurpose::Enrolment,
+        purpose: GalleryPurpose::DangerUnchecked,
         model_version: 1,
         dimension: dimension as u16,
         rows_per_slot: 1,

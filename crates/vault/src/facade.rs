@@ -233,6 +233,16 @@ impl Vault {
         }
     }
 
+    /// The epoch of the nodes' shares, as far as it was heard of; none where one machine matches in
+    /// clear. It is another one once they renewed their shares.
+    #[must_use]
+    pub fn share_epoch(&self) -> Option<u64> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Split(vault) => vault.share_epoch(),
+        }
+    }
+
     /// Compares a presented palm with the one that the gallery's relying party knows by `token`
     /// (1:1): when something else, such as a code, named the person.
     ///
@@ -305,7 +315,7 @@ impl Vault {
     /// As [`PlainVault::danger_fill`].
     ///
     /// # Errors
-    /// As there; [`VaultError::NotEmpty`] for a split one, which `handfast bench vault` fills itself.
+    /// As there; of a split one, when a node is away, or was not started to store rows unchecked.
     pub async fn danger_fill(
         &self,
         company: CompanyId,
@@ -315,7 +325,7 @@ impl Vault {
     ) -> Result<Vec<FilledPalm>, VaultError> {
         match self {
             Self::Plain(vault) => vault.danger_fill(company, galleries, count, until).await,
-            Self::Split(_) => Err(VaultError::NotEmpty),
+            Self::Split(vault) => vault.danger_fill(company, galleries, count, until).await,
         }
     }
 }

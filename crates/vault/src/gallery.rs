@@ -45,7 +45,8 @@ impl ThresholdPolicy {
     pub const PAYMENT: Self = Self { palms_max: 1_000, false_positives_per_billion: 100_000 };
 
     /// The thresholds that follow from the policy.
-    pub(crate) fn thresholds(self) -> Thresholds {
+    #[must_use]
+    pub fn thresholds(self) -> Thresholds {
         let rate = f64::from(self.false_positives_per_billion) / BILLION;
         let size = usize::try_from(self.palms_max).unwrap_or(usize::MAX);
         Thresholds {

@@ -36,11 +36,11 @@
 //! # What is not claimed
 //! - A node that deviates can change results, force or suppress a match, and stop the service. It
 //!   cannot commit an operation, or give one up that the others committed.
-//! - The three nodes do not see whether a duplicate check found somebody: the front opens it, and a
-//!   dishonest one can enrol a palm twice. What they enforce is that the check was made, for that
-//!   side of that gallery, and that nobody was enrolled since.
-//! - Keyed hashes show that the two holders of a component were dealt the same, not that a vector
-//!   is short or a palm.
+//! - An enrolment stores the last vector of its duplicate check and no other, and the nodes open that
+//!   check among themselves before they store it. So a front enrols nobody without a check, with
+//!   somebody else's, or with one that found somebody. What the check says is as good as what was
+//!   dealt: keyed hashes show that the two holders of a component were dealt the same, not that a
+//!   vector is short or a palm, and the score of a long one wraps.
 //! - Token, audit and check keys follow from the pairs' secrets and a party's name: closing a
 //!   gallery destroys none. A list keeps pseudonymous slots and when they were armed, also of
 //!   deleted palms.

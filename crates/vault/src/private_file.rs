@@ -68,16 +68,21 @@ pub(crate) fn open(path: &Path) -> Result<Option<File>, VaultError> {
     Ok(Some(file))
 }
 
-/// Takes the folder for this process alone until the returned file is dropped.
-pub(crate) fn lock_dir(dir: &Path) -> Result<File, VaultError> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
+/// Opens a file that is there to be locked, and makes it where there is none.
+pub(crate) fn open_or_make(path: &Path) -> Result<File, VaultError> {
+    OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(FILE_MODE)
-        .open(&path)
-        .map_err(|source| VaultError::file("open", &path, source))?;
+        .open(path)
+        .map_err(|source| VaultError::file("open", path, source))
+}
+
+/// Takes the folder for this process alone until the returned file is dropped.
+pub(crate) fn lock_dir(dir: &Path) -> Result<File, VaultError> {
+    let path = dir.join("lock");
+    let file = open_or_make(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(VaultError::AlreadyOpen { dir: dir.to_owned() }),

@@ -100,12 +100,25 @@ impl RunningNode {
     /// # Errors
     /// When files are missing, damaged or in use, or the address is taken.
     pub async fn start(options: NodeOptions) -> Result<Self, RunError> {
+        Self::start_with(options, false).await
+    }
+
+    /// Dangerous: as [`RunningNode::start`], and it stores rows without duplicate checks where it is
+    /// asked to. For benches, whose nodes hold nobody's palm.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn danger_start_unchecked(options: NodeOptions) -> Result<Self, RunError> {
+        Self::start_with(options, true).await
+    }
+
+    async fn start_with(options: NodeOptions, unchecked: bool) -> Result<Self, RunError> {
         let dir = options.dir.clone();
         let (secrets, deployment) = NodeSecrets::load(&dir)?;
         let alone = private_file::lock_dir(&dir)?;
         let role = secrets.role();
         let (events, inbox) = mpsc::channel(EVENTS_WAITING_MAX);
-        let thread = start_thread(secrets, &deployment, &options, inbox).await?;
+        let thread = start_thread(secrets, &deployment, (&options, unchecked), inbox).await?;
         let endpoint = Endpoint {
             own: Member::Node(role),
             deployment: Arc::new(deployment),
@@ -163,7 +176,7 @@ impl RunningNode {
 async fn start_thread(
     secrets: NodeSecrets,
     deployment: &Deployment,
-    options: &NodeOptions,
+    (options, unchecked): (&NodeOptions, bool),
     inbox: mpsc::Receiver<Event>,
 ) -> Result<std::thread::JoinHandle<()>, RunError> {
     let (opened, open) = oneshot::channel();
@@ -174,6 +187,7 @@ async fn start_thread(
             let clock = options.clock.clone();
             match open_node(secrets, &deployment, &options) {
                 Ok(node) => {
+                    let node = if unchecked { node.danger_allow_unchecked() } else { node };
                     // Where nobody waits for it any more, nothing comes either.
                     drop(opened.send(Ok(())));
                     Driver::new(node, clock).run(inbox);

@@ -147,21 +147,32 @@ impl RowKeyFile {
         keys: &[(SlotId, SealingKey)],
         random: &dyn Random,
     ) -> Result<(), VaultError> {
+        // Records that follow each other are written at once.
+        let (mut first, mut bytes) = (0, Vec::new());
         for (slot, key) in keys {
             assert!(!self.records.contains_key(slot), "a slot gets one key in its life");
             let record = self.free.pop().unwrap_or(self.count);
             self.count = self.count.max(record + 1);
             // Noted before it is written: a failed write leaves a record that `erase` can find.
             self.records.insert(*slot, record);
-            let mut bytes = [0; RECORD_LEN];
-            bytes[..SEALED_AT].copy_from_slice(&slot.get().to_le_bytes());
+            if record != first + (bytes.len() / RECORD_LEN) as u64 {
+                self.write_records(first, &bytes)?;
+                (first, bytes) = (record, Vec::new());
+            }
+            let at = bytes.len();
+            bytes.resize(at + RECORD_LEN, 0);
             let sealed = self.node_key.seal(&key_place(&self.vault, *slot), key.expose(), random);
-            bytes[SEALED_AT..SEALED_AT + SEALED_LEN].copy_from_slice(&sealed);
-            self.file
-                .write_all_at(&bytes, offset(record))
-                .map_err(|source| VaultError::file("write", &self.path, source))?;
+            bytes[at..at + SEALED_AT].copy_from_slice(&slot.get().to_le_bytes());
+            bytes[at + SEALED_AT..at + SEALED_AT + SEALED_LEN].copy_from_slice(&sealed);
         }
+        self.write_records(first, &bytes)?;
         self.sync()
+    }
+
+    fn write_records(&self, first: u64, bytes: &[u8]) -> Result<(), VaultError> {
+        self.file
+            .write_all_at(bytes, offset(first))
+            .map_err(|source| VaultError::file("write", &self.path, source))
     }
 
     /// One slot's key, read from the file; `None` where it has none.

@@ -17,6 +17,7 @@ mod dealing;
 mod devices;
 mod directory;
 mod enrolling;
+mod filling;
 mod identifying;
 mod nodes;
 mod operating;
@@ -256,8 +257,20 @@ impl Inner {
         Standing { head, epoch: self.epoch.load(Ordering::Relaxed) }
     }
 
+    /// `None` until it was heard of, and in epoch 0, in which nothing was renewed yet.
+    fn share_epoch(&self) -> Option<u64> {
+        Some(self.epoch.load(Ordering::Relaxed)).filter(|epoch| *epoch > 0)
+    }
+
     fn heard_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
+    }
+}
+
+impl SplitVault {
+    /// As [`Vault::share_epoch`](crate::Vault::share_epoch).
+    pub(crate) fn share_epoch(&self) -> Option<u64> {
+        self.0.share_epoch()
     }
 }
 

@@ -12,9 +12,9 @@ use super::testing::{
     DEPLOYMENT, DIMENSION, MODEL, POLICY, node_keys, palm, part_seal, probe, score, seal, spec,
 };
 use super::{
-    Change, Committed, DeviceName, ENROLMENT_PURPOSE, Enrolment, Found, GalleryName,
-    GalleryPurpose, GallerySpec, Head, Operation, OperationName, PartBinding, Policy, QueryName,
-    Reason, Refusal, Reply, Request, SealedShares, Search, Sought,
+    Change, Committed, DeviceName, Enrolment, Found, GalleryName, GalleryPurpose, GallerySpec,
+    Head, Operation, OperationName, PartBinding, Policy, QueryName, Reason, Refusal, Reply,
+    Request, SealedShares, Search, Sought,
 };
 use crate::share_sealing::Binding;
 
@@ -132,10 +132,10 @@ impl History {
     pub(super) fn operate(
         &mut self,
         change: Change,
-        shares: Option<(OperationName, [SealedShares; 3])>,
+        named: Option<(OperationName, [Option<SealedShares>; 3])>,
     ) -> Outcome {
-        let (name, shares) = match shares {
-            Some((name, shares)) => (name, shares.map(Some)),
+        let (name, shares) = match named {
+            Some(named) => named,
             None => (OperationName::draw(&*self.simulator.random), [None, None, None]),
         };
         let requests =
@@ -183,7 +183,7 @@ impl History {
         let mut checked_at = u64::MAX;
         for &(side, seed) in palms {
             let query = QueryName::draw(&*self.simulator.random);
-            let shown = (self.kind.probe)(seed);
+            let shown = self.shown_to_enrol(seed);
             let Some(opened) = self.search_as(query, HOME, side, Sought::Duplicate, &shown) else {
                 return Outcome::Unknown;
             };
@@ -208,18 +208,7 @@ impl History {
         checks: Vec<QueryName>,
         checked_at: u64,
     ) -> Outcome {
-        let Some((challenges, head, _)) = self.challenges() else { return Outcome::Unknown };
         let name = OperationName::draw(&*self.simulator.random);
-        let numbers: Vec<i16> =
-            palms.iter().flat_map(|(_, seed)| (self.kind.palm)(*seed)).collect();
-        let sets =
-            Dealt::deal(&numbers, self.kind.dimension, &*self.simulator.random).unwrap().sets;
-        let shares = Role::ALL.map(|role| {
-            let mut binding = self.binding(ENROLMENT_PURPOSE, HOME, name.0, [0; 16]);
-            binding.challenge = challenges[role.index()];
-            binding.operation = head.number;
-            Self::seal_for(&binding, &sets[role.index()])
-        });
         self.enrolled.insert(name, palms.to_vec());
         let enrolment = Enrolment {
             gallery: HOME,
@@ -231,7 +220,12 @@ impl History {
             checks,
             checked_at,
         };
-        self.operate(Change::Enrol(enrolment), Some((name, shares)))
+        self.operate(Change::Enrol(enrolment), Some((name, [None, None, None])))
+    }
+
+    /// What a duplicate check compares: vectors of the palm, and the reference to store as the last.
+    pub(super) fn shown_to_enrol(&self, seed: u64) -> Vec<i16> {
+        [(self.kind.probe)(seed), (self.kind.palm)(seed)].concat()
     }
 
     pub(super) fn binding(
@@ -268,7 +262,7 @@ impl History {
         self.search_as(query, gallery, side, sought, shown)
     }
 
-    fn search_as(
+    pub(super) fn search_as(
         &mut self,
         query: QueryName,
         gallery: GalleryName,
@@ -335,7 +329,8 @@ impl History {
             };
             let key = node_keys(role).verifying[role.index()];
             let signature = ed25519_dalek::Signature::from_bytes(&found.signature);
-            key.verify_strict(&binding.signed_bytes(&found.sealed), &signature).unwrap();
+            key.verify_strict(&binding.signed_bytes(&found.sealed, &found.audit), &signature)
+                .unwrap();
             let recipient = [search.gallery.0[0]; 32];
             let (bound, part) = found.sealed.split_first_chunk::<32>().unwrap();
             assert_eq!(*bound, part_seal(&recipient, &binding.to_bytes()));
@@ -563,7 +558,7 @@ impl History {
             9 => {
                 self.operate(Change::Refresh, None);
             }
-            10 => self.simulator.pass(Duration::from_minutes(40)),
+            10 => self.simulator.pass_idle(Duration::from_minutes(40)),
             11 => {
                 if let Some((slot, side)) = self.a_slot() {
                     let gallery = self.an_event();
@@ -602,14 +597,11 @@ impl History {
             assert_eq!(status.searching, 0, "a search never ends");
         }
         for gallery in EVENTS {
+            let (armed, stored) = (self.armed(u64::MAX, gallery), self.stored(u64::MAX));
             for seed in 0..2 * PEOPLE {
                 let side = if seed % 2 == 0 { Side::Left } else { Side::Right };
-                let armed = self.armed(u64::MAX, gallery);
-                let is_there = self
-                    .stored(u64::MAX)
-                    .iter()
-                    .any(|(slot, (_, of))| *of == seed && armed.contains_key(slot));
-                if is_there {
+                let mut palms = stored.iter();
+                if palms.any(|(slot, (_, of))| *of == seed && armed.contains_key(slot)) {
                     assert!(self.look(gallery, side, Sought::Anyone, seed).is_some());
                 }
             }

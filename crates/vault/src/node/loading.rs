@@ -228,8 +228,9 @@ impl Node {
                 }
                 let bytes = match change {
                     PlaceChange::Added(slot) => {
-                        let row = new.iter().find(|(new, _)| *new == slot);
-                        row.and_then(|(_, bytes)| bytes.as_deref().map(Vec::as_slice))
+                        // An operation's slots ascend.
+                        let row = new.binary_search_by_key(&slot, |(new, _)| *new).ok();
+                        row.and_then(|at| new[at].1.as_deref().map(Vec::as_slice))
                     }
                     _ => None,
                 };

@@ -125,6 +125,8 @@ pub struct Node {
     pub(super) refusals: Refusals,
     pub(super) peers: [Peer; 3],
     pub(super) store_works: bool,
+    /// Whether it opens galleries that store rows without a duplicate check.
+    pub(super) danger_unchecked: bool,
     /// Whether rows in memory are those of the list's end; where reading them failed, nothing is
     /// searched until it succeeds.
     pub(super) rows_fit: bool,
@@ -166,6 +168,7 @@ impl Node {
             refusals: Refusals::default(),
             peers: Default::default(),
             store_works: true,
+            danger_unchecked: false,
             rows_fit: true,
             now: Timestamp::from_micros(0),
             out: Vec::new(),
@@ -180,6 +183,14 @@ impl Node {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.keys.role
+    }
+
+    /// Dangerous: the node opens galleries of [`super::GalleryPurpose::DangerUnchecked`]. For
+    /// benches, whose nodes hold nobody's palm.
+    #[must_use]
+    pub const fn danger_allow_unchecked(mut self) -> Self {
+        self.danger_unchecked = true;
+        self
     }
 
     /// Takes an input and says what is to be done. `now` is this machine's clock.
@@ -237,7 +248,10 @@ impl Node {
             Content::WantOperations(number) => self.on_want_operations(from, number),
             Content::Operations(operations) => self.on_operations(from, operations),
             Content::Proposal(operation) => self.on_proposal(from, operation),
-            Content::ShareCheck { operation, check } => self.on_share_check(from, operation, check),
+            Content::ShareCheck { operation, check, parts } => {
+                self.on_share_check(from, operation, check, parts)
+            }
+            Content::Declined { operation, refusal } => self.on_declined(from, operation, refusal),
             Content::Seed { operation, seed } => self.on_seed(from, operation, seed),
             Content::Vote { head, vote } => self.on_vote(from, head, vote),
             Content::Join { query, attempt, join } => self.on_join(from, (query, attempt), join),

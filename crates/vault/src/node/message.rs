@@ -2,16 +2,19 @@
 //! from what is public.
 
 use handfast_model::Timestamp;
-use handfast_mpc::Role;
+use handfast_mpc::{Role, TOKEN};
 
 use super::codec::{CodecError, Reader, Writer};
 use super::names::{GalleryName, Hash, Head, OperationName, QueryName};
-use super::operation::{Certified, OPERATION_LENGTH_MAX, Operation, Verdict, Vote};
+use super::operation::{
+    Certified, OPERATION_LENGTH_MAX, Operation, SLOTS_PER_CHANGE_MAX, Verdict, Vote,
+};
 use super::refusal::Refusal;
 use super::request::Sought;
 
-/// Version of frames between nodes.
-pub const PEER_VERSION: u16 = 1;
+/// Version of frames between nodes. Since 2 a check of shares carries the sender's parts of the
+/// enrolment's duplicate checks, and node A says what it will not number.
+pub const PEER_VERSION: u16 = 2;
 /// Longest frame: a chunk's longest step (2 MiB, see `search.rs`) and what stands around it. The
 /// transport refuses longer ones before it reads them.
 pub const PEER_FRAME_MAX: usize = 4 << 20;
@@ -44,8 +47,11 @@ pub(crate) enum Content {
     Operations(Vec<Certified>),
     /// An operation to prepare; from A.
     Proposal(Operation),
-    /// The sender's keyed hash of the component that both were dealt.
-    ShareCheck { operation: OperationName, check: [u8; 32] },
+    /// An operation that A will not number, and why; from A.
+    Declined { operation: OperationName, refusal: Refusal },
+    /// The sender's keyed hash of the component that both were dealt, and its parts of what the
+    /// enrolment's duplicate checks found, one a palm.
+    ShareCheck { operation: OperationName, check: [u8; 32], parts: Vec<[u8; TOKEN]> },
     /// The sender's seed for a renewal of shares.
     Seed { operation: OperationName, seed: [u8; 32] },
     /// The sender's signed word on an operation.
@@ -105,6 +111,7 @@ const STEP: u8 = 10;
 const WANT_ROWS: u8 = 11;
 const ROWS_NONCE: u8 = 12;
 const ROWS: u8 = 13;
+const DECLINED: u8 = 14;
 
 /// The fields of a header that not every kind uses.
 #[derive(Default)]
@@ -171,6 +178,7 @@ impl Content {
             Self::Operations(_) => of(OPERATIONS),
             Self::Proposal(_) => of(PROPOSAL),
             Self::ShareCheck { operation, .. } => Fields { name: operation.0, ..of(SHARE_CHECK) },
+            Self::Declined { operation, .. } => Fields { name: operation.0, ..of(DECLINED) },
             Self::Seed { operation, .. } => Fields { name: operation.0, ..of(SEED) },
             Self::Vote { .. } => of(VOTE),
             Self::Join { query, attempt, .. } => {
@@ -207,9 +215,16 @@ impl Content {
             Self::Proposal(operation) => {
                 writer.raw(&operation.to_bytes());
             }
-            Self::ShareCheck { check: bytes, .. } | Self::Seed { seed: bytes, .. } => {
-                writer.raw(bytes);
+            Self::ShareCheck { check, parts, .. } => {
+                writer.raw(check).count(parts.len());
+                parts.iter().for_each(|part| {
+                    writer.raw(part);
+                });
             }
+            Self::Seed { seed, .. } => {
+                writer.raw(seed);
+            }
+            Self::Declined { refusal, .. } => refusal.write(&mut writer),
             Self::Vote { head, vote } => {
                 write_head(*head, &mut writer);
                 write_vote(vote, &mut writer);
@@ -253,7 +268,12 @@ impl Content {
             PROPOSAL if body.len() <= OPERATION_LENGTH_MAX => {
                 return Ok(Self::Proposal(Operation::from_bytes(body)?));
             }
-            SHARE_CHECK => Self::ShareCheck { operation, check: reader.array()? },
+            SHARE_CHECK => Self::ShareCheck {
+                operation,
+                check: reader.array()?,
+                parts: reader.list("parts", SLOTS_PER_CHANGE_MAX, TOKEN, Reader::array)?,
+            },
+            DECLINED => Self::Declined { operation, refusal: Refusal::read(&mut reader)? },
             SEED => Self::Seed { operation, seed: reader.array()? },
             VOTE => Self::Vote { head: read_head(&mut reader)?, vote: read_vote(&mut reader)? },
             JOIN => Self::Join { query, attempt, join: Join::read(&mut reader)? },

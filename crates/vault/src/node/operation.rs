@@ -31,6 +31,16 @@ pub enum GalleryPurpose {
     Entry,
     /// Paying at a shop.
     Payment,
+    /// Benches: rows that belong to nobody are stored without a duplicate check. No node opens such
+    /// a gallery but one that was started for that: see [`super::Node::danger_allow_unchecked`].
+    DangerUnchecked,
+}
+
+impl GalleryPurpose {
+    /// Whether palms are stored by enrolling them here.
+    pub(crate) const fn is_home(self) -> bool {
+        matches!(self, Self::Enrolment | Self::DangerUnchecked)
+    }
 }
 
 /// From which score on a palm is recognised, how many there may be, and how often it is asked.
@@ -76,7 +86,7 @@ pub struct GallerySpec {
 /// A new palm's place in an enrolment; its slot is the enrolment's first one and those after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolment {
-    /// The company's gallery of purpose [`GalleryPurpose::Enrolment`].
+    /// The company's gallery of purpose [`GalleryPurpose::Enrolment`], its only one.
     pub gallery: GalleryName,
     /// The first new slot; 0 until node A numbers the operation.
     pub first_slot: u64,
@@ -88,9 +98,10 @@ pub struct Enrolment {
     pub consent: [u8; 16],
     /// The device that dealt the shares.
     pub device: DeviceName,
-    /// The duplicate checks that found nobody, one a palm; none for synthetic palms.
+    /// The duplicate checks, one a palm, that found nobody: the nodes open them before they store
+    /// anything. None in a gallery of purpose [`GalleryPurpose::DangerUnchecked`].
     pub checks: Vec<QueryName>,
-    /// The operation up to which they searched: no palm was enrolled in the gallery since.
+    /// The operation up to which they searched at least: no palm was enrolled in the gallery since.
     pub checked_at: u64,
 }
 
@@ -300,6 +311,7 @@ impl GallerySpec {
                 0 => GalleryPurpose::Enrolment,
                 1 => GalleryPurpose::Entry,
                 2 => GalleryPurpose::Payment,
+                3 => GalleryPurpose::DangerUnchecked,
                 _ => return Err(CodecError::Unknown { what: "a purpose" }),
             },
             model_version: reader.u16()?,

@@ -30,7 +30,7 @@ fn real() -> Kind {
     let policy = super::Policy {
         identify: u16::try_from(thresholds.identify).unwrap(),
         verify: u16::try_from(thresholds.verify).unwrap(),
-        vectors_max: PROBE_VECTORS as u16,
+        vectors_max: PROBE_VECTORS as u16 + 1,
         ..POLICY
     };
     Kind {

@@ -119,6 +119,10 @@ reasons! {
     PeerRefused = 39, "another node refused: its own answer says why";
     /// Two nodes have different lists.
     Diverged = 40, "the nodes' lists of operations differ: stop and restore the node that was restored wrongly";
+    /// The nodes opened an enrolment's duplicate check, and it found somebody.
+    Duplicate = 41, "the duplicate check of this enrolment found somebody";
+    /// Not one duplicate check a palm; the detail is how many were named.
+    Unchecked = 42, "an enrolment needs a duplicate check for every palm";
 }
 
 /// A refusal, with a number that says more.

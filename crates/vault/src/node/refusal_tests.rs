@@ -324,11 +324,66 @@ fn a_full_disk_stops_changes_until_there_is_space() {
     history.check_agreement();
 }
 
+/// A duplicate check of a palm, and the operation at which it was made.
+fn checked(history: &mut History, side: Side, shown: &[i16]) -> (QueryName, u64) {
+    let query = QueryName::draw(&*history.simulator.random);
+    let opened = history.search_as(query, HOME, side, Sought::Duplicate, shown);
+    (query, opened.expect("nothing goes wrong").at.number)
+}
+
+fn refused_for(outcome: &Outcome, reason: Reason) -> bool {
+    matches!(outcome, Outcome::Refused(refusal) if refusal.reason == reason)
+}
+
+#[test]
+fn a_front_cannot_enrol_past_the_duplicate_check() {
+    let mut history = vault();
+    let until = history.simulator.now + Duration::from_days(1);
+    let palms = [(Side::Left, 4)];
+    let without = history.enrol_unchecked(&palms, until, Vec::new(), 0);
+    assert!(refused_for(&without, Reason::Unchecked), "{without:?}");
+    let invented = history.enrol_unchecked(&palms, until, vec![QueryName([9; 16])], 0);
+    assert!(refused_for(&invented, Reason::CheckOutdated), "{invented:?}");
+    let shown = history.shown_to_enrol(4);
+    let (query, at) = checked(&mut history, Side::Right, &shown);
+    let other_side = history.enrol_unchecked(&palms, until, vec![query], at);
+    assert!(refused_for(&other_side, Reason::CheckOutdated), "{other_side:?}");
+    // Palm 0 is there: its check says so, to the nodes as well.
+    let shown = history.shown_to_enrol(0);
+    let (query, at) = checked(&mut history, Side::Left, &shown);
+    let twice = history.enrol_unchecked(&[(Side::Left, 0)], until, vec![query], at);
+    assert!(matches!(twice, Outcome::GivenUp), "{twice:?}");
+    let counted = Role::ALL.map(|role| history.simulator.node(role).unwrap().status().refusals);
+    assert!(counted.iter().any(|refusals| refusals.of(Reason::Duplicate) > 0));
+    // The reference is part of what is checked: a stranger's probes in front of it change nothing.
+    let shown = [probe(77, 3), super::testing::palm(0)].concat();
+    let (query, at) = checked(&mut history, Side::Left, &shown);
+    let hidden = history.enrol_unchecked(&[(Side::Left, 0)], until, vec![query], at);
+    assert!(matches!(hidden, Outcome::GivenUp), "{hidden:?}");
+    assert_eq!(history.stored(u64::MAX).len(), 1);
+    let enrolled = history.enrol(&palms, until);
+    assert!(matches!(enrolled, Outcome::Committed(_)), "{enrolled:?}");
+    history.check_agreement();
+}
+
+#[test]
+fn a_company_has_one_gallery_for_its_palms_and_none_without_checks() {
+    let mut history = vault();
+    let mut second = spec(9, GalleryPurpose::Enrolment);
+    second.party = spec(1, GalleryPurpose::Enrolment).party;
+    let unchecked = spec(9, GalleryPurpose::DangerUnchecked);
+    for (spec, reason) in [(second, Reason::Exists), (unchecked, Reason::Unchecked)] {
+        let opened = history.operate(Change::OpenGallery(spec), None);
+        assert!(refused_for(&opened, reason), "{opened:?}");
+    }
+    history.check_agreement();
+}
+
 #[test]
 fn of_two_fronts_that_enrol_one_palm_one_succeeds() {
     let mut history = vault();
     let until = history.simulator.now + Duration::from_days(1);
-    let shown = probe(6, 3);
+    let shown = history.shown_to_enrol(6);
     let mut checks = Vec::new();
     for _ in 0..2 {
         let now = history.challenges().unwrap();
@@ -381,7 +436,7 @@ fn budgets_end_and_are_refused_with_their_reason() {
         (super::Policy { slot_hourly: 2, ..POLICY }, Sought::Slot(1), Reason::SlotBudget),
     ];
     for (policy, sought, reason) in limits {
-        history.simulator.pass(Duration::from_hours(2));
+        history.simulator.pass_idle(Duration::from_hours(2));
         history.must(Change::SetPolicy(EVENTS[0], policy));
         for _ in 0..2 {
             assert!(history.look(EVENTS[0], Side::Left, sought, 0).is_some());
@@ -417,9 +472,14 @@ fn changes_that_make_no_sense_are_refused() {
     for (change, reason) in cases {
         let name = OperationName::draw(&*history.simulator.random);
         let operate = Request::Operate { name, change, shares: None };
-        let [reply, ..] = history.ask_all(&operate);
-        let refused = matches!(&reply, Some(Reply::Refused(refusal)) if refusal.reason == reason);
+        let asked_at = history.simulator.now;
+        let replies = history.ask_all(&operate);
+        let [reply, ..] = &replies;
+        let refused = matches!(reply, Some(Reply::Refused(refusal)) if refusal.reason == reason);
         assert!(refused, "{reason:?}: {reply:?}");
+        // What A does not number the others do not wait for.
+        assert!(replies.iter().all(Option::is_some), "{reason:?}: {replies:?}");
+        assert!(history.simulator.now - asked_at < Duration::from_secs(1), "{reason:?}");
     }
     history.must(Change::OpenGallery(spec(2, GalleryPurpose::Entry)));
     assert_eq!(history.simulator.disks[0].operations().len(), before + 1, "the same again");

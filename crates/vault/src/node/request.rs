@@ -197,7 +197,7 @@ pub struct Found {
     pub attempt: u8,
     /// The part of the token, sealed to the relying party; see [`super::PartBinding`].
     pub sealed: Vec<u8>,
-    /// The node's signature over binding and sealed part.
+    /// The node's signature over binding, audit tag's part and sealed part.
     pub signature: [u8; 64],
     /// The node's part of the audit tag, for the log; zeros for duplicate checks and deliveries.
     pub audit: [u8; 16],

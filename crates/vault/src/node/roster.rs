@@ -157,25 +157,45 @@ impl Roster {
         match self.galleries.get(&spec.gallery) {
             Some(there) if there.open && there.spec == *spec => Ok(()),
             Some(_) => Err(Reason::Exists.into()),
+            // A second one would be a way around the duplicate check of the first.
+            None if self.has_other_home(spec) => Err(Reason::Exists.into()),
             None => spec.check(),
         }
     }
 
+    /// Whether palms of a gallery's party were enrolled in another one, open or closed. One that a
+    /// front opened and forgot holds nobody, and hinders nobody.
+    fn has_other_home(&self, spec: &GallerySpec) -> bool {
+        let enrolment = GalleryPurpose::Enrolment;
+        let is_it = |other: &Gallery| {
+            (other.spec.purpose, other.spec.party) == (enrolment, spec.party)
+                && other.spec.gallery != spec.gallery
+                && other.enrolled_at > 0
+        };
+        spec.purpose == enrolment && self.galleries.values().any(is_it)
+    }
+
     fn check_enrol(&self, enrolment: &Enrolment) -> Result<(), Refusal> {
         let gallery = self.gallery(enrolment.gallery)?;
-        if gallery.spec.purpose != GalleryPurpose::Enrolment {
-            return Err(Reason::GalleryUnknown.into());
-        }
+        let checks = match gallery.spec.purpose {
+            GalleryPurpose::Enrolment if self.has_other_home(&gallery.spec) => {
+                return Err(Reason::Exists.into());
+            }
+            GalleryPurpose::Enrolment => enrolment.sides.len(),
+            GalleryPurpose::DangerUnchecked => 0,
+            _ => return Err(Reason::GalleryUnknown.into()),
+        };
         if enrolment.first_slot != self.next_slot {
             return Err(Reason::OutOfOrder.with(self.next_slot));
         }
         let rows = usize::from(gallery.spec.rows_per_slot);
-        let checked =
-            enrolment.checks.is_empty() || enrolment.checks.len() == enrolment.sides.len();
-        if enrolment.sides.len() * rows > VECTORS_MAX || !checked {
+        if enrolment.sides.len() * rows > VECTORS_MAX {
             return Err(Reason::Limits.into());
         }
-        if !enrolment.checks.is_empty() && gallery.enrolled_at > enrolment.checked_at {
+        if enrolment.checks.len() != checks {
+            return Err(Reason::Unchecked.with(enrolment.checks.len() as u64));
+        }
+        if checks > 0 && gallery.enrolled_at > enrolment.checked_at {
             return Err(Reason::CheckOutdated.with(gallery.enrolled_at));
         }
         for side in [Side::Left, Side::Right] {
@@ -251,7 +271,7 @@ impl Roster {
         if self.galleries.contains_key(&spec.gallery) {
             return None;
         }
-        if spec.purpose == GalleryPurpose::Enrolment {
+        if spec.purpose.is_home() {
             self.homes.push(spec.gallery);
         }
         let (open, serves_from, enrolled_at) = (true, number, 0);

@@ -116,8 +116,10 @@ impl NodeKeys {
     }
 }
 
-/// Version of what a part is bound to.
-const PART_VERSION: u8 = 1;
+/// Version of what a part is bound to. Since 2 the signature covers the audit tag's part.
+const PART_VERSION: u8 = 2;
+/// Bytes of an audit tag.
+const TAG: usize = handfast_mpc::TOKEN;
 
 /// What a part of a token is for: authenticated with the sealed part, and signed. The relying party
 /// knows all of it and checks it by sealing and signature.
@@ -162,9 +164,9 @@ impl PartBinding {
         writer.0
     }
 
-    /// What the node signs: the binding, then the sealed part.
+    /// What the node signs: the binding, its part of the audit tag, then the sealed part.
     #[must_use]
-    pub fn signed_bytes(&self, sealed: &[u8]) -> Vec<u8> {
-        [&self.to_bytes(), sealed].concat()
+    pub fn signed_bytes(&self, sealed: &[u8], audit: &[u8; TAG]) -> Vec<u8> {
+        [&self.to_bytes(), &audit[..], sealed].concat()
     }
 }

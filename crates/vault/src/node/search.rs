@@ -7,28 +7,26 @@
 //! dealt. A search that loses a message ends with a refusal; the front tries again as the next
 //! attempt, with new nonces and so with new keys.
 
+mod admitting;
+mod comparing;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use handfast_model::{Duration, Timestamp};
 use handfast_mpc::{
     ATTEMPTS_MAX, Message, OwnNonce, Party, PeerNonces, ProbeWeights, QueryContext, QueryKeys,
-    ResultPart, Role, Selection, ShareSet, Step, TOKEN, Threshold, Turn,
+    Role, Selection, ShareSet, TOKEN,
 };
 use handfast_palm::Side;
 
 use super::machine::{Node, Waiter};
 use super::message::{Content, Join};
-use super::names::{GalleryName, Hash, QueryName};
-use super::operation::{GalleryPurpose, GallerySpec};
+use super::names::{DeviceName, GalleryName, Hash, QueryName};
 use super::plan::Plan;
 use super::refusal::{Reason, Refusal};
-use super::request::{Found, Reply, SealedShares, Search, Sought};
-use super::roster::side_index;
+use super::request::{Found, Reply, Search, Sought};
 use super::seals::PartBinding;
-use super::side_rows::Segment;
-use super::store::{Batch, Budget};
-use crate::share_sealing::Binding;
 
 /// A search that hears nothing for so long is over: a person has gone to the other lane by then.
 const WAIT: Duration = Duration::from_secs(10);
@@ -40,10 +38,6 @@ const ACTIVE_MAX: usize = 64;
 const EARLY_MAX: usize = 1024;
 /// Chunks of a search under way at a time: enough to hide a round trip behind computing.
 const WINDOW: usize = 4;
-/// Messages of a chunk that came before their turn; a chunk has few steps.
-const WAITING_MAX: usize = 32;
-/// Bytes of a comparison in one step: more than any step takes; the party checks each exactly.
-const COMPARISON_BYTES_MAX: usize = 8;
 /// Probes in one pass over the rows.
 const TOGETHER_MAX: usize = 8;
 /// How long an answer is kept to be sent again.
@@ -53,9 +47,6 @@ const QUERY_KEPT: Duration = Duration::from_secs(180);
 
 /// An attempt at a query.
 pub(super) type Key = (QueryName, u8);
-
-/// Keyed hashes of shares, by the peer that is told.
-type ShareChecks = Vec<(Role, [u8; 32])>;
 
 /// What a node was asked and joined.
 struct Attempt {
@@ -67,6 +58,8 @@ struct Attempt {
     own: Option<OwnNonce>,
     peers: [Option<Join>; 3],
     shares: Option<ShareSet>,
+    /// Of a duplicate check: what an enrolment would store, and who dealt it.
+    reference: Option<((DeviceName, [u8; 16]), ShareSet)>,
     plan: Option<Arc<Plan>>,
     binding: PartBinding,
     recipient: [u8; 32],
@@ -118,7 +111,23 @@ pub(super) struct Searches {
     /// The last attempt at each query, and when.
     queries: HashMap<QueryName, (u8, Timestamp)>,
     answers: HashMap<Key, Answer>,
-    checks: HashMap<QueryName, (GalleryName, Side, u64, Timestamp)>,
+    checks: HashMap<QueryName, DuplicateCheck>,
+}
+
+/// A duplicate check that was done.
+#[derive(Clone, Debug)]
+pub(super) struct DuplicateCheck {
+    pub(super) gallery: GalleryName,
+    pub(super) side: Side,
+    /// Up to which operation it searched.
+    pub(super) operation: u64,
+    /// This node's part of what it found: random, but for the xor of all three.
+    pub(super) part: [u8; TOKEN],
+    /// Who dealt it, and under which consent.
+    pub(super) by: (DeviceName, [u8; 16]),
+    /// The last vectors that were compared: what an enrolment stores.
+    pub(super) reference: ShareSet,
+    since: Timestamp,
 }
 
 impl Searches {
@@ -126,9 +135,16 @@ impl Searches {
         self.active.len()
     }
 
-    /// Where and up to which operation a duplicate check was done, that ended a little while ago.
-    pub(super) fn duplicate_check(&self, query: QueryName) -> Option<(GalleryName, Side, u64)> {
-        self.checks.get(&query).map(|(gallery, side, operation, _)| (*gallery, *side, *operation))
+    /// A duplicate check that ended a little while ago.
+    pub(super) fn duplicate_check(&self, query: QueryName) -> Option<&DuplicateCheck> {
+        self.checks.get(&query)
+    }
+
+    /// What was stored is held as a row alone from then on.
+    pub(super) fn forget_checks(&mut self, queries: &[QueryName]) {
+        queries.iter().for_each(|query| {
+            self.checks.remove(query);
+        });
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -220,245 +236,6 @@ impl Node {
 
     fn note_query(&mut self, (query, attempt): Key) {
         self.searches.queries.insert(query, (attempt, self.now));
-    }
-
-    /// Everything that this node checks by itself.
-    fn admit(&mut self, search: Search, digest: Hash) -> Result<(Attempt, ShareChecks), Refusal> {
-        let spec = self.check_search(&search)?;
-        let shares = match (&search.sought, &search.shares) {
-            (Sought::Delivery(_), None) => None,
-            (Sought::Delivery(_), Some(_)) | (_, None) => return Err(Reason::Shares.into()),
-            (_, Some(sealed)) => Some(self.open_probe(&search, &spec, sealed)?),
-        };
-        let plan = self.plan(&search, &spec)?;
-        if let Some(sealed) = &search.shares {
-            self.spend(&search, &spec, sealed)?;
-        }
-        let own = OwnNonce::draw(&*self.random);
-        let checks = self.share_checks((search.query, search.attempt), shares.as_ref())?;
-        let join = Join {
-            gallery: search.gallery,
-            operation: search.at.number,
-            head: search.at.hash,
-            right_side: search.side == Side::Right,
-            sought: search.sought,
-            vectors: shares.as_ref().map_or(0, |shares| shares.count() as u16),
-            nonce: search.nonce,
-            own: own.public(),
-            time: self.now,
-            check: [0; 32],
-        };
-        let sealed = search.shares.as_ref();
-        let binding = PartBinding {
-            deployment: self.keys.deployment,
-            node: self.keys.role,
-            gallery: search.gallery,
-            query: search.query,
-            attempt: search.attempt,
-            sought: search.sought,
-            operation: search.at.number,
-            nonce: search.nonce,
-            amount: sealed.map_or([0; 32], |sealed| sealed.amount),
-            consent: sealed.map_or([0; 16], |sealed| sealed.consent),
-        };
-        let attempt = Attempt {
-            digest,
-            waiters: Vec::new(),
-            side: search.side,
-            sought: search.sought,
-            join,
-            own: Some(own),
-            peers: Default::default(),
-            shares,
-            plan,
-            binding,
-            recipient: spec.recipient,
-            selections: self.selections(&search, &spec),
-            early: Vec::new(),
-            run: None,
-            moved: self.now,
-        };
-        Ok((attempt, checks))
-    }
-
-    /// What each peer is told of the component that it was dealt too.
-    fn share_checks(&self, key: Key, shares: Option<&ShareSet>) -> Result<ShareChecks, Refusal> {
-        let context = check_context(key);
-        let mut checks = Vec::with_capacity(2);
-        for peer in [self.keys.role.next(), self.keys.role.previous()] {
-            let component = self.component_with(peer);
-            let check_key = self.keys.check_key(component);
-            let check = match shares {
-                Some(shares) => shares
-                    .check(component, &check_key, &context)
-                    .map_err(|_| Refusal::from(Reason::Shares))?,
-                None => [0; 32],
-            };
-            checks.push((peer, check));
-        }
-        Ok(checks)
-    }
-
-    fn selections(&self, search: &Search, spec: &GallerySpec) -> Vec<Selection> {
-        if search.sought == Sought::Duplicate {
-            let [own, previous] = self.keys.duplicate_tokens();
-            return vec![Selection::duplicate(&own, &previous, &search.query.0)];
-        }
-        let [own, previous] = self.keys.tokens_of(spec.party);
-        let token = Selection::token(own, previous);
-        if matches!(search.sought, Sought::Delivery(_)) {
-            return vec![token];
-        }
-        let [own, previous] = self.keys.audit_tokens();
-        vec![token, Selection::audit(&own, &previous, &search.query.0)]
-    }
-
-    fn check_search(&self, search: &Search) -> Result<GallerySpec, Refusal> {
-        if !self.lacking.is_empty() {
-            return Err(Reason::Lacking.with(self.lacking.len() as u64));
-        }
-        if !self.rows_fit {
-            return Err(Reason::StoreFailed.into());
-        }
-        self.check_peers()?;
-        if self.searches.active.len() >= ACTIVE_MAX {
-            return Err(Reason::Busy.with(ACTIVE_MAX as u64));
-        }
-        let last = self.searches.queries.get(&search.query).map_or(0, |(attempt, _)| *attempt);
-        if search.attempt <= last || search.attempt > ATTEMPTS_MAX {
-            return Err(Reason::Attempt.with(u64::from(last)));
-        }
-        if search.epoch != self.roster.epoch {
-            return Err(Reason::WrongEpoch.with(self.roster.epoch));
-        }
-        let gallery = self.roster.gallery(search.gallery)?;
-        let number = search.at.number;
-        let same = self.roster.hash_at(number) == Some(search.at.hash);
-        if !same || number < gallery.serves_from {
-            return Err(Reason::Stale.with(self.roster.head.number));
-        }
-        let enrolment = gallery.spec.purpose == GalleryPurpose::Enrolment;
-        let fits = match search.sought {
-            Sought::Anyone => !enrolment,
-            Sought::Duplicate => enrolment,
-            Sought::Slot(_) | Sought::Delivery(_) => true,
-        };
-        if !fits {
-            return Err(Reason::Limits.into());
-        }
-        if let Sought::Slot(slot) | Sought::Delivery(slot) = search.sought {
-            let places = gallery.places(search.side);
-            let place = places.place_of(slot).map(|place| places.get(place));
-            if place.is_none_or(|place| place.armed_at > number) {
-                return Err(Reason::NotArmed.into());
-            }
-        }
-        Ok(gallery.spec)
-    }
-
-    fn open_probe(
-        &mut self,
-        search: &Search,
-        spec: &GallerySpec,
-        sealed: &SealedShares,
-    ) -> Result<ShareSet, Refusal> {
-        let device = *self.roster.device(sealed.device)?;
-        if sealed.sealed_at > search.at.number {
-            return Err(Reason::Stale.with(self.roster.head.number));
-        }
-        if !self.challenges.take(&sealed.challenge, search.query.0, self.now) {
-            return Err(Reason::Challenge.into());
-        }
-        let binding = Binding {
-            deployment: self.keys.deployment,
-            challenge: sealed.challenge,
-            purpose: spec.purpose as u8,
-            gallery: search.gallery.0,
-            nonce: search.nonce,
-            amount_hash: sealed.amount,
-            consent: sealed.consent,
-            model_version: spec.model_version,
-            query: search.query.0,
-            operation: sealed.sealed_at,
-            device: sealed.device.0,
-        };
-        let set = self.seals.open(&device, &binding, &sealed.sealed, self.now)?;
-        let fits = set.node() == self.keys.role
-            && set.dimension() == usize::from(spec.dimension)
-            && set.count() <= usize::from(spec.policy.vectors_max);
-        if fits { Ok(set) } else { Err(Reason::Shares.with(set.count() as u64)) }
-    }
-
-    /// The rows that are searched: shared with another search of the same rows.
-    fn plan(&mut self, search: &Search, spec: &GallerySpec) -> Result<Option<Arc<Plan>>, Refusal> {
-        let threshold = |score: u16| {
-            Threshold::new(i32::from(score)).map_err(|_| Refusal::from(Reason::Limits))
-        };
-        let gallery = self.roster.gallery(search.gallery)?;
-        let places = gallery.places(search.side);
-        let rows = self.rows.get(&search.gallery).ok_or(Reason::GalleryUnknown)?;
-        let rows = &rows[side_index(search.side)];
-        let per_slot = rows.shape().per_slot();
-        match search.sought {
-            Sought::Delivery(_) => Ok(None),
-            Sought::Slot(slot) => {
-                let place = places.place_of(slot).ok_or(Reason::NotArmed)?;
-                let bytes = rows.get(place).map_err(|_| Reason::NotArmed)?;
-                let single = Segment::single(rows.shape(), Some(&bytes));
-                let segments = vec![Arc::new(single.map_err(|_| Reason::Limits)?)];
-                let places = vec![Arc::new(vec![places.get(place)])];
-                let threshold = threshold(spec.policy.verify)?;
-                Ok(Some(Arc::new(Plan::new(segments, places, 1, per_slot, threshold))))
-            }
-            Sought::Anyone | Sought::Duplicate => {
-                let same = self.searches.active.values().find(|attempt| {
-                    let Join { gallery, operation, .. } = attempt.join;
-                    (gallery, operation) == (search.gallery, search.at.number)
-                        && attempt.side == search.side
-                        && attempt.sought == search.sought
-                });
-                if let Some(plan) = same.and_then(|attempt| attempt.plan.clone()) {
-                    return Ok(Some(plan));
-                }
-                let slots = places.count_at(search.at.number);
-                let mut segments = rows.snapshot();
-                let mut places = places.snapshot();
-                if slots == 0 {
-                    // Nobody is armed: a row of zeros is compared, whose result is masked.
-                    let empty = Segment::single(rows.shape(), None);
-                    segments = vec![Arc::new(empty.map_err(|_| Reason::Limits)?)];
-                    places.clear();
-                }
-                let threshold = threshold(spec.policy.identify)?;
-                Ok(Some(Arc::new(Plan::new(segments, places, slots, per_slot, threshold))))
-            }
-        }
-    }
-
-    /// Takes a search from its budgets; the first attempt pays for all.
-    fn spend(
-        &mut self,
-        search: &Search,
-        spec: &GallerySpec,
-        sealed: &SealedShares,
-    ) -> Result<(), Refusal> {
-        if self.searches.queries.contains_key(&search.query) {
-            return Ok(());
-        }
-        let mut limits = vec![
-            (Budget::Device(search.gallery, sealed.device), spec.policy.device_hourly),
-            (Budget::Gallery(search.gallery), spec.policy.gallery_hourly),
-        ];
-        if let Sought::Slot(slot) = search.sought {
-            limits.push((Budget::Slot(search.gallery, slot), spec.policy.slot_hourly));
-        }
-        let notes = self.budgets.check(&limits, self.now)?;
-        if !notes.is_empty() {
-            let noted = self.store.commit(Batch { budgets: notes.clone(), ..Batch::default() });
-            self.stored(noted)?;
-        }
-        self.budgets.count(&limits, &notes, self.now);
-        Ok(())
     }
 
     pub(super) fn on_join(&mut self, from: Role, key: Key, join: Join) -> Result<(), Refusal> {
@@ -595,171 +372,6 @@ impl Node {
         }
     }
 
-    /// The next chunk of the search that is least advanced, together with others that go through
-    /// the same rows.
-    pub(super) fn work(&mut self) {
-        let group = self.searches.next_work();
-        let Some(first) = group.first().and_then(|key| self.searches.active.get(key)) else {
-            return;
-        };
-        let (Some(plan), Some(run)) = (first.plan.clone(), &first.run) else { return };
-        let chunk = run.next;
-        let probes: Vec<&ProbeWeights> = group
-            .iter()
-            .filter_map(|key| self.searches.active.get(key)?.run.as_ref())
-            .map(|run| &run.probe)
-            .collect();
-        match plan.products(chunk, &probes) {
-            Ok(products) => {
-                for (key, products) in group.into_iter().zip(products) {
-                    self.begin_chunk(key, chunk, products);
-                }
-            }
-            Err(error) => {
-                tracing::error!(node = %self.keys.role, %error, "a probe does not fit its gallery");
-                for key in group {
-                    self.leave(key, Reason::Shares.into());
-                }
-            }
-        }
-    }
-
-    fn begin_chunk(&mut self, key: Key, chunk: u32, products: Vec<u16>) {
-        let role = self.keys.role;
-        let Some(attempt) = self.searches.active.get_mut(&key) else { return };
-        let (Some(plan), Some(run)) = (&attempt.plan, &mut attempt.run) else { return };
-        let Some(keys) = run.keys.pop_front() else { return };
-        let started = plan.parameters(chunk, run.probe.count(), run.time).and_then(|parameters| {
-            let selections = attempt.selections.clone();
-            Ok(Party::start(role, parameters, keys, products, selections)?)
-        });
-        let (party, turn) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                tracing::error!(node = %role, %error, "a chunk does not fit its search");
-                return self.leave(key, Reason::Shares.into());
-            }
-        };
-        run.next = chunk + 1;
-        let mut waiting = Vec::new();
-        for (of, message) in std::mem::take(&mut attempt.early) {
-            if of == chunk {
-                waiting.push(message);
-            } else {
-                attempt.early.push((of, message));
-            }
-        }
-        let seen = waiting.iter().map(|message| (message.from, message.step.code())).collect();
-        run.open.insert(chunk, Chunk { party, waiting, seen });
-        attempt.moved = self.now;
-        self.take_turn(key, chunk, turn);
-        self.step_chunk(key, chunk);
-    }
-
-    pub(super) fn on_step(
-        &mut self,
-        from: Role,
-        key: Key,
-        chunk: u32,
-        (code, body): (u8, Vec<u8>),
-    ) -> Result<(), Refusal> {
-        let step = step_of(code).ok_or(Reason::Malformed)?;
-        let message = Message { step, from, to: self.keys.role, body };
-        let attempt = self.searches.active.get_mut(&key).ok_or(Reason::Unexpected)?;
-        let Some(plan) = &attempt.plan else { return Err(Reason::Unexpected.into()) };
-        let vectors = usize::from(attempt.join.vectors);
-        if chunk >= plan.chunks(vectors) {
-            return Err(Reason::Limits.into());
-        }
-        let comparisons = plan.shape(chunk, vectors).map_err(|_| Reason::Limits)?.comparisons();
-        if message.body.len() > COMPARISON_BYTES_MAX * comparisons {
-            return Err(Reason::WrongLength.with(message.body.len() as u64));
-        }
-        let begun = attempt.run.as_ref().map_or(0, |run| run.next);
-        if chunk >= begun {
-            let same = |(of, there): &(u32, Message)| {
-                *of == chunk && there.from == from && there.step == step
-            };
-            let far = chunk as usize >= begun as usize + 2 * WINDOW;
-            if far || attempt.early.iter().any(same) {
-                return Err(Reason::Unexpected.into());
-            }
-            attempt.early.push((chunk, message));
-            return Ok(());
-        }
-        let open = attempt.run.as_mut().and_then(|run| run.open.get_mut(&chunk));
-        let open = open.ok_or(Reason::Unexpected)?;
-        // A step refused for its length may come again.
-        let awaited = open.party.awaited();
-        let wrong = awaited.filter(|awaited| {
-            (awaited.step, awaited.from) == (step, from) && awaited.length != message.body.len()
-        });
-        if wrong.is_some() {
-            return Err(Reason::WrongLength.with(message.body.len() as u64));
-        }
-        if open.waiting.len() >= WAITING_MAX || !open.seen.insert((from, code)) {
-            return Err(Reason::Unexpected.into());
-        }
-        open.waiting.push(message);
-        attempt.moved = self.now;
-        self.step_chunk(key, chunk);
-        Ok(())
-    }
-
-    /// Takes the messages whose turn it is.
-    fn step_chunk(&mut self, key: Key, chunk: u32) {
-        loop {
-            let open = self
-                .searches
-                .active
-                .get_mut(&key)
-                .and_then(|attempt| attempt.run.as_mut()?.open.get_mut(&chunk));
-            let Some(open) = open else { return };
-            let Some(awaited) = open.party.awaited() else { return };
-            let next = open
-                .waiting
-                .iter()
-                .position(|message| (message.step, message.from) == (awaited.step, awaited.from));
-            let Some(next) = next else { return };
-            let message = open.waiting.swap_remove(next);
-            match open.party.step(&message) {
-                Ok(turn) => self.take_turn(key, chunk, turn),
-                Err(error) => {
-                    // Nothing has changed: the right one may still come.
-                    open.seen.remove(&(message.from, message.step.code()));
-                    tracing::warn!(node = %self.keys.role, %error, "a step was refused");
-                    self.refusals.count(Reason::WrongLength);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn take_turn(&mut self, key: Key, chunk: u32, turn: Turn) {
-        let (query, attempt) = key;
-        match turn {
-            Turn::Wait(messages) => {
-                for Message { step, to, body, .. } in messages {
-                    let step = step.code();
-                    self.send(to, Content::Step { query, attempt, chunk, step, body });
-                }
-            }
-            Turn::Done(parts) => {
-                let run = self.searches.active.get_mut(&key);
-                let Some(run) = run.and_then(|attempt| attempt.run.as_mut()) else { return };
-                run.open.remove(&chunk);
-                run.finished += 1;
-                for (sum, part) in run.sums.iter_mut().zip(&parts) {
-                    add(sum, part);
-                }
-                if run.finished == run.total {
-                    let sums = run.sums.clone();
-                    self.complete(key, &sums);
-                }
-            }
-        }
-    }
-
     /// Seals this node's part and answers.
     fn complete(&mut self, key: Key, sums: &[[u8; TOKEN]]) {
         let Some(attempt) = self.searches.active.remove(&key) else { return };
@@ -767,17 +379,19 @@ impl Node {
         let Some(part) = sums.first() else { return };
         let binding = attempt.binding.to_bytes();
         let sealed = self.seals.seal_part(&attempt.recipient, &binding, part);
-        let signature = self.seals.sign(&attempt.binding.signed_bytes(&sealed));
         let audit = sums.get(1).copied().unwrap_or_default();
+        let signature = self.seals.sign(&attempt.binding.signed_bytes(&sealed, &audit));
         let found = Found { query: key.0, attempt: key.1, sealed, signature, audit };
         let bytes = Reply::Found(found).to_bytes();
         for waiter in attempt.waiters {
             self.reply_bytes(waiter, bytes.clone());
         }
         let since = self.now;
-        if attempt.sought == Sought::Duplicate {
-            let Join { gallery, operation, .. } = attempt.join;
-            self.searches.checks.insert(key.0, (gallery, attempt.side, operation, since));
+        if let Some((by, reference)) = attempt.reference {
+            let (Join { gallery, operation, .. }, side) = (attempt.join, attempt.side);
+            let part = *part;
+            let check = DuplicateCheck { gallery, side, operation, part, by, reference, since };
+            self.searches.checks.insert(key.0, check);
         }
         let answer = Answer { digest: attempt.digest, bytes, since };
         self.searches.answers.insert(key, answer);
@@ -829,7 +443,7 @@ impl Node {
         searches.early.retain(|_, early| !past(early.since, WAIT));
         searches.answers.retain(|_, answer| !past(answer.since, ANSWER_KEPT));
         searches.queries.retain(|_, (_, since)| !past(*since, QUERY_KEPT));
-        searches.checks.retain(|_, (_, _, _, since)| !past(*since, QUERY_KEPT));
+        searches.checks.retain(|_, check| !past(check.since, QUERY_KEPT));
     }
 }
 
@@ -838,20 +452,4 @@ fn check_context((query, attempt): Key) -> [u8; 17] {
     let mut context = [attempt; 17];
     context[..16].copy_from_slice(&query.0);
     context
-}
-
-fn add(sum: &mut [u8; TOKEN], part: &ResultPart) {
-    sum.iter_mut().zip(part.bytes()).for_each(|(sum, part)| *sum ^= part);
-}
-
-/// The step with this number.
-fn step_of(code: u8) -> Option<Step> {
-    let step = match code {
-        0 => Step::Reshare,
-        1 => Step::Split,
-        16..32 => Step::And(code - 16),
-        32..64 => Step::Or(code - 32),
-        _ => return None,
-    };
-    (step.code() == code).then_some(step)
 }

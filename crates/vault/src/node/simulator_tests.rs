@@ -1,5 +1,7 @@
 //! Histories in every weather.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use handfast_model::Duration;
 use handfast_mpc::Role;
 use handfast_palm::Side;
@@ -42,10 +44,18 @@ fn play(seed: u64, weather: Weather, steps: usize) -> History {
     history
 }
 
+/// So many histories are a line of a soak's progress.
+const PROGRESS: u64 = 500;
+
 /// Plays seeds, and says which one failed.
 fn play_all(seeds: std::ops::Range<u64>, steps: usize) -> (u64, u64) {
+    let (count, ended) = (seeds.end - seeds.start, AtomicU64::new(0));
     let played = seeds.into_par_iter().map(|seed| {
         let played = std::panic::catch_unwind(|| play(seed, weather(seed), steps));
+        let ended = ended.fetch_add(1, Ordering::Relaxed) + 1;
+        if ended.is_multiple_of(PROGRESS) {
+            println!("{ended} of {count} histories");
+        }
         match played {
             Ok(history) => (history.answers, history.matches),
             Err(panic) => {
@@ -86,7 +96,7 @@ fn ten_thousand_histories_are_right() {
     let seeds = std::env::var("HANDFAST_SEEDS").unwrap_or_else(|_| "1000..11000".to_owned());
     let (first, end) = seeds.split_once("..").expect("FIRST..END");
     let (answers, matches) = play_all(first.parse().unwrap()..end.parse().unwrap(), 25);
-    println!("seeds {seeds}: {answers} answers, {matches} matches");
+    println!("seeds {seeds}: all histories right, {answers} answers, {matches} matches");
 }
 
 /// A history in which every kind of operation and search happens once.

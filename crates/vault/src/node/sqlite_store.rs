@@ -13,10 +13,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use handfast_model::{Random, Timestamp};
-use handfast_store::{Migration, Migrations, Store, StoreError, StoreOptions, Tx, params};
+use handfast_store::{Migration, Migrations, Param, Store, StoreError, StoreOptions, Tx, params};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use tokio::runtime::Runtime;
@@ -35,6 +35,8 @@ use crate::{SlotId, VaultError, node_key, private_file};
 
 /// Rows read at once: two megabytes at 512 numbers.
 const ROWS_PER_READ: i64 = 2_048;
+/// Rows in one statement: a call of the database costs as much as many rows.
+const ROWS_PER_INSERT: usize = 64;
 /// The record of the key that seals a renewal's seeds; no slot reaches it.
 const SEEDS_KEY: i64 = i64::MAX;
 /// The record of generation 0's key; later generations are below it.
@@ -78,6 +80,15 @@ const MIGRATIONS: Migrations = Migrations {
     }],
 };
 
+/// Stores [`ROWS_PER_INSERT`] rows.
+static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| {
+    let places = (0..ROWS_PER_INSERT).map(|at| format!("(${}, ${})", 2 * at + 1, 2 * at + 2));
+    let places = places.collect::<Vec<_>>().join(", ");
+    format!(
+        "INSERT INTO palm_row VALUES {places} ON CONFLICT (slot) DO UPDATE SET sealed = excluded.sealed"
+    )
+});
+
 impl From<StoreError> for NodeStoreError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.to_string())
@@ -108,6 +119,9 @@ impl std::fmt::Debug for SqliteStore {
         write!(f, "SqliteStore(generation {})", self.generation)
     }
 }
+
+/// Keys of rows that had none.
+type NewKeys = HashMap<SlotId, SealingKey>;
 
 fn slot_id(number: u64) -> Result<SlotId, NodeStoreError> {
     let slot = i64::try_from(number).ok().filter(|slot| *slot < FIRST_RESERVED);
@@ -219,7 +233,7 @@ impl SqliteStore {
     }
 
     /// Keys for rows that have none yet, on disk before the rows.
-    fn make_keys(&mut self, put: &[(u64, RowBytes)]) -> Result<Vec<SlotId>, NodeStoreError> {
+    fn make_keys(&mut self, put: &[(u64, RowBytes)]) -> Result<NewKeys, NodeStoreError> {
         let mut new = Vec::new();
         for (slot, _) in put {
             let slot = slot_id(*slot)?;
@@ -230,16 +244,22 @@ impl SqliteStore {
         if !new.is_empty() {
             self.keys.write(&new, &*self.random)?;
         }
-        Ok(new.into_iter().map(|(slot, _)| slot).collect())
+        Ok(new.into_iter().collect())
     }
 
-    /// A batch in the forms of its columns.
-    fn sealed(&mut self, batch: Batch) -> Result<SealedBatch, NodeStoreError> {
+    /// A batch in the forms of its columns; `new` are the keys of rows that had none.
+    fn sealed(&mut self, batch: Batch, new: &NewKeys) -> Result<SealedBatch, NodeStoreError> {
         let mut put = Vec::with_capacity(batch.put.len());
         for (slot, bytes) in &batch.put {
             let id = slot_id(*slot)?;
-            let key = self.keys.key(id)?.ok_or_else(|| damaged("a new row has no key"))?;
-            put.push((id.get(), self.seal_row(*slot, &key, bytes)));
+            let sealed = match new.get(&id) {
+                Some(key) => self.seal_row(*slot, key, bytes),
+                None => {
+                    let key = self.keys.key(id)?.ok_or_else(|| damaged("a new row has no key"))?;
+                    self.seal_row(*slot, &key, bytes)
+                }
+            };
+            put.push((id.get(), sealed));
         }
         let undecided = match batch.undecided {
             None => UndecidedChange::Stays,
@@ -368,7 +388,12 @@ impl SealedBatch {
             let sql = "INSERT INTO operation VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
             tx.execute(sql, params![*number, body, certificate]).await?;
         }
-        for (slot, sealed) in &self.put {
+        let (whole, rest) = self.put.as_chunks::<ROWS_PER_INSERT>();
+        for rows in whole {
+            let params = rows.iter().flat_map(|(slot, sealed)| params![*slot, sealed]);
+            tx.execute(INSERT_ROWS.as_str(), params.collect::<Vec<Param>>()).await?;
+        }
+        for (slot, sealed) in rest {
             let sql = "INSERT INTO palm_row VALUES ($1, $2)
                 ON CONFLICT (slot) DO UPDATE SET sealed = $2";
             tx.execute(sql, params![*slot, sealed]).await?;
@@ -542,13 +567,13 @@ impl NodeStore for SqliteStore {
 
     fn commit(&mut self, batch: Batch) -> Result<(), NodeStoreError> {
         let made = self.make_keys(&batch.put)?;
-        let sealed = self.sealed(batch)?;
+        let sealed = self.sealed(batch, &made)?;
         let written = self.runtime.block_on(self.store.transaction("node.commit", |tx| {
             let sealed = &sealed;
             Box::pin(async move { sealed.write(tx).await })
         }));
         if let Err(error) = written {
-            self.keys.erase(&made)?;
+            self.keys.erase(&made.into_keys().collect::<Vec<_>>())?;
             return Err(NodeStoreError::from(error));
         }
         self.destroy_keys(&sealed)
@@ -564,7 +589,7 @@ impl NodeStore for SqliteStore {
             self.keys.write(&[(name, key)], &*self.random)?;
         }
         let key = self.keys.key(name)?.ok_or_else(|| damaged("no key of the next rows"))?;
-        let mut sealed = self.sealed(batch)?;
+        let mut sealed = self.sealed(batch, &NewKeys::new())?;
         sealed.generation = Some(next);
         self.renew_rows(&sealed, &key, renewal)?;
         (self.generation, self.generation_key) = (next, key);

@@ -49,7 +49,7 @@ impl SplitVault {
             gallery: name,
             party: RelyingName::from(party),
             recipient: inner.recipient.public().0,
-            purpose: GalleryPurpose::Enrolment,
+            purpose: GalleryPurpose::DangerUnchecked,
             model_version: u16::from(FORMAT_VERSION),
             dimension: u16::try_from(dimension).map_err(|_| VaultError::NotDealt)?,
             rows_per_slot: 1,
@@ -144,7 +144,7 @@ impl SplitVault {
         let challenges = Challenges::fetch(&inner.nodes, &inner.deployment).await?;
         let name = QueryName::draw(random);
         let usage = Use {
-            purpose: GalleryPurpose::Enrolment as u8,
+            purpose: GalleryPurpose::DangerUnchecked as u8,
             gallery: gallery.name,
             nonce: [0; 16],
             amount: [0; 32],

@@ -173,7 +173,7 @@ impl Inner {
         Ok(gallery)
     }
 
-    fn spec_of(&self, spec: NewGallery, thresholds: Thresholds) -> GallerySpec {
+    pub(super) fn spec_of(&self, spec: NewGallery, thresholds: Thresholds) -> GallerySpec {
         let (purpose, device_hourly) = match spec.purpose {
             Purpose::DuplicateCheck => (GalleryPurpose::Enrolment, DEVICE_HOURLY_ENROLMENT),
             Purpose::Entry => (GalleryPurpose::Entry, DEVICE_HOURLY_ENTRY),

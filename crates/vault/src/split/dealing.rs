@@ -76,7 +76,7 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// Storing references.
+    /// Storing rows of nobody.
     pub(super) const fn reference(
         gallery: GalleryName,
         operation: [u8; 16],
@@ -99,13 +99,16 @@ pub(super) fn deal_probes(probes: &[Probe], random: &dyn Random) -> Result<Dealt
     deal(vectors, probes.iter().map(|probe| probe.vectors().len()).sum(), random)
 }
 
-/// Shares of references, in their order.
-pub(super) fn deal_references<'a>(
-    references: impl ExactSizeIterator<Item = &'a Reference>,
+/// Shares of a duplicate check: the probes' vectors, and as the last one the reference, which the
+/// nodes store if nobody is like any of them.
+pub(super) fn deal_enrolment(
+    probes: &[Probe],
+    reference: &Reference,
     random: &dyn Random,
 ) -> Result<Dealt, VaultError> {
-    let count = references.len();
-    deal(references.map(Reference::vector), count, random)
+    let vectors = probes.iter().flat_map(Probe::vectors).chain([reference.vector()]);
+    let count = probes.iter().map(|probe| probe.vectors().len()).sum::<usize>() + 1;
+    deal(vectors, count, random)
 }
 
 fn deal<'a>(

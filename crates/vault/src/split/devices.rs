@@ -2,11 +2,14 @@
 //!
 //! A device is made known to the nodes when it captures for the first time, or by
 //! `handfast vault device add`. Its key follows from the front's secrets, its name and a generation;
-//! `devices.json` beside them says which generation is in use and which devices are revoked. The
-//! file is read at every capture, so that a revocation counts at once in a front that is at work.
+//! `devices.json` beside them says which generation is in use and which devices are revoked. Every
+//! capture looks whether the file is another one than was read last, so that a revocation counts at
+//! once in a front that is at work; whoever changes it holds `devices.lock` meanwhile.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +25,8 @@ use crate::{VaultError, private_file};
 
 /// The devices' file in the front's folder.
 const FILE: &str = "devices.json";
+/// Held by whoever changes it.
+const LOCK: &str = "devices.lock";
 const FILE_VERSION: u32 = 1;
 /// Longest file: some ten thousand devices.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -49,9 +54,41 @@ struct Entry {
     revoked: bool,
 }
 
+/// Tells two versions of a file apart: each change makes a new file and renames it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    file: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    /// Of the file at a path; `None` where there is none.
+    fn of(path: &Path) -> Result<Option<Self>, VaultError> {
+        match fs::metadata(path) {
+            Ok(found) => Ok(Some(Self {
+                file: found.ino(),
+                length: found.len(),
+                modified: (found.mtime(), found.mtime_nsec()),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(VaultError::file("inspect", path, source)),
+        }
+    }
+}
+
+/// The list as it was read last.
+#[derive(Default)]
+struct Read {
+    version: Option<Version>,
+    devices: BTreeMap<String, Entry>,
+}
+
 /// Keys of devices, and which of them the nodes know.
 pub(super) struct Devices {
     file: PathBuf,
+    lock: PathBuf,
+    read: Mutex<Read>,
     secrets: FrontSecrets,
     own: Arc<Device>,
     provisioned: Mutex<HashSet<OperationName>>,
@@ -72,7 +109,9 @@ impl Devices {
         let key = DeviceKey::from_seed(&secrets.derived(DEVICE_NAME));
         let name = std::array::from_fn(|at| key.verifying_key().as_bytes()[at]);
         let own = Arc::new(Device { name: DeviceName(name), key });
-        Self { file: dir.join(FILE), secrets, own, provisioned: Mutex::default() }
+        let (file, lock) = (dir.join(FILE), dir.join(LOCK));
+        let (read, provisioned) = (Mutex::default(), Mutex::default());
+        Self { file, lock, read, secrets, own, provisioned }
     }
 
     /// The front's own.
@@ -82,10 +121,21 @@ impl Devices {
 
     fn of(&self, id: DeviceId) -> Result<Device, VaultError> {
         let name = DeviceName::from(id);
-        match self.read()?.devices.get(&hex(name)).copied().unwrap_or_default() {
+        match self.entry(name)? {
             Entry { revoked: true, .. } => Err(VaultError::DeviceRevoked { device: id }),
             Entry { generation, .. } => Ok(self.device(name, generation)),
         }
+    }
+
+    /// A device's entry in the list as it is now: read again only where it is another file.
+    fn entry(&self, name: DeviceName) -> Result<Entry, VaultError> {
+        // Before the file is read: one that changes meanwhile is read again next time.
+        let version = Version::of(&self.file)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.version != version {
+            *read = Read { version, devices: self.read_file()?.devices };
+        }
+        Ok(read.devices.get(&hex(name)).copied().unwrap_or_default())
     }
 
     fn device(&self, name: DeviceName, generation: u32) -> Device {
@@ -93,7 +143,7 @@ impl Devices {
         Device { name, key: DeviceKey::from_seed(&self.secrets.derived(&label)) }
     }
 
-    fn read(&self) -> Result<DeviceFile, VaultError> {
+    fn read_file(&self) -> Result<DeviceFile, VaultError> {
         let Some(open) = private_file::open(&self.file)? else { return Ok(DeviceFile::default()) };
         let mut bytes = Vec::new();
         open.take(FILE_BYTES_MAX)
@@ -105,6 +155,13 @@ impl Devices {
         })
     }
 
+    /// Waits until nobody else changes the list.
+    fn lock(&self) -> Result<File, VaultError> {
+        let file = private_file::open_or_make(&self.lock)?;
+        file.lock().map_err(|source| VaultError::file("lock", &self.lock, source))?;
+        Ok(file)
+    }
+
     /// Changes a device's entry and writes the file whole.
     fn change(
         &self,
@@ -112,7 +169,8 @@ impl Devices {
         change: impl FnOnce(&mut Entry) -> Result<(), VaultError>,
     ) -> Result<Device, VaultError> {
         let name = DeviceName::from(id);
-        let mut file = self.read()?;
+        let _alone = self.lock()?;
+        let mut file = self.read_file()?;
         file.version = FILE_VERSION;
         let entry = file.devices.entry(hex(name)).or_default();
         change(entry)?;

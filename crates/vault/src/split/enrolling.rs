@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use handfast_model::{CompanyId, GalleryId, RelyingParty, Timestamp};
 use handfast_palm::Side;
 
-use super::dealing::{Challenges, Device, Use, deal_probes, deal_references, seal};
+use super::dealing::{Challenges, Device, Use, deal_enrolment, seal};
 use super::directory::Palm;
 use super::operating::Done;
 use super::records::{self, PendingEnrolment};
@@ -19,15 +19,14 @@ use crate::enrolment::{EnrolOutcome, EnrolledPalm};
 use crate::gallery::{Gallery, NewGallery, Purpose, ThresholdPolicy};
 use crate::node::{
     Change, DeviceName, Enrolment, GalleryName, GalleryPurpose, OperationName, QueryName, Reason,
-    SealedShares, Sought,
+    Sought,
 };
 
 /// What the nodes are asked for one enrolment: templates are gone by now.
 struct Sealed {
-    name: OperationName,
+    /// A duplicate check a palm. Its last vector is the reference, which the nodes keep of it.
     queries: Vec<Query>,
     sides: Vec<Side>,
-    references: [SealedShares; 3],
     at: Standing,
     /// Who captured, and under which consent.
     by: (DeviceName, [u8; 16]),
@@ -105,19 +104,22 @@ impl Inner {
         consent: [u8; 16],
     ) -> Result<Sealed, VaultError> {
         let random = &*self.random;
-        let (gallery, name) = (GalleryName::from(gallery), OperationName::draw(random));
+        let gallery = GalleryName::from(gallery);
         let sides: Vec<Side> = palms.palms().iter().map(|palm| palm.side()).collect();
         let mut dealt = Vec::with_capacity(sides.len());
         for palm in palms.palms() {
-            dealt.push(deal_probes(palm.probes(), random)?);
+            dealt.push(deal_enrolment(palm.probes(), palm.reference(), random)?);
         }
-        let references = palms.palms().iter().map(|palm| palm.reference());
-        let references = deal_references(references, random)?;
         drop(palms);
         let mut queries = Vec::with_capacity(sides.len());
         let (nodes, deployment) = (&self.nodes, &*self.deployment);
+        let mut at: Option<Standing> = None;
         for (side, dealt) in sides.iter().zip(dealt) {
             let challenges = Challenges::fetch(nodes, deployment).await?;
+            self.heard_epoch(challenges.epoch());
+            let now = Standing { head: challenges.head(), epoch: challenges.epoch() };
+            // All checks of a person are made at one operation, which the last challenges name.
+            at = Some(now);
             let query = QueryName::draw(random);
             let mut nonce = [0; 16];
             random.fill(&mut nonce);
@@ -133,13 +135,9 @@ impl Inner {
             let (side, sought, shares) = (*side, Sought::Duplicate, Some(shares));
             queries.push(Query { name: query, gallery, side, sought, nonce, shares });
         }
-        let challenges = Challenges::fetch(nodes, deployment).await?;
-        let usage = Use::reference(gallery, name.0, consent);
-        let references = seal(references, &usage, &challenges, deployment, device, random)?;
-        self.heard_epoch(challenges.epoch());
-        let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
+        let at = at.ok_or(VaultError::NotDealt)?;
         let by = (device.name, consent);
-        Ok(Sealed { name, queries, sides, references, at, by })
+        Ok(Sealed { queries, sides, at, by })
     }
 
     async fn store_palms(
@@ -150,7 +148,8 @@ impl Inner {
         sealed: Sealed,
         checked_at: u64,
     ) -> Result<Vec<EnrolledPalm>, VaultError> {
-        let Sealed { name, queries, sides, references, by: (device, consent), .. } = sealed;
+        let Sealed { queries, sides, by: (device, consent), .. } = sealed;
+        let name = OperationName::draw(&*self.random);
         let pending = &PendingEnrolment { name, company, gallery, sides, until };
         let recorded = self.store.transaction("front.begin_enrolment", |tx| {
             Box::pin(async move { records::insert_enrolment(tx, pending).await })
@@ -166,7 +165,7 @@ impl Inner {
             checks: queries.iter().map(|query| query.name).collect(),
             checked_at,
         });
-        match self.nodes.operate(name, &change, Some(references)).await {
+        match self.nodes.operate(name, &change, None).await {
             Ok(done) => self.finish_enrolment(pending, done).await,
             Err(error) => {
                 if super::changes::is_final(&error) {

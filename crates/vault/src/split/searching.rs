@@ -161,7 +161,7 @@ impl Inner {
             amount: shares.map_or([0; 32], |shares| shares.amount),
             consent: shares.map_or([0; 16], |shares| shares.consent),
         };
-        let signed = binding.signed_bytes(&found.sealed);
+        let signed = binding.signed_bytes(&found.sealed, &found.audit);
         let own = found.query == query.name
             && found.attempt == attempt
             && self.deployment.verifies(Member::Node(node), &signed, &found.signature);
