@@ -1,12 +1,15 @@
 //! `handfast bench hover`: a lane with many armed palms. Frames are synthetic hands and go through
-//! the real engine, vault and box office (SQLite, full durability) in this process; the armed palms
-//! around them are random templates, not pictures: they measure time, not error rates.
+//! the real engine, vault and box office (SQLite, full durability) in this process, and with
+//! `--vault split` through three nodes over TLS; the armed palms around them are random templates, not
+//! pictures: they measure time, not error rates.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use handfast_boxoffice::{
     AdmissionRequest, Biometrics, CURRENT_VERSION, Company, DeviceKind, DeviceMode, Direction,
     Event, Language, NewDevice, NewEvent, NewLink, NewOrder, NewTicket, OrderState, Outcome,
@@ -20,11 +23,12 @@ use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm}
 use handfast_vault::{EnrolOutcome, Identification};
 use serde::Serialize;
 
+use super::vault::nodes::ThreeNodes;
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
 use crate::hub::{Hub, SharedHub};
-use crate::serve::Settings;
+use crate::serve::{Settings, VaultChoice};
 
 /// Frames a hover takes, and how far apart a camera of 15 frames a second gives them.
 const FRAMES: u64 = 3;
@@ -45,9 +49,23 @@ pub struct Hover {
     /// Hovers to measure
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     hovers: u32,
+    /// Which vault matches: three nodes of this process over TLS, or one that matches in clear
+    #[arg(long, value_enum, default_value_t = Matcher::Plain)]
+    vault: Matcher,
+    /// Simulated round trip between any two nodes of a split vault, in milliseconds; half of it
+    /// between this hub and a node
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    rtt: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Matcher {
+    Plain,
+    Split,
 }
 
 /// Median and 95th percentile in milliseconds.
@@ -60,6 +78,8 @@ struct Spread {
 /// What came out.
 #[derive(Serialize)]
 struct Report {
+    vault: Matcher,
+    rtt_ms: u64,
     palms_armed: usize,
     hovers: usize,
     admitted: usize,
@@ -83,22 +103,43 @@ impl Hover {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         block_on(async {
             let folder = tempfile::tempdir().context("no temporary folder could be made")?;
-            let settings = Settings {
-                data: folder.path().join("data"),
-                database: None,
-                public_url: "http://127.0.0.1".to_owned(),
-                camera: None,
-                witnesses: Vec::new(),
-                witnesses_needed: None,
-                jurisdictions: Vec::new(),
-                dormant_months: None,
-                vault: crate::serve::VaultChoice::Plain,
-                outward: crate::serve::Outward::default(),
-            };
-            let hub = Arc::new(settings.open(None).await?);
+            let (mut nodes, mut vault) = (None, VaultChoice::Plain);
+            if self.vault == Matcher::Split {
+                let delay = StdDuration::from_millis(self.rtt) / 2;
+                let three = ThreeNodes::set_up(&folder.path().join("vault"), delay).await?;
+                vault = VaultChoice::Front(three.front());
+                nodes = Some(three);
+            }
+            let hub = Arc::new(settings(&folder.path().join("data"), vault).open(None).await?);
             let lane = Lane::prepare(&hub, self.palms).await?;
             let hovers = lane.hover(self.hovers).await?;
-            self.print(out, &report(&lane, &hovers).await?)
+            let answer = self.print(out, &self.report(&lane, &hovers).await?);
+            if let Some(mut nodes) = nodes {
+                hub.vault.clone().close().await;
+                nodes.stop().await;
+            }
+            answer
+        })
+    }
+
+    async fn report(&self, lane: &Lane, hovers: &[Timed]) -> anyhow::Result<Report> {
+        let count =
+            |wanted: Option<Outcome>| hovers.iter().filter(|hover| hover.verdict == wanted).count();
+        let spread = |part: fn(&Timed) -> f64| spread_of(hovers.iter().map(part).collect());
+        Ok(Report {
+            vault: self.vault,
+            rtt_ms: self.rtt,
+            palms_armed: lane.hub.vault.armed(GalleryId::from(lane.event.id)).await?,
+            hovers: hovers.len(),
+            admitted: count(Some(Outcome::Ok)),
+            already_redeemed: count(Some(Outcome::AlreadyRedeemed)),
+            not_recognised: count(None),
+            frames: Spread { p50_ms: waiting_ms(), p95_ms: waiting_ms() },
+            detect: spread(|hover| hover.detect),
+            encode: spread(|hover| hover.encode),
+            search: spread(|hover| hover.search),
+            decide: spread(|hover| hover.decide),
+            hover_to_verdict: spread(Timed::whole),
         })
     }
 
@@ -107,7 +148,16 @@ impl Hover {
             print_json(out, report)?;
             return Ok(Answer::Positive);
         }
-        writeln!(out, "{} hovers among {} armed palms", report.hovers, report.palms_armed)?;
+        let (hovers, armed) = (report.hovers, report.palms_armed);
+        match report.vault {
+            Matcher::Plain => writeln!(out, "{hovers} hovers among {armed} armed palms, in clear")?,
+            Matcher::Split => writeln!(
+                out,
+                "{hovers} hovers among {armed} armed palms, three nodes over TLS, {} ms between \
+                 them",
+                report.rtt_ms
+            )?,
+        }
         writeln!(
             out,
             "{} admitted, {} already redeemed, {} not recognised\n",
@@ -125,6 +175,21 @@ impl Hover {
             writeln!(out, "| {name} | {:.1} | {:.1} |", spread.p50_ms, spread.p95_ms)?;
         }
         Ok(Answer::Positive)
+    }
+}
+
+fn settings(data: &Path, vault: VaultChoice) -> Settings {
+    Settings {
+        data: data.to_owned(),
+        database: None,
+        public_url: "http://127.0.0.1".to_owned(),
+        camera: None,
+        witnesses: Vec::new(),
+        witnesses_needed: None,
+        jurisdictions: Vec::new(),
+        dormant_months: None,
+        vault,
+        outward: crate::serve::Outward::default(),
     }
 }
 
@@ -346,25 +411,6 @@ fn frames_of(person: &Hand, visit: u64) -> Vec<Picture> {
     (0..FRAMES)
         .map(|frame| camera.render(&approach.scene_at(AT_REST_MS + frame * 67), frame, 640, 480))
         .collect()
-}
-
-async fn report(lane: &Lane, hovers: &[Timed]) -> anyhow::Result<Report> {
-    let count =
-        |wanted: Option<Outcome>| hovers.iter().filter(|hover| hover.verdict == wanted).count();
-    let spread = |part: fn(&Timed) -> f64| spread_of(hovers.iter().map(part).collect());
-    Ok(Report {
-        palms_armed: lane.hub.vault.armed(GalleryId::from(lane.event.id)).await?,
-        hovers: hovers.len(),
-        admitted: count(Some(Outcome::Ok)),
-        already_redeemed: count(Some(Outcome::AlreadyRedeemed)),
-        not_recognised: count(None),
-        frames: Spread { p50_ms: waiting_ms(), p95_ms: waiting_ms() },
-        detect: spread(|hover| hover.detect),
-        encode: spread(|hover| hover.encode),
-        search: spread(|hover| hover.search),
-        decide: spread(|hover| hover.decide),
-        hover_to_verdict: spread(Timed::whole),
-    })
 }
 
 /// Nearest-rank percentiles.

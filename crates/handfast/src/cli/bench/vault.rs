@@ -1,15 +1,17 @@
 //! `handfast bench vault`: a search on three nodes, on this machine, beside the same in clear.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use handfast_vault::node::Reason;
 use handfast_vault::transport::bytes_sent;
-use handfast_vault::{BenchGallery, SplitVault};
+use handfast_vault::{BenchGallery, SplitVault, VaultError};
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use self::local::Local;
 use self::nodes::{Bed, Starts};
@@ -17,8 +19,9 @@ use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
 
+mod growth;
 mod local;
-mod nodes;
+pub(super) mod nodes;
 
 /// Rounds of the sign, as `crates/mpc` documents them; the OR adds one for each doubling.
 const SIGN_ROUNDS: u32 = 5;
@@ -41,12 +44,18 @@ pub(super) struct Vault {
     /// Searches, one after the other
     #[arg(long, default_value_t = 20)]
     searches: usize,
+    /// Also so many searches at once, and what they take together
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    searches_at_once: usize,
     /// Enrol and delete so many rows, idle and beside back-to-back searches
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     changes: usize,
     /// Stop the nodes when the gallery is full, and measure how long they take to serve again
     #[arg(long)]
     restart: bool,
+    /// Instead: galleries from 1,000 rows to --rows, as a table, drawn into this file
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["restart", "changes", "json"])]
+    growth: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -76,6 +85,10 @@ struct Report {
     /// Of the three nodes together, by row, probe and answer included.
     bytes_sent_per_row: f64,
     rounds: u32,
+    /// Filling the gallery, by row.
+    fill_us_per_row: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    together: Option<Together>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<Changes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +103,19 @@ struct Changes {
     /// While searches run one after the other.
     enrol_searching_p95_ms: f64,
     delete_searching_p95_ms: f64,
+}
+
+/// Several searches asked for at once, until the last one is answered.
+#[derive(Serialize)]
+struct Together {
+    searches: usize,
+    p50_ms: f64,
+    p95_ms: f64,
+    /// Against one search.
+    times_one: f64,
+    /// A node's inner products in one pass, and against those of one.
+    dot_ms: f64,
+    dot_times_one: f64,
 }
 
 #[derive(Serialize)]
@@ -107,11 +133,16 @@ struct Searches {
 
 impl Vault {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        if self.rows == 0 || self.length == 0 || self.probes == 0 || self.searches == 0 {
+        let numbers = [self.rows, self.length, self.probes, self.searches, self.searches_at_once];
+        if numbers.contains(&0) {
             bail!("rows, length, probes and searches are numbers from 1");
         }
         let folder = tempfile::tempdir().context("no temporary folder could be made")?;
-        let local = Local::measure(self.rows, self.length, self.probes)?;
+        if let Some(file) = &self.growth {
+            return block_on(growth::run(&self, folder.path(), file, out));
+        }
+        let together = self.searches_at_once;
+        let local = Local::measure(self.rows, self.length, self.probes, together)?;
         let report = block_on(self.measure(folder.path(), local))?;
         if self.json {
             print_json(out, &report)?;
@@ -124,14 +155,32 @@ impl Vault {
     async fn measure(&self, dir: &Path, local: Local) -> anyhow::Result<Report> {
         let delay = StdDuration::from_millis(self.rtt) / 2;
         let mut bed = Bed::set_up(dir, delay).await?;
+        let watch = SystemStopwatch::start();
         let gallery = bed.vault.danger_bench_gallery(self.rows, self.length, self.probes).await?;
+        let fill_us_per_row = passed(&watch) * 1e3 / self.rows as f64;
         let bytes_per_row = bed.vault.row_bytes().await?;
         let mut start = None;
         if self.restart {
             let (again, Starts { one_ms, three_ms }) = bed.start_again().await?;
             (bed, start) = (again, Some(Start { one_ms, three_ms }));
         }
-        let Searches { times, cpu_ms, sent } = self.search(&bed.vault, gallery).await?;
+        let searched = self.search(&bed.vault, gallery).await?;
+        let together = match self.searches_at_once {
+            1 => None,
+            count => {
+                let times = self.search_together(&bed.vault, gallery, count).await?;
+                let p50_ms = at(&times, 0.5);
+                Some(Together {
+                    searches: count,
+                    p50_ms,
+                    p95_ms: at(&times, 0.95),
+                    times_one: p50_ms / at(&searched.times, 0.5),
+                    dot_ms: local.dot_together_ms,
+                    dot_times_one: local.dot_together_ms / local.dot_ms,
+                })
+            }
+        };
+        let Searches { times, cpu_ms, sent } = searched;
         let changes = match self.changes {
             0 => None,
             count => Some(self.change(&bed.vault, gallery, count).await?),
@@ -156,6 +205,8 @@ impl Vault {
             bytes_per_row,
             bytes_sent_per_row: sent / self.rows as f64,
             rounds: SIGN_ROUNDS + layers,
+            fill_us_per_row,
+            together,
             changes,
             start,
         })
@@ -179,6 +230,28 @@ impl Vault {
         Ok(Searches { times, cpu_ms, sent })
     }
 
+    /// Milliseconds until the last of several searches is answered.
+    async fn search_together(
+        &self,
+        vault: &SplitVault,
+        gallery: BenchGallery,
+        count: usize,
+    ) -> anyhow::Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(self.searches);
+        for _ in 0..self.searches {
+            let (watch, mut asked) = (SystemStopwatch::start(), JoinSet::new());
+            for _ in 0..count {
+                let (vault, vectors) = (vault.clone(), self.probes);
+                asked.spawn(async move { vault.danger_bench_search(gallery, vectors).await });
+            }
+            while let Some(answered) = asked.join_next().await {
+                answered??;
+            }
+            times.push(passed(&watch));
+        }
+        Ok(times)
+    }
+
     async fn change(
         &self,
         vault: &SplitVault,
@@ -189,7 +262,12 @@ impl Vault {
         let ended = AtomicBool::new(false);
         let searching = async {
             while !ended.load(Ordering::Relaxed) {
-                vault.danger_bench_search(gallery, self.probes).await?;
+                match vault.danger_bench_search(gallery, self.probes).await {
+                    // Rows were overwritten in all its attempts: a lane would ask again.
+                    Err(VaultError::Refused { refusal, .. }) if refusal.reason == Reason::Stale => {
+                    }
+                    searched => drop(searched?),
+                }
             }
             Ok::<_, anyhow::Error>(())
         };
@@ -268,7 +346,18 @@ fn print(out: &mut dyn Write, report: &Report) -> anyhow::Result<()> {
         ("in clear, 8 bits, two threads, ms", report.plain_int8_two_threads_ms),
         ("bytes of memory a row and node", report.bytes_per_row),
         ("bytes sent a row, three nodes", report.bytes_sent_per_row),
+        ("filling the gallery, us a row", report.fill_us_per_row),
     ];
+    if let Some(together) = &report.together {
+        lines.extend([
+            ("searches at once", together.searches as f64),
+            ("all of them, median, ms", together.p50_ms),
+            ("all of them, 95 of 100 within, ms", together.p95_ms),
+            ("against one search, times", together.times_one),
+            ("their inner products a node, ms", together.dot_ms),
+            ("against those of one, times", together.dot_times_one),
+        ]);
+    }
     if let Some(changes) = &report.changes {
         lines.extend([
             ("enrol, 95 of 100 within, ms", changes.enrol_p95_ms),

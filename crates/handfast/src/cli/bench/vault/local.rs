@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use handfast_model::{Random as _, SystemRandom};
 use handfast_mpc::plain::{PlainProbe, PlainRows, Width};
-use handfast_mpc::{Dealt, Path, ProbeWeights, Role, Rows, Shape, local_products};
+use handfast_mpc::{
+    Dealt, Path, ProbeWeights, Role, Rows, Shape, local_products, local_products_together,
+};
 
 use crate::cli::stopwatch::SystemStopwatch;
 
@@ -17,6 +19,8 @@ const TURNS: usize = 7;
 pub(super) struct Local {
     /// A node's inner products, one thread.
     pub(super) dot_ms: f64,
+    /// The same for several probes in one pass, one thread.
+    pub(super) dot_together_ms: f64,
     /// Reading as many bytes as a node's rows have, one thread.
     pub(super) read_ms: f64,
     /// The same search in clear with 16-bit numbers, one thread and two.
@@ -26,19 +30,28 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Measures `rows` rows of `length` numbers with `probes` probe vectors.
-    pub(super) fn measure(rows: usize, length: usize, probes: usize) -> anyhow::Result<Self> {
+    /// Measures `rows` rows of `length` numbers with `probes` probe vectors, and `together` such
+    /// probes at once.
+    pub(super) fn measure(
+        rows: usize,
+        length: usize,
+        probes: usize,
+        together: usize,
+    ) -> anyhow::Result<Self> {
         let (shares, sixteen, eight) = rows_of_a_node(rows, length)?;
         let probe = random_numbers(probes * length);
         let wide: Vec<i16> = probe.iter().map(|number| i16::from(*number)).collect();
         let weights = ProbeWeights::new(&Dealt::deal(&wide, length, &SystemRandom)?.sets[0]);
         let probe = PlainProbe::new(&probe, length)?;
         let shape = Shape::new(rows, 1, probes)?;
-        let mut times: [Vec<f64>; 6] = Default::default();
+        let several = vec![&weights; together];
+        let mut times: [Vec<f64>; 7] = Default::default();
         for _ in 0..TURNS {
             let dot = || local_products(shape, &[&shares], &weights).map(|all| all.len());
+            let dots = || local_products_together(shape, &[&shares], &several).map(|all| all.len());
             let took = [
                 timed(|| drop(black_box(dot()))),
+                timed(|| drop(black_box(dots()))),
                 timed(|| _ = black_box(sixteen.read_once())),
                 timed(|| search(&sixteen, &probe, 1)),
                 timed(|| search(&sixteen, &probe, 2)),
@@ -47,8 +60,9 @@ impl Local {
             ];
             times.iter_mut().zip(took).for_each(|(times, took)| times.push(took));
         }
-        let [dot_ms, read_ms, one, two, one_int8, two_int8] = times.map(median);
-        Ok(Self { dot_ms, read_ms, plain_ms: [one, two], plain_int8_ms: [one_int8, two_int8] })
+        let [dot_ms, dot_together_ms, read_ms, one, two, one_int8, two_int8] = times.map(median);
+        let (plain_ms, plain_int8_ms) = ([one, two], [one_int8, two_int8]);
+        Ok(Self { dot_ms, dot_together_ms, read_ms, plain_ms, plain_int8_ms })
     }
 }
 

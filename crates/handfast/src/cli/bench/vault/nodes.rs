@@ -13,26 +13,21 @@ use handfast_vault::{FrontOptions, SplitVault};
 use crate::cli::stopwatch::SystemStopwatch;
 
 const PATIENCE: StdDuration = StdDuration::from_secs(120);
+const WORDS: [&str; 3] = ["a", "b", "c"];
 
-/// A deployment of three nodes that run, and its front.
-pub(super) struct Bed {
+/// A deployment of three nodes that run, and store rows of nobody.
+pub(in crate::cli::bench) struct ThreeNodes {
     dir: PathBuf,
     delay: StdDuration,
-    nodes: Vec<RunningNode>,
-    pub(super) vault: SplitVault,
+    running: Vec<RunningNode>,
 }
 
-/// How long nodes take from their start until they serve.
-pub(super) struct Starts {
-    /// The slowest of three, each started while the others are down.
-    pub(super) one_ms: f64,
-    /// One after the other, until a front may search.
-    pub(super) three_ms: f64,
-}
-
-impl Bed {
+impl ThreeNodes {
     /// A new deployment in `dir`, every message arriving `delay` late.
-    pub(super) async fn set_up(dir: &Path, delay: StdDuration) -> anyhow::Result<Self> {
+    pub(in crate::cli::bench) async fn set_up(
+        dir: &Path,
+        delay: StdDuration,
+    ) -> anyhow::Result<Self> {
         let [a, b, c] = [0; 3].map(|_| std::net::TcpListener::bind("127.0.0.1:0"));
         let held = [a?, b?, c?];
         let mut addresses = local_addresses(0);
@@ -41,56 +36,94 @@ impl Bed {
         }
         init(dir, addresses, &SystemClock, &SystemRandom)?;
         drop(held);
-        let mut nodes = Vec::new();
-        for word in ["a", "b", "c"] {
-            nodes.push(start(dir, word, delay).await?);
+        let mut nodes = Self { dir: dir.to_owned(), delay, running: Vec::new() };
+        nodes.start().await?;
+        Ok(nodes)
+    }
+
+    /// The front's folder.
+    pub(in crate::cli::bench) fn front(&self) -> PathBuf {
+        self.dir.join("front")
+    }
+
+    /// All three at once, as they start on machines of their own.
+    async fn start(&mut self) -> anyhow::Result<()> {
+        let [a, b, c] = WORDS.map(|word| self.start_one(word));
+        let (a, b, c) = tokio::try_join!(a, b, c)?;
+        self.running = vec![a, b, c];
+        Ok(())
+    }
+
+    async fn start_one(&self, word: &str) -> anyhow::Result<RunningNode> {
+        let options = NodeOptions {
+            dir: self.dir.join(word),
+            listen: None,
+            delay: self.delay,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        RunningNode::danger_start_unchecked(options).await.context("a node did not start")
+    }
+
+    /// Ends what was begun and closes the disks.
+    pub(in crate::cli::bench) async fn stop(&mut self) {
+        for node in std::mem::take(&mut self.running) {
+            node.stop().await;
         }
-        let vault = front(dir, delay).await?;
-        Ok(Self { dir: dir.to_owned(), delay, nodes, vault })
+    }
+}
+
+/// Nodes, and their front.
+pub(super) struct Bed {
+    nodes: ThreeNodes,
+    pub(super) vault: SplitVault,
+}
+
+/// How long nodes take from their start until they serve.
+pub(super) struct Starts {
+    /// One, while the others are down.
+    pub(super) one_ms: f64,
+    /// All at once, until a front may search.
+    pub(super) three_ms: f64,
+}
+
+impl Bed {
+    /// A new deployment in `dir`, every message arriving `delay` late.
+    pub(super) async fn set_up(dir: &Path, delay: StdDuration) -> anyhow::Result<Self> {
+        let nodes = ThreeNodes::set_up(dir, delay).await?;
+        let vault = front(&nodes).await?;
+        Ok(Self { nodes, vault })
     }
 
     /// Stops the front and all nodes.
-    pub(super) async fn stop(self) {
+    pub(super) async fn stop(mut self) {
         self.vault.close().await;
-        for node in self.nodes {
-            node.stop().await;
-        }
+        self.nodes.stop().await;
     }
 
     /// Stops everything and starts it again; files that were read lately may be in memory.
     pub(super) async fn start_again(self) -> anyhow::Result<(Self, Starts)> {
-        let (dir, delay) = (self.dir.clone(), self.delay);
-        self.stop().await;
+        let Self { mut nodes, vault } = self;
+        vault.close().await;
+        nodes.stop().await;
         let watch = SystemStopwatch::start();
         let now = || handfast_palm_eval::Stopwatch::nanos(&watch) as f64 / 1e6;
-        let (begun, mut one_ms) = (now(), 0_f64);
-        let mut nodes = Vec::new();
-        for word in ["a", "b", "c"] {
-            let before = now();
-            nodes.push(start(&dir, word, delay).await?);
-            one_ms = one_ms.max(now() - before);
-        }
-        let vault = front(&dir, delay).await?;
+        let begun = now();
+        let one = nodes.start_one(WORDS[0]).await?;
+        let one_ms = now() - begun;
+        one.stop().await;
+        let begun = now();
+        nodes.start().await?;
+        let vault = front(&nodes).await?;
         let three_ms = now() - begun;
-        Ok((Self { dir, delay, nodes, vault }, Starts { one_ms, three_ms }))
+        Ok((Self { nodes, vault }, Starts { one_ms, three_ms }))
     }
 }
 
-async fn start(dir: &Path, word: &str, delay: StdDuration) -> anyhow::Result<RunningNode> {
-    let options = NodeOptions {
-        dir: dir.join(word),
-        listen: None,
-        delay,
-        clock: Arc::new(SystemClock),
-        random: Arc::new(SystemRandom),
-    };
-    RunningNode::start(options).await.context("a node did not start")
-}
-
-async fn front(dir: &Path, delay: StdDuration) -> anyhow::Result<SplitVault> {
-    let options =
-        FrontOptions { delay, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-    let vault = SplitVault::open(&dir.join("front"), options).await?;
+async fn front(nodes: &ThreeNodes) -> anyhow::Result<SplitVault> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let options = FrontOptions { delay: nodes.delay, clock, random };
+    let vault = SplitVault::open(&nodes.front(), options).await?;
     vault.ready(PATIENCE).await?;
     Ok(vault)
 }
