@@ -30,7 +30,6 @@ bench: binary ## The benches, with their parts
 
 soak: ## The long versions of the tests: hours
 	@cargo test $(CARGO_FLAGS) --release -p handfast-vault --lib -- --ignored --nocapture node::
-	@HANDFAST_SOAK=1 cargo test $(CARGO_FLAGS) --release -p handfast-vault --lib -- --nocapture a_node_may_stop_at_any_message
 	@cargo test $(CARGO_FLAGS) --release -p handfast-mpc -- --ignored
 	@HANDFAST_PARTITIONS=20000 cargo test $(CARGO_FLAGS) --release -p handfast-boxoffice --test evening -- \
 	  --nocapture lose_and_double_nothing
