@@ -23,7 +23,7 @@ mod serve;
 mod stopwatch;
 mod synth;
 mod vault;
-mod verify;
+pub(crate) mod verify;
 mod witness;
 
 use std::io::{self, Write};

@@ -4,16 +4,16 @@
 use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope};
 use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
 use handfast_tlog::{
-    AccessReason, AuditTag, AuditTags, DeletionCause, DemandOutcome, PublicText, Purpose,
+    AccessReason, AuditTag, AuditTags, DeletionCause, DemandOutcome, PublicText, Purpose, Rule,
     StaffRole, Statement, TAGS_MAX,
 };
 use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
-use handfast_vault::{DeletionReceipt, PalmIdentification};
+use handfast_vault::{DeletionReceipt, PalmIdentification, ThresholdPolicy};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::access::StaffCaller;
 use crate::hub::Hub;
-use crate::linking::LinkingError;
+use crate::linking::{LinkingError, RECEIPT_LOST};
 
 impl Hub {
     /// Logs that galleries were searched, with the tags by which the person who was found recognises
@@ -164,21 +164,21 @@ impl Hub {
     }
 
     /// Logs that a link's palms were destroyed: it has happened, so the leaf is owed where the log
-    /// fails.
+    /// fails. Without the vault's receipt, which a crash swallowed, the leaf says so.
     pub(crate) async fn log_deletion(
         &self,
         due: &DueDeletion,
-        receipt: &DeletionReceipt,
+        receipt: Option<&DeletionReceipt>,
         cause: DeletionCause,
     ) -> Result<(), TrustError> {
-        let statement = Statement::Delete { cause, palms: receipt.palms };
-        let record = Record::Deletion {
-            receipt_id: receipt.receipt.to_string(),
-            palms: receipt.palms,
-            deleted_at: receipt.deleted_at,
-            statement: receipt.statement().to_owned(),
-        };
-        self.trust.record(due.link_id, statement, &record).await
+        let palms = receipt.map_or(count(due.palms.len()), |receipt| receipt.palms);
+        let lost = || (RECEIPT_LOST.to_owned(), self.clock.now(), RECEIPT_LOST);
+        let (receipt_id, deleted_at, statement) = receipt.map_or_else(lost, |receipt| {
+            (receipt.receipt.to_string(), receipt.deleted_at, receipt.statement())
+        });
+        let statement = statement.to_owned();
+        let record = Record::Deletion { receipt_id, palms, deleted_at, statement };
+        self.trust.record(due.link_id, Statement::Delete { cause, palms }, &record).await
     }
 
     /// Logs the artist's switch, before it is answered.
@@ -209,6 +209,34 @@ impl Hub {
         Ok(self.note(statement).await?)
     }
 
+    /// Logs the rules that this program follows, as far as they are others than those that were
+    /// followed before: thresholds and sizes of galleries, and how long a palm may sleep.
+    pub(crate) async fn note_rules(&self) -> Result<(), TrustError> {
+        let galleries = [
+            ("duplicate_check", Rule::DuplicateThreshold, ThresholdPolicy::DUPLICATE_CHECK),
+            ("entry", Rule::EntryThreshold, ThresholdPolicy::ENTRY),
+            ("payment", Rule::PaymentThreshold, ThresholdPolicy::PAYMENT),
+        ];
+        for (purpose, rule, policy) in galleries {
+            let place = self.trust.label(&purpose);
+            let score = i64::from(policy.thresholds().identify);
+            self.trust.note_rule(rule, place, score).await?;
+            let palms = i64::from(policy.palms_max);
+            self.trust.note_rule(Rule::GallerySizeMax, place, palms).await?;
+        }
+        let everywhere = self.trust.label(&"everywhere");
+        let days = self.retention.dormant_days();
+        self.trust.note_rule(Rule::DormantDays, everywhere, days).await.map(drop)
+    }
+
+    /// Logs that the vault's nodes renewed their shares, once it was heard of.
+    pub(crate) async fn note_refresh(&self) -> Result<(), TrustError> {
+        match self.vault.share_epoch() {
+            Some(epoch) => self.trust.note_epoch(epoch).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Logs that staff read personal data of so many people, before they are shown it. Where the log
     /// fails they are shown nothing.
     pub(crate) async fn note_staff_access(
@@ -226,13 +254,14 @@ impl Hub {
         self.note(Statement::StaffAccess { role, reason, people: count(people) }).await
     }
 
-    /// Logs an authority's demand about one person, and what became of it.
+    /// Logs an authority's demand, about how many people who are known here, and what became of it.
     pub(crate) async fn note_demand(
         &self,
         jurisdiction: PublicText,
         outcome: DemandOutcome,
+        people: usize,
     ) -> Result<(), TrustError> {
-        self.note(Statement::LegalDemand { jurisdiction, outcome, people: 1 }).await
+        self.note(Statement::LegalDemand { jurisdiction, outcome, people: count(people) }).await
     }
 
     /// A leaf with nothing private in it.

@@ -4,18 +4,22 @@
 use std::collections::{BTreeMap, HashSet};
 
 use handfast_boxoffice::{
-    Arming, ArmingChanges, BoxOfficeError, DueDeletion, Ended, Language, Link, LinkState,
+    Arming, ArmingChanges, BoxOfficeError, Consent, DueDeletion, Ended, Language, Link, LinkState,
     PalmHandle, Scope,
 };
 use handfast_model::{
-    AccountId, CompanyId, EventId, GalleryId, PairwiseToken, RelyingParty, Timestamp, VenueId,
+    AccountId, CompanyId, EventId, GalleryId, LinkId, PairwiseToken, RelyingParty, Timestamp,
+    VenueId,
 };
 use handfast_till::{ArmedPalm, Shop, TillError};
 use handfast_tlog::DeletionCause;
 use handfast_trust::{Replay, Retention, TrustError};
-use handfast_vault::{DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, VaultError};
+use handfast_vault::{
+    Capture, DeletionReceipt, NewGallery, Purpose, ThresholdPolicy, Vault, VaultError,
+};
 use thiserror::Error;
 
+use crate::consent_reference;
 use crate::hub::Hub;
 
 #[cfg(test)]
@@ -26,12 +30,13 @@ mod ten_years;
 /// Armings carried before somebody who links a palm gets a turn: about a second's worth.
 const CARRIED_AT_ONCE_MAX: usize = 200;
 
-/// Recorded in place of a deletion receipt that a crash swallowed after the palms were destroyed.
-const RECEIPT_LOST: &str = "destroyed before the receipt was recorded";
+/// Recorded, and told to the person, in place of a deletion receipt that a crash swallowed after the
+/// palms were destroyed.
+pub(crate) const RECEIPT_LOST: &str = "destroyed before the receipt was recorded";
 
-/// Recorded in place of a receipt where a backup brought a deleted palm back: the log's leaf of its
-/// first deletion holds.
-const REPLAYED: &str = "deleted before the backup was put back";
+/// Recorded in place of a receipt where the log told of the deletion before: by then a crash or a
+/// backup had made the database forget it. The first leaf holds.
+const REPLAYED: &str = "deleted before";
 
 /// Which service could not do its part; the difference stays and is carried over later.
 #[derive(Debug, Error)]
@@ -121,7 +126,11 @@ impl Hub {
     async fn arm(&self, arming: &Arming) -> Result<()> {
         self.open_event_gallery(arming.venue_id, arming.event_id).await?;
         let gallery = GalleryId::from(arming.event_id);
-        let armed = self.vault.arm(arming.company_id, arming.company_token, gallery, arming.until);
+        let Some(consent) = self.boxoffice.consent_of_link(arming.link_id).await? else {
+            return Ok(());
+        };
+        let vault = self.vault_under(&consent);
+        let armed = vault.arm(arming.company_id, arming.company_token, gallery, arming.until);
         match armed.await {
             Ok(token) => {
                 self.boxoffice.acknowledge_armed(arming, &token).await?;
@@ -131,6 +140,12 @@ impl Hub {
             Err(VaultError::PalmUnknown) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The vault, for what is armed under a consent: its nodes keep which.
+    fn vault_under(&self, consent: &Consent) -> Vault {
+        let consent = consent_reference::of(consent);
+        self.vault.captured(Capture { device: None, consent })
     }
 
     async fn disarm(&self, arming: &Arming) -> Result<()> {
@@ -219,8 +234,12 @@ impl Hub {
             policy: ThresholdPolicy::PAYMENT,
         };
         self.vault.open_gallery(gallery).await?;
+        let Some(consent) = self.boxoffice.payment_consent(account).await? else {
+            return Ok(());
+        };
+        let vault = self.vault_under(&consent);
         for palm in &link.palms {
-            let armed = self.vault.arm(link.company_id, palm.company_token, shop.id.into(), until);
+            let armed = vault.arm(link.company_id, palm.company_token, shop.id.into(), until);
             let palm = ArmedPalm { shop: shop.id, token: armed.await?, account, link: link.id };
             self.till.acknowledge(&palm).await?;
         }
@@ -240,33 +259,61 @@ impl Hub {
     }
 
     /// Destroys the palms of a link that ended, everywhere, and records the receipt. `None` where
-    /// they were destroyed before and a crash kept the receipt from being recorded.
+    /// they were destroyed before: by somebody else, or before a crash or a backup.
+    ///
+    /// In this order, so that a crash in between loses nothing: the decision goes where no backup
+    /// takes it back; the till forgets the link; the vault destroys the palms; the leaf is owed; the
+    /// box office stops asking.
     pub(crate) async fn carry_deletion(
         &self,
         due: &DueDeletion,
         cause: DeletionCause,
     ) -> Result<Option<DeletionReceipt>> {
-        let tokens: Vec<PairwiseToken> = due.palms.iter().map(|palm| palm.company_token).collect();
+        // A person's wish and the background's round must not both log one deletion.
+        let _alone = self.deleting.lock().await;
+        let cause = self.trust.decide_deletion(due.link_id, cause).await?;
         self.till.forget_link(due.link_id).await?;
-        let receipt = match self.vault.delete(due.company_id, &tokens).await {
-            Ok(receipt) => Some(receipt),
-            Err(VaultError::PalmUnknown) => None,
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(receipt) = &receipt {
-            self.log_deletion(due, receipt, cause).await?;
+        let receipt = self.destroy(due).await?;
+        let told_before = self.trust.tells_of_deletion(due.link_id).await?;
+        if !told_before {
+            self.log_deletion(due, receipt.as_ref(), cause).await?;
         }
-        let recorded = receipt.as_ref().map(|receipt| receipt.receipt.to_string());
-        let recorded = recorded.as_deref().unwrap_or(RECEIPT_LOST);
-        self.boxoffice.acknowledge_deletion(due.link_id, recorded).await?;
-        Ok(receipt)
+        let recorded = match (&receipt, told_before) {
+            (_, true) => REPLAYED.to_owned(),
+            (Some(receipt), false) => receipt.receipt.to_string(),
+            (None, false) => RECEIPT_LOST.to_owned(),
+        };
+        self.boxoffice.acknowledge_deletion(due.link_id, &recorded).await?;
+        Ok(receipt.filter(|_| !told_before))
+    }
+
+    /// Has the vault destroy whatever it has of a link's palms; `None` where that is nothing.
+    async fn destroy(&self, due: &DueDeletion) -> Result<Option<DeletionReceipt>> {
+        let palms: Vec<PairwiseToken> = due.palms.iter().map(|palm| palm.company_token).collect();
+        match self.vault.delete(due.company_id, &palms).await {
+            Ok(receipt) => return Ok(Some(receipt)),
+            // It has not all of them; a backup may have brought back one of two.
+            Err(VaultError::PalmUnknown) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut last = None;
+        for palm in &palms {
+            match self.vault.delete(due.company_id, &[*palm]).await {
+                Ok(receipt) => last = Some(receipt),
+                Err(VaultError::PalmUnknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(last)
     }
 
     /// Ends links whose time is over, by their consent or by the policy of retention, and destroys
-    /// what is due, for example after a crash.
+    /// what is due, for example after a crash. One that fails holds up no other; the last failure is
+    /// the answer, and everything is tried again next time.
     pub(crate) async fn carry_due_deletions(&self) -> Result<()> {
         self.boxoffice.expire_links().await?;
         self.retire_dormant_links().await?;
+        let mut failed = None;
         for due in self.boxoffice.due_deletions().await? {
             let cause = match due.ended {
                 Ended::ByPerson => DeletionCause::Person,
@@ -274,10 +321,10 @@ impl Hub {
                 Ended::ConsentOver => DeletionCause::ConsentEnded,
                 Ended::Dormant => DeletionCause::Dormant,
             };
-            self.carry_deletion(&due, cause).await?;
+            failed = self.carry_deletion(&due, cause).await.err().or(failed);
         }
         self.trust.forget_all(Retention::openings_kept_since(self.clock.now())).await?;
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Ends the links of palms that nobody used for as long as the policy allows.
@@ -291,28 +338,24 @@ impl Hub {
         Ok(())
     }
 
-    /// Brings a database that came back from a backup to where the log is: palms that were deleted
-    /// since are destroyed again, before anything is searched.
+    /// Brings a database that came back from a backup to where the log is: links whose palms were
+    /// deleted since end again, before anything is searched, and whether or not the vault answers.
+    /// Their palms are due from then on: [`Hub::carry_due_deletions`] destroys them.
     ///
     /// # Errors
     /// [`LinkingError::DeletionsUnknown`] where the log tells of deletions that nothing here knows
     /// whose they were.
     pub(crate) async fn replay_deletions(&self) -> Result<()> {
-        let Replay { links, unknown } = self.trust.deletions().await?;
+        let Replay { links, unknown } = self.trust.deletions();
         if let Some(&first) = unknown.first() {
             return Err(LinkingError::DeletionsUnknown { count: unknown.len(), first });
         }
-        for link in links {
-            let Some(due) = self.boxoffice.retire_link(link).await? else { continue };
+        let living: HashSet<LinkId> =
+            self.boxoffice.links_made_before(Timestamp::MAX).await?.into_iter().collect();
+        for link in links.iter().filter(|link| living.contains(link)) {
             tracing::warn!("a palm that was deleted came back with a backup; it is deleted again");
-            let tokens: Vec<PairwiseToken> =
-                due.palms.iter().map(|palm| palm.company_token).collect();
-            self.till.forget_link(link).await?;
-            match self.vault.delete(due.company_id, &tokens).await {
-                Ok(_) | Err(VaultError::PalmUnknown) => {}
-                Err(error) => return Err(error.into()),
-            }
-            self.boxoffice.acknowledge_deletion(link, REPLAYED).await?;
+            self.till.forget_link(*link).await?;
+            self.boxoffice.retire_link(*link).await?;
         }
         Ok(())
     }

@@ -178,7 +178,16 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 impl TileSource for Folder {
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        found(fs::read(self.dir.join(path)))
+        match fs::read(self.dir.join(path)) {
+            // The names of folders, and names below those of files, are no files either.
+            Err(error)
+                if [io::ErrorKind::IsADirectory, io::ErrorKind::NotADirectory]
+                    .contains(&error.kind()) =>
+            {
+                Ok(None)
+            }
+            read => found(read),
+        }
     }
 }
 
@@ -246,7 +255,9 @@ mod tests {
         assert_eq!(disk.read("a").unwrap().as_deref(), Some(b"one".as_slice()));
         assert_eq!(disk.read("x/y/b").unwrap().as_deref(), Some(b"two".as_slice()));
         assert_eq!(disk.list("x/y").unwrap(), ["b"]);
-        assert_eq!(disk.read("none").unwrap(), None);
+        for none in ["none", "x", "x/y", "a/b"] {
+            assert_eq!(disk.read(none).unwrap(), None, "{none}");
+        }
         disk.remove("x").unwrap();
         assert!(disk.list("x").unwrap().is_empty());
     }

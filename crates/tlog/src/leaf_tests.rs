@@ -33,11 +33,7 @@ pub(crate) fn one_of_each() -> Vec<Leaf> {
             version: text("0.1.0"),
             digest: [3; 32],
         },
-        Statement::StaffAccess {
-            role: StaffRole::Clerk,
-            reason: AccessReason::Dispute,
-            people: 1,
-        },
+        Statement::StaffAccess { role: StaffRole::Clerk, reason: AccessReason::Dispute, people: 1 },
         Statement::LegalDemand {
             jurisdiction: text("US-CO"),
             outcome: DemandOutcome::Refused,
@@ -104,8 +100,7 @@ fn the_golden_leaves_stay() {
 fn untagged() -> Draft {
     let place = Label::from_bytes([0x11; 16]);
     let tags = AuditTags::default();
-    let statement =
-        Statement::Identify { purpose: Purpose::Entry, place, searched: 10_000, tags };
+    let statement = Statement::Identify { purpose: Purpose::Entry, place, searched: 10_000, tags };
     Draft { statement, commitment: Commitment::from_bytes([0xcc; 32]) }
 }
 
@@ -116,11 +111,8 @@ fn no_leaf_is_wider_than_the_limit() {
     let place = Label::from_bytes([0; 16]);
     let tagged = Statement::Identify { purpose: Purpose::Entry, place, searched: 1, tags };
     let widest = text(&"x".repeat(TEXT_BYTES_MAX));
-    let worded = Statement::SoftwareVersion {
-        component: widest.clone(),
-        version: widest,
-        digest: [0; 32],
-    };
+    let worded =
+        Statement::SoftwareVersion { component: widest.clone(), version: widest, digest: [0; 32] };
     let len = |statement| {
         let commitment = Commitment::from_bytes([0; 32]);
         Leaf::new(Timestamp::MAX, Draft { statement, commitment }).encode().len()

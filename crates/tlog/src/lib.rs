@@ -85,7 +85,7 @@ pub use verifier::{
     read_checkpoint, verify_checkpoint, verify_folder,
 };
 pub use vocabulary::{
-    AccessReason, Biometrics, DeletionCause, DemandOutcome, Kind, PublicText, Purpose, Rule, StaffRole,
-    TEXT_BYTES_MAX,
+    AccessReason, Biometrics, DeletionCause, DemandOutcome, Kind, PublicText, Purpose, Rule,
+    StaffRole, TEXT_BYTES_MAX,
 };
 pub use witness::{AddCheckpoint, Witness, WitnessError, WitnessRefusal};

@@ -1,7 +1,8 @@
 //! Whether the openings still say what the log says: somebody who edits the database behind the log
 //! is named here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use handfast_model::LinkId;
 use handfast_store::Store;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::TrustError;
+use crate::deletion_journal::Deletions;
 use crate::opening_store::{self, MIGRATIONS};
 
 /// Where database and log tell different stories.
@@ -37,6 +39,21 @@ pub enum Discrepancy {
     DeletedAndLiving {
         /// Whose.
         link: LinkId,
+        /// Which leaf.
+        position: u64,
+    },
+    /// A palm whose deletion was decided is used or kept on.
+    #[error(
+        "link {link} is kept as living, and the list of deletions says that its palms are to be \
+         destroyed: restart the service, which destroys them"
+    )]
+    DecidedAndLiving {
+        /// Whose.
+        link: LinkId,
+    },
+    /// Nothing here knows whose a deletion was.
+    #[error("leaf {position} tells of a deletion that the list of deletions does not know")]
+    DeletionUnknown {
         /// Which leaf.
         position: u64,
     },
@@ -69,19 +86,23 @@ pub struct CrossCheck {
     pub found: Vec<Discrepancy>,
     consents: HashMap<LinkId, (u64, Value)>,
     deleted: HashMap<LinkId, u64>,
+    decided: HashSet<LinkId>,
 }
 
 impl CrossCheck {
-    /// Compares every opening with its leaf. `leaves` are those of a log that was verified.
+    /// Compares every opening with its leaf, and every deletion with the list of deletions in the
+    /// file `deletions`. `leaves` are those of a log that was verified.
     ///
     /// # Errors
-    /// [`TrustError::Store`].
+    /// [`TrustError::Store`], [`TrustError::File`].
     pub async fn of_openings(
         store: &Store,
         leaves: &BTreeMap<u64, Leaf>,
+        deletions: &Path,
     ) -> Result<Self, TrustError> {
         store.migrate(&MIGRATIONS).await?;
         let mut check = Self::default();
+        check.take_deletions(leaves, &Deletions::read(deletions)?);
         for kept in opening_store::all(store).await? {
             let Some(position) = kept.position else { continue };
             let link = kept.link;
@@ -107,10 +128,23 @@ impl CrossCheck {
         Ok(check)
     }
 
+    fn take_deletions(&mut self, leaves: &BTreeMap<u64, Leaf>, listed: &Deletions) {
+        self.decided.extend(listed.links());
+        let deletions = leaves.iter().filter(|(_, leaf)| leaf.statement().kind() == Kind::Delete);
+        for (&position, leaf) in deletions {
+            match listed.link_of(leaf.commitment()) {
+                Some(link) => drop(self.deleted.insert(link, position)),
+                None => self.found.push(Discrepancy::DeletionUnknown { position }),
+            }
+        }
+    }
+
     /// Compares a living link and its consent, as (field, value), with what was logged.
     pub fn living(&mut self, link: LinkId, consent: &[(&'static str, String)]) {
         if let Some(&position) = self.deleted.get(&link) {
             self.found.push(Discrepancy::DeletedAndLiving { link, position });
+        } else if self.decided.contains(&link) {
+            self.found.push(Discrepancy::DecidedAndLiving { link });
         }
         let Some((position, record)) = self.consents.get(&link) else {
             self.found.push(Discrepancy::NeverLogged { link });

@@ -18,6 +18,7 @@ mod cross_check;
 mod deletion_journal;
 mod error;
 mod key_file;
+mod logged_values;
 mod opening_store;
 mod receipt;
 mod record;
@@ -30,7 +31,7 @@ pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};
 pub use record::Record;
 pub use retention::{
-    BACKUP_DAYS_MAX, DORMANT_MONTHS_DEFAULT, Jurisdiction, OPENINGS_KEPT_MONTHS, PalmTimes,
-    PolicyError, Reach, Retention, Source, jurisdictions, retention_table,
+    BACKUP_DAYS_MAX, DORMANT_MONTHS_DEFAULT, Jurisdiction, OPENINGS_KEPT_MONTHS, PolicyError,
+    Retention, Source, jurisdictions, retention_table,
 };
 pub use trust::{COSIGNED_WITHIN, Promised, Replay, Trust, TrustConfig, signing_key};

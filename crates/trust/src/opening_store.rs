@@ -2,17 +2,29 @@
 
 use handfast_model::{LinkId, Timestamp};
 use handfast_store::{FromRow, Migration, Migrations, Row, Store, StoreError, params};
-use handfast_tlog::{Commitment, Leaf, Opening};
+use handfast_tlog::{Commitment, Kind, Leaf, Opening};
 
 use crate::TrustError;
 
 pub(crate) const MIGRATIONS: Migrations = Migrations {
     service: "trust",
-    steps: &[Migration {
-        version: 1,
-        name: "openings",
-        sql: include_str!("../migrations/0001_openings.sql"),
-    }],
+    steps: &[
+        Migration {
+            version: 1,
+            name: "openings",
+            sql: include_str!("../migrations/0001_openings.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "openings by kind and time",
+            sql: include_str!("../migrations/0002_openings_by_kind_and_time.sql"),
+        },
+        Migration {
+            version: 3,
+            name: "what was last logged of rules and epochs",
+            sql: include_str!("../migrations/0003_logged_values.sql"),
+        },
+    ],
 };
 /// Most receipts in a list: a person who uses a palm five times a day for a year.
 const LISTED_MAX: u32 = 2_000;
@@ -96,13 +108,51 @@ pub(crate) async fn owed(store: &Store) -> Result<Vec<Kept>, TrustError> {
     Ok(read.await?)
 }
 
-/// Every opening there is.
+/// Every opening there is, in the order of the log.
 pub(crate) async fn all(store: &Store) -> Result<Vec<Kept>, TrustError> {
     let read = store.read("trust.all", |tx| {
         Box::pin(async move {
             let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
                        FROM openings ORDER BY position";
             tx.fetch_all(sql, params![]).await
+        })
+    });
+    Ok(read.await?)
+}
+
+/// The byte of a leaf that says its kind, as it stands in `draft`.
+fn kind_byte(kind: Kind) -> Vec<u8> {
+    vec![kind.code()]
+}
+
+/// Whose the leaves of deletions are, as far as their openings are kept.
+pub(crate) async fn deletions(store: &Store) -> Result<Vec<(Commitment, LinkId)>, TrustError> {
+    let read = store.read("trust.deletions", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT commitment, link_id FROM openings WHERE substr(draft, 2, 1) = $1";
+            tx.fetch_all(sql, params![kind_byte(Kind::Delete)]).await
+        })
+    });
+    let rows: Vec<(Vec<u8>, LinkId)> = read.await?;
+    let damaged = |_| TrustError::OpeningDamaged;
+    rows.into_iter()
+        .map(|(commitment, link)| {
+            <[u8; 32]>::try_from(commitment)
+                .map(|bytes| (Commitment::from_bytes(bytes), link))
+                .map_err(damaged)
+        })
+        .collect()
+}
+
+/// Whether a link has the opening of a deletion's leaf, owed or logged.
+pub(crate) async fn has_deletion(store: &Store, link: LinkId) -> Result<bool, TrustError> {
+    let read = store.read("trust.has_deletion", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT COUNT(*) FROM openings WHERE link_id = $1 \
+                       AND substr(draft, 2, 1) = $2";
+            let row = params![link, kind_byte(Kind::Delete)];
+            let count: Option<(i64,)> = tx.fetch_optional(sql, row).await?;
+            Ok::<_, StoreError>(count.is_some_and(|(count,)| count > 0))
         })
     });
     Ok(read.await?)
@@ -155,25 +205,11 @@ pub(crate) async fn has_since(
 pub(crate) async fn forget_all(store: &Store, before: Timestamp) -> Result<u64, TrustError> {
     let forgotten = store.transaction("trust.forget_all", |tx| {
         Box::pin(async move {
-            let sql = "DELETE FROM openings WHERE position IS NOT NULL AND link_id IN
-                       (SELECT link_id FROM openings GROUP BY link_id HAVING MAX(at) < $1)";
+            // Rows that are old enough are found by their time; few are, and fewer of living links.
+            let sql = "DELETE FROM openings WHERE at < $1 AND position IS NOT NULL
+                       AND NOT EXISTS (SELECT 1 FROM openings later
+                                       WHERE later.link_id = openings.link_id AND later.at >= $1)";
             tx.execute(sql, params![before]).await
-        })
-    });
-    Ok(forgotten.await?)
-}
-
-/// Destroys what opens a link's leaves older than `before`: from then on nobody can.
-pub(crate) async fn forget(
-    store: &Store,
-    link: LinkId,
-    before: Timestamp,
-) -> Result<(), TrustError> {
-    let forgotten = store.transaction("trust.forget", |tx| {
-        Box::pin(async move {
-            let sql =
-                "DELETE FROM openings WHERE link_id = $1 AND at < $2 AND position IS NOT NULL";
-            tx.execute(sql, params![link, before]).await.map(drop)
         })
     });
     Ok(forgotten.await?)

@@ -75,15 +75,6 @@ impl Trust {
     pub async fn forget_all(&self, before: Timestamp) -> Result<u64, TrustError> {
         opening_store::forget_all(&self.store, before).await
     }
-
-    /// Destroys what opens a link's leaves, but for the last `since`: when a link is gone, its
-    /// person keeps the receipts they took, and nobody else can open its leaves any more.
-    ///
-    /// # Errors
-    /// [`TrustError::Store`].
-    pub async fn forget(&self, link: LinkId, before: Timestamp) -> Result<(), TrustError> {
-        opening_store::forget(&self.store, link, before).await
-    }
 }
 
 fn line_of(kept: &Kept, proven: u64) -> ReceiptLine {

@@ -1,5 +1,4 @@
-//! How long a palm may stay: what jurisdictions ask, as data with sources, and what follows from it
-//! for one palm.
+//! How long a palm may stay: what jurisdictions ask, as data with sources.
 //!
 //! The strictest term of all jurisdictions that apply wins, and an operator may be stricter, never
 //! laxer. Months count 30 days: shorter than any calendar's, so a term never ends too late.
@@ -7,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use handfast_model::{Duration, Timestamp};
-use handfast_tlog::DeletionCause;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -122,26 +120,6 @@ fn parse(text: &str) -> Result<Vec<Jurisdiction>, PolicyError> {
     Ok(file.jurisdictions)
 }
 
-/// How long a consent reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// One event: the palm goes when it is over.
-    Event,
-    /// Longer, until the consent ends.
-    Standing,
-}
-
-/// What is known of a palm when its time is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PalmTimes {
-    /// How far its consent reaches.
-    pub reach: Reach,
-    /// When it was linked, or last used.
-    pub last_used: Timestamp,
-    /// When its consent ends.
-    pub until: Timestamp,
-}
-
 /// The terms that apply to a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -178,13 +156,13 @@ impl Retention {
         Ok(Self { jurisdictions, dormant_months })
     }
 
-    /// The strictest terms of all jurisdictions that ship.
+    /// The strictest terms of all jurisdictions that ship: for whoever names none.
     ///
     /// # Errors
-    /// [`PolicyError::Malformed`].
-    pub fn strictest() -> Result<Self, PolicyError> {
+    /// [`PolicyError::Malformed`], [`PolicyError::TooLong`].
+    pub fn strictest(dormant_months: Option<u32>) -> Result<Self, PolicyError> {
         let ids: Vec<String> = jurisdictions()?.into_iter().map(|one| one.id).collect();
-        Self::of(&ids, None)
+        Self::of(&ids, dormant_months)
     }
 
     /// Which jurisdictions apply.
@@ -197,6 +175,12 @@ impl Retention {
     #[must_use]
     pub const fn dormant_months(&self) -> u32 {
         self.dormant_months
+    }
+
+    /// The same in days, as the log has it.
+    #[must_use]
+    pub fn dormant_days(&self) -> i64 {
+        i64::from(self.dormant_months) * MONTH_DAYS
     }
 
     /// A palm that was last used then or before is dormant now.
@@ -215,17 +199,6 @@ impl Retention {
     #[must_use]
     pub fn own_consent_from_age(&self) -> u32 {
         self.jurisdictions.iter().map(|one| one.own_consent_from_age).max().unwrap_or(18)
-    }
-
-    /// When a palm has to be gone, and why, whichever comes first.
-    #[must_use]
-    pub fn due(&self, palm: &PalmTimes) -> (Timestamp, DeletionCause) {
-        let ends = match palm.reach {
-            Reach::Event => (palm.until, DeletionCause::EventOver),
-            Reach::Standing => (palm.until, DeletionCause::ConsentEnded),
-        };
-        let dormant = palm.last_used + months(self.dormant_months);
-        if dormant < ends.0 { (dormant, DeletionCause::Dormant) } else { ends }
     }
 }
 
@@ -320,16 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn whichever_end_comes_first_is_the_palms_end() {
+    fn a_palm_is_dormant_after_the_policys_months_and_openings_outlive_it() {
         let retention = of(&["US-CO"], Some(6)).unwrap();
         let day = |days| NOW + Duration::from_days(days);
-        let palm = |reach, until| PalmTimes { reach, last_used: NOW, until: day(until) };
-        let due = |reach, until| retention.due(&palm(reach, until));
-        assert_eq!(due(Reach::Event, 1), (day(1), DeletionCause::EventOver));
-        assert_eq!(due(Reach::Standing, 100), (day(100), DeletionCause::ConsentEnded));
-        assert_eq!(due(Reach::Standing, 365), (day(180), DeletionCause::Dormant));
-        assert_eq!(due(Reach::Event, 365), (day(180), DeletionCause::Dormant));
         assert_eq!(retention.dormant_since(day(180)), NOW);
+        assert_eq!(Retention::openings_kept_since(day(720)), NOW);
+        let strictest = Retention::strictest(None).unwrap();
+        assert_eq!(strictest.jurisdictions().len(), jurisdictions().unwrap().len());
+        assert_eq!(Retention::strictest(Some(3)).unwrap().dormant_months(), 3);
     }
 
     #[test]

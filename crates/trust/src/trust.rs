@@ -1,5 +1,6 @@
 //! The log with its openings.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use handfast_model::{Clock, Duration, LinkId, Random, SecretText, Timestamp};
 use handfast_store::Store;
 use handfast_tlog::{
-    AtOpen, CosignerGroup, Draft, Folder, KeyKind, Kind, Label, LabelKey, Leaf, Log, LogConfig,
-    LogError, LogStatus, Opening, Promise, SecretKey, Statement, VerifierKey,
+    AtOpen, Commitment, CosignerGroup, DeletionCause, Draft, Folder, KeyKind, Kind, Label,
+    LabelKey, Leaf, Log, LogConfig, LogError, LogStatus, Opening, Promise, SecretKey, Statement,
+    VerifierKey,
 };
 use zeroize::Zeroizing;
 
@@ -43,14 +45,16 @@ pub struct Trust {
     awaited: Arc<Mutex<Awaited>>,
     labels: Arc<LabelKey>,
     deletions: Arc<DeletionJournal>,
+    /// The leaves of deletions that the log had when it was opened, by their places.
+    deleted_at_open: Arc<BTreeMap<u64, Commitment>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
-/// What the log tells of deletions: see [`Trust::deletions`].
+/// What log and list tell of deletions: see [`Trust::deletions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
-    /// Links whose palms were deleted, whatever a database says.
+    /// Links whose palms were, or are to be, deleted, whatever a database says.
     pub links: Vec<LinkId>,
     /// Leaves of deletions that nothing here knows whose they were.
     pub unknown: Vec<u64>,
@@ -91,59 +95,67 @@ impl Trust {
         random: Arc<dyn Random>,
     ) -> Result<Self, TrustError> {
         store.migrate(&MIGRATIONS).await?;
-        let deletions = Arc::new(DeletionJournal::open(&config.deletions)?);
-        let for_keys = random.clone();
-        let for_log = clock.clone();
-        let (log, labels) = blocking(move || open_log(&config, for_log, &*for_keys)).await??;
+        let (for_keys, for_log) = (random.clone(), clock.clone());
+        // From before there was a list of deletions, or where it was lost.
+        let kept = opening_store::deletions(&store).await?;
+        let opened = blocking(move || {
+            let deletions = DeletionJournal::open(&config.deletions)?;
+            deletions.add_leaves(&kept)?;
+            open_log(&config, for_log, &*for_keys).map(|log| (deletions, log))
+        });
+        let (deletions, Opened { log, labels, deleted }) = opened.await??;
         let awaited = Awaited { size: 0, since: clock.now() };
         let trust = Self {
             store,
             log: Arc::new(log),
             awaited: Arc::new(Mutex::new(awaited)),
             labels: Arc::new(labels),
-            deletions,
+            deletions: Arc::new(deletions),
+            deleted_at_open: Arc::new(deleted),
             clock,
             random,
         };
-        trust.note_older_deletions().await?;
         trust.settle().await?;
         Ok(trust)
     }
 
-    /// Deletions from before there was a list of them, and those of a crash in between.
-    async fn note_older_deletions(&self) -> Result<(), TrustError> {
-        let known = self.deletions.read()?;
-        for kept in opening_store::all(&self.store).await? {
-            let commitment = kept.opening.commitment();
-            if kept.leaf.statement().kind() == Kind::Delete && !known.contains_key(&commitment) {
-                self.deletions.add(commitment, kept.link)?;
-            }
+    /// Whose palms were deleted, by the list beside the log: what a database that was put back from
+    /// a backup has to be told before it is used. And which deletions of the log the list lacks.
+    #[must_use]
+    pub fn deletions(&self) -> Replay {
+        let leaves = self.deleted_at_open.iter();
+        let unknown = leaves.filter(|(_, leaf)| self.deletions.link_of(**leaf).is_none());
+        Replay {
+            links: self.deletions.links(),
+            unknown: unknown.map(|(position, _)| *position).collect(),
         }
-        Ok(())
     }
 
-    /// Whose palms were deleted, by the log and the list beside it: what a database that was put back
-    /// from a backup has to be told before it is used.
+    /// Writes down, where no backup takes it back, that a link's palms are to be destroyed: before
+    /// anything of them is. Gives the cause that was written first.
     ///
     /// # Errors
-    /// Where the log or the list cannot be read.
-    pub async fn deletions(&self) -> Result<Replay, TrustError> {
-        self.publish().await?;
-        let known = self.deletions.read()?;
-        self.with_log(move |log| {
-            let mut replay = Replay::default();
-            log.read_from(0, &mut |position, leaf| {
-                if leaf.statement().kind() != Kind::Delete {
-                    return;
-                }
-                match known.get(&leaf.commitment()) {
-                    Some(link) => replay.links.push(*link),
-                    None => replay.unknown.push(position),
-                }
-            })?;
-            Ok(replay)
-        })
-        .await
+    /// [`TrustError::File`]: then nothing may be destroyed yet, or a backup could bring it back.
+    pub async fn decide_deletion(
+        &self,
+        link: LinkId,
+        cause: DeletionCause,
+    ) -> Result<DeletionCause, TrustError> {
+        let deletions = self.deletions.clone();
+        blocking(move || deletions.decide(link, cause)).await?
+    }
+
+    /// Whether there is a leaf, in the log or owed to it, that tells of the deletion of a link.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn tells_of_deletion(&self, link: LinkId) -> Result<bool, TrustError> {
+        // A database that was put back lacks openings of leaves that the log has.
+        let mut logged = self.deleted_at_open.values();
+        if logged.any(|leaf| self.deletions.link_of(*leaf) == Some(link)) {
+            return Ok(true);
+        }
+        opening_store::has_deletion(&self.store, link).await
     }
 
     /// Reads the leaves of the newest checkpoint from `from` on, in order; says how many it has.
@@ -207,8 +219,8 @@ impl Trust {
         let draft = Draft { statement, commitment: opening.commitment() };
         let leaf = Leaf::new(self.clock.now(), draft);
         if leaf.statement().kind() == Kind::Delete {
-            let (deletions, commitment) = (self.deletions.clone(), opening.commitment());
-            blocking(move || deletions.add(commitment, link)).await??;
+            let (deletions, leaf) = (self.deletions.clone(), (opening.commitment(), link));
+            blocking(move || deletions.add_leaves(&[leaf])).await??;
         }
         let looked_from = self.log.status().signed;
         let kept = Kept { link, position: None, looked_from, leaf, opening };
@@ -337,24 +349,28 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The place of the leaf with this commitment, at `from` or after.
-fn find(
-    log: &Log,
-    from: u64,
-    commitment: handfast_tlog::Commitment,
-) -> Result<Option<u64>, LogError> {
-    for position in from..log.status().signed {
-        if log.leaf(position)?.commitment() == commitment {
-            return Ok(Some(position));
+fn find(log: &Log, from: u64, commitment: Commitment) -> Result<Option<u64>, LogError> {
+    let mut found = None;
+    log.read_from(from, &mut |position, leaf| {
+        if leaf.commitment() == commitment {
+            found = Some(position);
         }
-    }
-    Ok(None)
+    })?;
+    Ok(found)
+}
+
+/// A log that was opened, and what was read on the way.
+struct Opened {
+    log: Log,
+    labels: LabelKey,
+    deleted: BTreeMap<u64, Commitment>,
 }
 
 fn open_log(
     config: &TrustConfig,
     clock: Arc<dyn Clock>,
     random: &dyn Random,
-) -> Result<(Log, LabelKey), TrustError> {
+) -> Result<Opened, TrustError> {
     let disk = Folder::exclusive(&config.log_dir).map_err(|source| TrustError::File {
         action: "open",
         path: config.log_dir.clone(),
@@ -365,7 +381,13 @@ fn open_log(
     let labels = label_key(config, random)?;
     let cosigners = config.cosigners.clone();
     let config = LogConfig { key, cosigners, at_open: AtOpen::CheckEverything };
-    Ok((Log::open(Arc::new(disk), config, clock)?, labels))
+    let mut deleted = BTreeMap::new();
+    let log = Log::open_and_read(Arc::new(disk), config, clock, &mut |position, leaf| {
+        if leaf.statement().kind() == Kind::Delete {
+            deleted.insert(position, leaf.commitment());
+        }
+    })?;
+    Ok(Opened { log, labels, deleted })
 }
 
 /// The signing key in a file: made under `name` where there is none yet.

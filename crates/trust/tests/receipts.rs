@@ -9,7 +9,7 @@ use handfast_store::Store;
 use handfast_store::test_on_both_engines;
 use handfast_tlog::{
     AuditTags, Cosigner, CosignerGroup, DeletionCause, Folder, KeyKind, LogError, Purpose, Receipt,
-    SecretKey, Statement, TrustPolicy, Verification, Witness, verify_folder,
+    Rule, SecretKey, Statement, TrustPolicy, Verification, Witness, verify_folder,
 };
 use handfast_trust::{COSIGNED_WITHIN, ReceiptState, Record, Trust, TrustConfig, TrustError};
 
@@ -109,6 +109,58 @@ test_on_both_engines! {
         assert_eq!(receipt.opening().private_fields(), use_at(START).to_json().as_bytes());
         let foreign = trust.receipt(theirs, position).await;
         assert!(matches!(foreign, Err(TrustError::NoSuchReceipt { .. })), "{foreign:?}");
+    }
+
+    async fn a_rule_leaves_a_leaf_whenever_it_is_another_one(store: Store) {
+        let world = World::new(store);
+        let trust = world.open().await;
+        let (bar, gate) = (trust.label(&"bar"), trust.label(&"gate"));
+        assert!(trust.note_rule(Rule::EntryThreshold, gate, 900).await.unwrap());
+        assert!(!trust.note_rule(Rule::EntryThreshold, gate, 900).await.unwrap());
+        assert!(trust.note_rule(Rule::EntryThreshold, bar, 900).await.unwrap());
+        drop(trust);
+        let trust = world.open().await;
+        assert!(!trust.note_rule(Rule::EntryThreshold, gate, 900).await.unwrap(), "it is kept");
+        assert!(trust.note_rule(Rule::EntryThreshold, gate, -5).await.unwrap());
+        assert!(!trust.note_epoch(0).await.unwrap(), "nothing was renewed yet");
+        assert!(trust.note_epoch(1).await.unwrap());
+        assert!(!trust.note_epoch(1).await.unwrap());
+        trust.publish().await.unwrap();
+        let read = trust.read_from(0, Vec::new(), |all, leaf| all.push(leaf.statement().clone()));
+        let change = |place, old, new| {
+            Statement::PolicyChange { rule: Rule::EntryThreshold, place, old, new }
+        };
+        let expected = [
+            change(gate, 0, 900),
+            change(bar, 0, 900),
+            change(gate, 900, -5),
+            Statement::Refresh { epoch: 1 },
+        ];
+        assert_eq!(read.await.unwrap().1, expected);
+    }
+
+    async fn a_decided_deletion_is_known_after_a_start_without_any_leaf(store: Store) {
+        let world = World::new(store);
+        let (decided, logged) = (world.link(), world.link());
+        let trust = world.open().await;
+        let cause = trust.decide_deletion(decided, DeletionCause::Staff).await.unwrap();
+        assert_eq!(cause, DeletionCause::Staff);
+        let (statement, record) = deletion();
+        trust.decide_deletion(logged, DeletionCause::Person).await.unwrap();
+        trust.record(logged, statement, &record).await.unwrap();
+        trust.publish().await.unwrap();
+        drop(trust);
+        let trust = world.open().await;
+        let mut links = trust.deletions().links;
+        links.sort();
+        let mut expected = vec![decided, logged];
+        expected.sort();
+        assert_eq!(links, expected);
+        assert!(trust.deletions().unknown.is_empty());
+        assert!(trust.tells_of_deletion(logged).await.unwrap());
+        assert!(!trust.tells_of_deletion(decided).await.unwrap());
+        let again = trust.decide_deletion(decided, DeletionCause::Dormant).await.unwrap();
+        assert_eq!(again, DeletionCause::Staff, "the first cause holds");
     }
 
     async fn what_is_owed_is_carried_once_however_often_it_is_settled(store: Store) {

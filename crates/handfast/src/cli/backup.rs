@@ -26,6 +26,8 @@ use super::{Answer, print_json};
 
 /// The folder of the public log inside a data folder.
 const LOG: &str = "log";
+/// The list of deletions in a data folder.
+const DELETIONS: &str = "deletions";
 /// Where the log's key is in a data folder.
 const LOG_KEY: &str = "keys/log.key";
 /// How often the log is copied until one copy is whole: it changes with each checkpoint, every few
@@ -160,10 +162,16 @@ impl Plan {
             copy_sqlite(&data.join(database), &to.join(database)).await?;
             private(&to.join(database))?;
         }
-        for file in &self.files {
+        // Whose deletions the log tells of has to be known to the copy: that list is copied last.
+        let (deletions, files): (Vec<_>, Vec<_>) =
+            self.files.iter().partition(|file| **file == Path::new(DELETIONS));
+        for file in files {
             copy_file(&data.join(file), &to.join(file))?;
         }
         let leaves = self.has_log.then(|| copy_log(data, to)).transpose()?;
+        for file in deletions {
+            copy_file(&data.join(file), &to.join(file))?;
+        }
         Ok(Copied {
             databases: self.databases.len(),
             files: self.files.len(),

@@ -1,6 +1,6 @@
 //! `handfast verify`: checks a transparency log, a receipt or a data folder, without believing the service.
 
-mod data;
+pub(crate) mod data;
 mod log;
 mod receipt;
 mod tiles;

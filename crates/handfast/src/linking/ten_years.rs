@@ -10,17 +10,16 @@ use handfast_boxoffice::{
     NewLink, NewOrder, NewTicket, OrderState, PalmHandle, Scope, Side, Venue,
 };
 use handfast_model::{
-    AccountId, Clock as _, DeviceId, Duration, LinkId, ManualClock, Random as _, SeededRandom,
-    Timestamp,
+    AccountId, Clock as _, DeviceId, Duration, LinkId, ManualClock, PairwiseToken, Random as _,
+    SeededRandom, Timestamp,
 };
 use handfast_tlog::{DeletionCause, Folder, Statement, TrustPolicy, Verification, verify_folder};
 use handfast_trust::{OPENINGS_KEPT_MONTHS, Record};
-use handfast_vault::FilledPalm;
 
 use crate::hub::Hub;
 use crate::serve::Settings;
 
-const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+pub(super) const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 const STEP: Duration = Duration::from_days(7);
 const STEPS: usize = 10 * 52;
 const PALMS: usize = 130;
@@ -49,20 +48,30 @@ impl Palm {
 
 pub(super) struct World {
     pub(super) hub: Hub,
-    clock: Arc<ManualClock>,
+    pub(super) clock: Arc<ManualClock>,
     random: SeededRandom,
-    company: Company,
+    pub(super) company: Company,
     venue: Venue,
-    account: AccountId,
+    pub(super) account: AccountId,
     booth: DeviceId,
-    unused: Vec<FilledPalm>,
+    /// Palms that the vault has and no link yet, by the company's tokens.
+    pub(super) unused: Vec<PairwiseToken>,
     pub(super) palms: Vec<Palm>,
 }
 
 impl World {
+    /// With a plain vault and some palms in it.
     pub(super) async fn new(dir: &Path, dormant_months: Option<u32>) -> Self {
         let settings = Settings { dormant_months, ..Settings::of_test(dir) };
-        let clock = Arc::new(ManualClock::at(START));
+        let mut world = Self::with(&settings, Arc::new(ManualClock::at(START))).await;
+        let (company, until) = (world.company.id, START + Duration::from_days(20 * 365));
+        let filled = world.hub.vault.danger_fill(company, &[], PALMS, until).await.unwrap();
+        world.unused = filled.into_iter().map(|palm| palm.token).collect();
+        world
+    }
+
+    /// With no palms yet.
+    pub(super) async fn with(settings: &Settings, clock: Arc<ManualClock>) -> Self {
         let random = Arc::new(SeededRandom::new(10));
         let hub = settings.open_with(clock.clone(), random, None).await.unwrap();
         let company = hub.boxoffice.create_company("Foothills Tickets").await.unwrap();
@@ -80,11 +89,17 @@ impl World {
         let email = "ana@example.org".parse().unwrap();
         let account =
             hub.boxoffice.create_account(&email, "Ana", Language::English).await.unwrap().id;
-        let until = START + Duration::from_days(20 * 365);
-        let unused = hub.vault.danger_fill(company.id, &[], PALMS, until).await.unwrap();
         let random = SeededRandom::new(11);
-        let palms = Vec::new();
+        let (unused, palms) = (Vec::new(), Vec::new());
         Self { hub, clock, random, company, venue, account, booth, unused, palms }
+    }
+
+    /// The same people, on a service that starts from another folder.
+    pub(super) async fn started_on(self, settings: &Settings) -> Self {
+        self.hub.vault.clone().close().await;
+        let random = Arc::new(SeededRandom::new(12));
+        let hub = settings.open_with(self.clock.clone(), random, None).await.unwrap();
+        Self { hub, ..self }
     }
 
     fn draw(&self, below: u64) -> u64 {
@@ -115,7 +130,7 @@ impl World {
         };
         let ticket = boxoffice.place_order(&order).await.unwrap().1.remove(0);
         let scope = [Scope::Event, Scope::Venue, Scope::Company][self.draw(3) as usize];
-        let handle = PalmHandle { side: Side::Left, company_token: palm.token };
+        let handle = PalmHandle { side: Side::Left, company_token: palm };
         let new = NewLink {
             device_id: self.booth,
             ticket_id: ticket.id,

@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use handfast_model::{Clock as _, SystemClock};
 use handfast_tlog::{Folder, Leaf, Verification, verify_folder};
-use handfast_trust::CrossCheck;
+use handfast_trust::{CrossCheck, Discrepancy};
 use serde_json::json;
 
 use super::{Answer, Believed, key_of};
 use crate::cli::print_json;
 use crate::cli::runtime::block_on;
 use crate::serve::Databases;
+
+/// How often what differs is looked at: a running service writes the database first and publishes
+/// the leaf a second later.
+const LOOKS_MAX: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Arguments of `handfast verify data`.
 #[derive(Debug, Args)]
@@ -34,29 +40,7 @@ pub struct VerifyData {
 
 impl VerifyData {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let leaves = self.leaves()?;
-        let databases = Databases { data: self.data.clone(), url: self.database.clone() };
-        let found = block_on(async {
-            let mut check =
-                CrossCheck::of_openings(&databases.store("trust").await?, &leaves).await?;
-            let boxoffice = databases.boxoffice().await?;
-            for (link, consent) in boxoffice.living_consents().await? {
-                let purposes: Vec<&str> = consent.purposes.iter().map(|one| one.as_str()).collect();
-                let scope = consent.scope.map_or("", |scope| scope.as_str());
-                check.living(
-                    link,
-                    &[
-                        ("consent", consent.id.to_string()),
-                        ("text version", consent.text_version.clone()),
-                        ("language", consent.language.as_str().to_owned()),
-                        ("scope", scope.to_owned()),
-                        ("purposes", purposes.join(",")),
-                    ],
-                );
-            }
-            check.found.sort();
-            Ok::<_, anyhow::Error>(check.found)
-        })?;
+        let (leaves, found) = self.look()?;
         if self.json {
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             print_json(out, &json!({ "agrees": found.is_empty(), "found": found }))?;
@@ -69,6 +53,22 @@ impl VerifyData {
             writeln!(out, "Somebody or something changed the databases behind the log.")?;
         }
         Ok(if found.is_empty() { Answer::Positive } else { Answer::Negative })
+    }
+
+    /// Compares until nothing differs, or for as long as a running service may need to bring
+    /// databases and log together.
+    fn look(&self) -> anyhow::Result<(BTreeMap<u64, Leaf>, Vec<Discrepancy>)> {
+        let databases = Databases { data: self.data.clone(), url: self.database.clone() };
+        let mut looks = 1;
+        loop {
+            let leaves = self.leaves()?;
+            let found = block_on(compare(&databases, &leaves))?;
+            if found.is_empty() || looks == LOOKS_MAX {
+                return Ok((leaves, found));
+            }
+            looks += 1;
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
     }
 
     /// The log's leaves, once it is known to be what was signed.
@@ -91,4 +91,30 @@ impl VerifyData {
         );
         Ok(leaves)
     }
+}
+
+/// Where the databases and a log's leaves, once these are verified, tell different stories.
+pub(crate) async fn compare(
+    databases: &Databases,
+    leaves: &BTreeMap<u64, Leaf>,
+) -> anyhow::Result<Vec<Discrepancy>> {
+    let deletions = databases.data.join("deletions");
+    let mut check =
+        CrossCheck::of_openings(&databases.store("trust").await?, leaves, &deletions).await?;
+    for (link, consent) in databases.boxoffice().await?.living_consents().await? {
+        let purposes: Vec<&str> = consent.purposes.iter().map(|one| one.as_str()).collect();
+        let scope = consent.scope.map_or("", |scope| scope.as_str());
+        check.living(
+            link,
+            &[
+                ("consent", consent.id.to_string()),
+                ("text version", consent.text_version.clone()),
+                ("language", consent.language.as_str().to_owned()),
+                ("scope", scope.to_owned()),
+                ("purposes", purposes.join(",")),
+            ],
+        );
+    }
+    check.found.sort();
+    Ok(check.found)
 }
