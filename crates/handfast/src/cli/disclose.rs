@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use handfast_boxoffice::{Account, EmailAddress};
 use handfast_tlog::{DemandOutcome, PublicText};
@@ -45,7 +45,8 @@ enum Outcome {
 }
 
 impl Disclose {
-    /// Prints what there is, once the demand's leaf is in the log.
+    /// Prints what there is, once the demand's leaf is in the log; the answer is no where nobody has
+    /// this address.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
         let email: EmailAddress =
             self.person.parse().context("name the person by the mail address of the account")?;
@@ -60,14 +61,19 @@ impl Disclose {
                 "the data folder cannot be opened; where a service runs on it, stop that first: \
                  two programs must not write one log",
             )?;
-            let Some(account) = hub.boxoffice.account_by_email(&email).await? else {
-                bail!("there is no account with this mail address");
-            };
-            hub.note_demand(law, outcome).await.context("without its leaf nothing is shown")?;
+            // A demand about somebody who is not here is a demand all the same.
+            let account = hub.boxoffice.account_by_email(&email).await?;
+            let people = usize::from(account.is_some());
+            hub.note_demand(law, outcome, people)
+                .await
+                .context("without its leaf nothing is shown")?;
             hub.trust.publish().await?;
-            let shown = match self.outcome {
-                Outcome::Refused => json!({ "handed_over": "nothing" }),
-                Outcome::Received | Outcome::Answered => about(&hub, &account).await?,
+            let shown = match (&account, self.outcome) {
+                (None, _) => json!({ "account": "there is none with this mail address" }),
+                (Some(_), Outcome::Refused) => json!({ "handed_over": "nothing" }),
+                (Some(account), Outcome::Received | Outcome::Answered) => {
+                    about(&hub, account).await?
+                }
             };
             let leaf = hub.trust.status().promised.saturating_sub(1);
             if self.json {
@@ -76,7 +82,7 @@ impl Disclose {
                 writeln!(out, "Leaf {leaf} of the public log counts this demand.")?;
                 writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?;
             }
-            Ok(Answer::Positive)
+            Ok(if account.is_some() { Answer::Positive } else { Answer::Negative })
         })
     }
 }
