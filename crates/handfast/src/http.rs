@@ -225,7 +225,12 @@ fn demo_routes(routes: Routes) -> Routes {
 
 /// The OpenAPI 3.1 document of every route.
 pub(crate) fn openapi() -> OpenApi {
-    all_routes().into_parts().1
+    let mut document = all_routes().into_parts().1;
+    // The router writes a rest of a path as `{*name}`, OpenAPI as any other parameter.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths =
+        paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
 }
 
 /// Who may call what: docs/routes.md.

@@ -11,6 +11,7 @@ use handfast_boxoffice::{BoxOfficeError, Device, DeviceKind, DeviceMode, Role, W
 use handfast_model::{AccountId, CompanyId, DeviceId, SecretText, StaffUserId};
 use handfast_pedestal::Mode;
 
+use super::lockout::Asked;
 use super::problem::Problem;
 use crate::hub::{Hub, SharedHub};
 
@@ -117,10 +118,18 @@ pub(super) async fn guard(access: Access, request: Request, next: Next) -> Respo
     let Some(hub) = request.extensions().get::<SharedHub>().cloned() else {
         return Problem::internal("The server was put together wrongly.").into_response();
     };
+    let asked = Asked::of(&hub, access, &request);
+    if let Some(refused) = asked.as_ref().and_then(|asked| asked.refused_before(&hub)) {
+        return refused;
+    }
     let (mut parts, body) = request.into_parts();
-    match admit(access, &hub, &mut parts).await {
+    let answer = match admit(access, &hub, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
+    };
+    match asked {
+        Some(asked) => asked.after(&hub, answer),
+        None => answer,
     }
 }
 

@@ -54,7 +54,9 @@ problems! {
     too_large = PAYLOAD_TOO_LARGE, "too-large", "Too large";
     /// The body is of another media type.
     media_type = UNSUPPORTED_MEDIA_TYPE, "media-type", "Another media type is needed";
-    /// Something on our side failed; nothing was changed.
+    /// Wait, and ask less often.
+    too_many = TOO_MANY_REQUESTS, "too-many", "Too many requests";
+    /// Something on our side failed.
     internal = INTERNAL_SERVER_ERROR, "internal", "Something failed on our side";
     /// A part that is needed does not answer.
     unavailable = SERVICE_UNAVAILABLE, "unavailable", "A part is not available";
@@ -72,7 +74,7 @@ impl Problem {
             .collect::<Vec<_>>()
             .join(": ");
         tracing::error!(causes, "a request failed on our side");
-        Self::internal("Nothing was changed. Try again; if it stays, look at the server's log.")
+        Self::internal("It may have been done or not: look again before you repeat it. If it stays, look at the server's log.")
     }
 
     /// The last part of the type, by which pages choose their words.

@@ -137,6 +137,8 @@ pub(crate) async fn revoke(
     PathOf(id): PathOf<DeviceId>,
 ) -> Result<axum::http::StatusCode, Problem> {
     hub.boxoffice.revoke_as_staff(staff.user, id).await?;
+    // A pedestal asks what applies, and hears that nothing does.
+    hub.stations.changed();
     Ok(axum::http::StatusCode::NO_CONTENT)
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct SignInKey {
 }
 
 /// Sign in with the key of a mail; the key works once.
-#[utoipa::path(post, path = "/api/v1/session", tag = "identity",
+#[utoipa::path(post, path = "/api/v1/session", request_body = SignInKey, tag = "identity",
     responses((status = 200, body = WhoView, description = "Sets the session's cookie"),
               (status = "4XX", body = Problem)))]
 pub(crate) async fn open(

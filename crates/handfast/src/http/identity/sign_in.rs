@@ -19,7 +19,7 @@ pub(crate) struct SignIn {
 }
 
 /// Send a mail with a sign-in link. The answer is the same whether or not the address is known.
-#[utoipa::path(post, path = "/api/v1/sign-in", tag = "identity",
+#[utoipa::path(post, path = "/api/v1/sign-in", request_body = SignIn, tag = "identity",
     responses((status = 202, description = "If the address is known, a mail is on its way"),
               (status = "4XX", body = Problem)))]
 pub(crate) async fn request(

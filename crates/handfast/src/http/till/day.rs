@@ -15,11 +15,26 @@ use crate::http::json::{Amount, Time, rfc3339};
 use crate::http::problem::Problem;
 use crate::hub::{Hub, SharedHub};
 
+/// 9999-12-31, counted from 1970-01-01.
+const LAST_DAY: i64 = 2_932_896;
+
 /// Which day.
 #[derive(Deserialize, IntoParams)]
 pub(crate) struct WhichDay {
     /// Counted from 1970-01-01 in the shop's local time; today where it is left out.
     day: Option<i64>,
+}
+
+impl WhichDay {
+    /// The day, where it is one that the calendar has.
+    fn wanted(&self) -> Result<Option<i64>, Problem> {
+        match self.day {
+            Some(day) if !(0..=LAST_DAY).contains(&day) => Err(Problem::malformed(format!(
+                "A day is a number from 0 (1970-01-01) to {LAST_DAY} (9999-12-31)."
+            ))),
+            day => Ok(day),
+        }
+    }
 }
 
 /// A shop's day.
@@ -92,7 +107,7 @@ pub(crate) async fn report(
     device: DeviceCaller,
     Query(which): Query<WhichDay>,
 ) -> Result<Json<DayView>, Problem> {
-    Ok(Json(DayView::of(&hub.till.day_report(device.id, which.day).await?)))
+    Ok(Json(DayView::of(&hub.till.day_report(device.id, which.wanted()?).await?)))
 }
 
 /// The day's charges, one a line.
@@ -103,7 +118,7 @@ pub(crate) async fn csv(
     device: DeviceCaller,
     Query(which): Query<WhichDay>,
 ) -> Result<impl IntoResponse, Problem> {
-    let report = hub.till.day_report(device.id, which.day).await?;
+    let report = hub.till.day_report(device.id, which.wanted()?).await?;
     let charges = hub.till.charges_of_day(device.id, report.day).await?;
     let text = csv_of(&charges, &hub);
     let name = format!("{}.csv", date_of(report.day));
@@ -118,7 +133,7 @@ pub(crate) async fn pdf(
     device: DeviceCaller,
     Query(which): Query<WhichDay>,
 ) -> Result<impl IntoResponse, Problem> {
-    let report = hub.till.day_report(device.id, which.day).await?;
+    let report = hub.till.day_report(device.id, which.wanted()?).await?;
     let bytes = day_pdf::day_report(&report, &date_of(report.day));
     Ok(file(bytes, "application/pdf", format!("{}.pdf", date_of(report.day))))
 }
@@ -272,6 +287,11 @@ mod tests {
 
     #[test]
     fn days_are_dates() {
+        assert_eq!(date_of(LAST_DAY), "9999-12-31");
+        for day in [-1, LAST_DAY + 1, i64::MAX, i64::MIN] {
+            assert!(WhichDay { day: Some(day) }.wanted().is_err(), "{day}");
+        }
+        assert!(WhichDay { day: Some(LAST_DAY) }.wanted().is_ok());
         assert_eq!(date_of(0), "1970-01-01");
         assert_eq!(date_of(20_779), "2026-11-22");
     }

@@ -57,14 +57,14 @@ impl From<AuditPart> for AuditPartView {
     fn from(part: AuditPart) -> Self {
         Self {
             node: part.node.map(letter),
-            sealed: hex(&part.sealed),
-            signature: part.signature.map(|signature| hex(&signature)),
+            sealed: hex::encode(&part.sealed),
+            signature: part.signature.map(|signature| hex::encode(signature)),
         }
     }
 }
 
 /// What the tags of these searches would be, had they found my palm.
-#[utoipa::path(post, path = "/api/v1/me/links/{link_id}/audit", tag = "portal",
+#[utoipa::path(post, path = "/api/v1/me/links/{link_id}/audit", request_body = AuditQuestion, tag = "portal",
     params(("link_id" = String, Path)),
     responses((status = 200, body = AuditAnswer), (status = "4XX", body = Problem)))]
 pub(crate) async fn ask(
@@ -107,7 +107,7 @@ pub(crate) struct NodeKeys {
 #[utoipa::path(get, path = "/log/nodes", tag = "log", responses((status = 200, body = NodeKeys)))]
 pub(crate) async fn nodes(State(hub): State<SharedHub>) -> Json<NodeKeys> {
     let keys = hub.vault.node_keys();
-    Json(NodeKeys { nodes: keys.map(|keys| keys.iter().map(|key| hex(key)).collect()) })
+    Json(NodeKeys { nodes: keys.map(|keys| keys.iter().map(|key| hex::encode(key)).collect()) })
 }
 
 fn problem_of(error: VaultError) -> Problem {
@@ -131,18 +131,9 @@ const fn letter(role: Role) -> &'static str {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn unhex<const LEN: usize>(text: &str) -> Result<[u8; LEN], Problem> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
-    let bytes = digits.filter(|digits| digits.len() == 2 * LEN).map(|digits| {
-        let mut pairs = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]);
-        std::array::from_fn(|_| pairs.next().unwrap_or_default())
-    });
-    bytes.ok_or_else(|| {
+    let mut bytes = [0; LEN];
+    hex::decode_to_slice(text, &mut bytes).map(|()| bytes).map_err(|_| {
         Problem::malformed(format!("A key or query is {} hexadecimal digits long.", 2 * LEN))
     })
 }
@@ -154,7 +145,7 @@ mod tests {
     #[test]
     fn hexadecimal_goes_both_ways_and_nothing_else_does() {
         let bytes = [0x00, 0x7f, 0xab, 0xff];
-        assert_eq!(unhex(&hex(&bytes)).unwrap(), bytes);
+        assert_eq!(unhex(&hex::encode(bytes)).unwrap(), bytes);
         for wrong in ["", "00", "007fabf", "007fabff0", "007fabfg", "é07fabff"] {
             assert!(unhex::<4>(wrong).is_err(), "{wrong}");
         }
