@@ -8,6 +8,7 @@ use super::Answer;
 
 mod charge;
 mod hover;
+mod log;
 mod recognition;
 mod redeem;
 mod vault;
@@ -25,6 +26,8 @@ enum What {
     Charge(charge::Charge),
     /// A hover in the entry lane, from a still hand to the verdict
     Hover(hover::Hover),
+    /// The transparency log: appends, promises, proofs, verification
+    Log(log::LogBench),
     /// A frame from camera to template on one core, step by step
     Recognition(recognition::Recognition),
     /// Tickets redeemed over HTTP, in a service of its own
@@ -39,6 +42,7 @@ impl Bench {
         match self.what {
             What::Charge(charge) => charge.run(out),
             What::Hover(hover) => hover.run(out),
+            What::Log(log) => log.run(out),
             What::Recognition(recognition) => recognition.run(out),
             What::Redeem(redeem) => redeem.run(out),
             What::Vault(vault) => vault.run(out),
