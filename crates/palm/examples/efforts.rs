@@ -2,7 +2,8 @@
 //! --example efforts -- DIR...`, laid out as `DIR/<palm>/<sample>`; samples that begin with `s1_` are
 //! compared with those that begin with `s2_`, or all with all where there are none. Folders whose
 //! names end in `-roi` hold crops. Samples that cannot be acquired are counted as misses. `handfast
-//! eval` says more, with intervals, of full effort alone.
+//! eval` says more, with intervals. Without folders it prints the thresholds of both efforts and what
+//! they rest on.
 
 #![expect(clippy::print_stdout, reason = "a tool prints")]
 
@@ -10,7 +11,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use handfast_palm::{
-    Effort, LENGTH, Reference, Sample, Side, acquire, decode, probe_with, reference, score_rows,
+    Effort, LENGTH, Reference, Sample, Side, ThresholdGround, acquire, decode, probe_with,
+    reference, score_rows, threshold_with,
 };
 
 /// What the comparison of one probe vector with one row costs a node of the split vault.
@@ -26,6 +28,10 @@ struct Taken {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().len() == 1 {
+        print_thresholds();
+        return Ok(());
+    }
     println!("set, vectors x length, us a row: EER %, then TAR % (threshold) at 1e-1 ... 1e-6");
     for dir in std::env::args().skip(1).map(PathBuf::from) {
         let taken = read_set(&dir)?;
@@ -40,6 +46,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn print_thresholds() {
+    println!("| FMR | full effort | light effort | ground |");
+    println!("|---|---|---|---|");
+    for fmr in (1..=9).map(|decade| 10_f64.powi(-decade)) {
+        let ground = match ThresholdGround::at_fmr(fmr) {
+            ThresholdGround::Measured => "measured",
+            ThresholdGround::Extrapolated => "extrapolated",
+            ThresholdGround::Ended => "ended",
+        };
+        let [full, light] =
+            [Effort::Full, Effort::Light].map(|effort| threshold_with(effort, 1, fmr).get());
+        println!("| {fmr:.0e} | {full} | {light} | {ground} |");
+    }
 }
 
 fn read_set(dir: &Path) -> Result<Vec<Taken>, Box<dyn Error>> {

@@ -42,4 +42,4 @@ pub use template::{
     FORMAT_VERSION, LENGTH, PROBE_VECTORS, Probe, Reference, SAMPLES_MAX, StoredReference,
     TemplateError, probe, probe_with, reference,
 };
-pub use threshold::{Threshold, threshold, threshold_at_fmr};
+pub use threshold::{Threshold, ThresholdGround, threshold, threshold_at_fmr, threshold_with};
