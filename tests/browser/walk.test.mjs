@@ -554,6 +554,7 @@ step("Ana deletes her palms and gets a receipt; the lane knows them no more", as
   await receipt.waitFor();
   assert.match(await receipt.innerText(), /2 palms were deleted/);
   await portal.getByText("No palm is linked to your account.").waitFor();
+  await until("the focus at the receipt", () => receipt.evaluate((element) => element === document.activeElement));
   await keep(portal, "portal-deleted");
   await laneIsFree(lane.page);
   await hover(lane, "turned_away", "not_recognised");
