@@ -125,6 +125,7 @@ export const states = [
   { name: "portal-not-me", at: (of) => `/portal#${of.keys.alarm}`, see: "freeze" },
   { name: "portal-silent", at: "/portal", before: asleep, after: awake },
   { name: "portal-tickets", as: "ana", at: "/portal" },
+  { name: "portal-ticket-large", as: "ana", at: "/portal", act: (page) => page.locator("article button").first().click() },
   { name: "portal-palm", as: "ana", at: "/portal#/palm", see: "delete" },
   { name: "portal-delete", as: "ana", at: "/portal#/palm", see: "delete", act: (page) => page.getByTestId("delete").first().click() },
   { name: "portal-uses", as: "ana", at: "/portal#/uses" },
