@@ -266,7 +266,9 @@ impl Vault {
                     // Rows were overwritten in all its attempts: a lane would ask again.
                     Err(VaultError::Refused { refusal, .. }) if refusal.reason == Reason::Stale => {
                     }
-                    searched => drop(searched?),
+                    searched => {
+                        searched?;
+                    }
                 }
             }
             Ok::<_, anyhow::Error>(())

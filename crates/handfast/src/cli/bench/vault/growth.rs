@@ -36,6 +36,9 @@ pub(super) async fn run(
     file: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<Answer> {
+    let unwritable = || format!("the picture cannot be written to {}", file.display());
+    // Told before minutes are spent.
+    std::fs::write(file, "").with_context(unwritable)?;
     let bed = Bed::set_up(dir, StdDuration::from_millis(vault.rtt) / 2).await?;
     let mut points = Vec::new();
     writeln!(
@@ -59,8 +62,7 @@ pub(super) async fn run(
         points.push(point);
     }
     bed.stop().await;
-    std::fs::write(file, drawn(vault, &points))
-        .with_context(|| format!("the picture cannot be written to {}", file.display()))?;
+    std::fs::write(file, drawn(vault, &points)).with_context(unwritable)?;
     writeln!(out, "\nThe picture is in {}", file.display())?;
     Ok(Answer::Positive)
 }
@@ -103,8 +105,7 @@ fn drawn(vault: &Vault, points: &[Point]) -> String {
          aria-label=\"{title}\" font-family=\"sans-serif\" font-size=\"12\">\n<title>{title}</title>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
-    // A string takes whatever is written to it.
-    let mut add = |text: std::fmt::Arguments<'_>| drop(svg.write_fmt(text));
+    let mut add = |text: std::fmt::Arguments<'_>| svg.write_fmt(text).expect("a string takes text");
     for power in across.0..=across.1 {
         let (at, bottom) = (x(10_f64.powi(power)), HEIGHT - MARGIN);
         add(format_args!("<path d=\"M{at:.1} {MARGIN}V{bottom}\" stroke=\"#ddd\"/>\n"));
