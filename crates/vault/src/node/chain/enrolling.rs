@@ -37,11 +37,11 @@ impl Dealt {
         if peers.iter().any(|peer| peer.parts.len() != self.parts.len()) {
             return Err(Reason::Inconsistent.into());
         }
-        let opened = self.parts.iter().enumerate().map(|(at, own)| {
+        let mut opened = self.parts.iter().enumerate().map(|(at, own)| {
             let [next, previous] = peers.map(|peer| peer.parts[at]);
             std::array::from_fn(|byte| own[byte] ^ next[byte] ^ previous[byte])
         });
-        Ok(opened.into_iter().all(|value| is_no_match(&value)))
+        Ok(opened.all(|value| is_no_match(&value)))
     }
 }
 
@@ -50,9 +50,9 @@ impl Node {
     /// checked and another one stored.
     pub(super) fn checked_references(&self, enrolment: &Enrolment) -> Result<Dealt, Refusal> {
         let spec = self.roster.gallery(enrolment.gallery)?.spec;
-        let [checks, palms] = [&enrolment.checks.len(), &enrolment.sides.len()];
+        let (checks, palms) = (enrolment.checks.len(), enrolment.sides.len());
         if spec.purpose != GalleryPurpose::Enrolment || checks != palms {
-            return Err(Reason::Unchecked.with(*checks as u64));
+            return Err(Reason::Unchecked.with(checks as u64));
         }
         if enrolment.first_slot != 0 {
             return Err(Reason::Limits.into());
