@@ -6,7 +6,10 @@ use handfast_model::{AccountId, CompanyId, LinkId, Timestamp};
 use handfast_store::{Tx, from_row, params};
 
 use crate::link::{LinkFacts, link_columns};
-use crate::{BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, Scope, consent, link};
+use crate::{
+    BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, Scope, account, consent, link,
+    mail_text,
+};
 
 /// Why a link ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +186,8 @@ impl BoxOffice {
             .await
     }
 
-    /// Remembers the vault's receipt for a link's palms and forgets their tokens. Repeating it
-    /// keeps the first receipt.
+    /// Remembers the vault's receipt for a link's palms, forgets their tokens, and mails the receipt
+    /// to whose palms they were. Repeating it keeps the first receipt, and mails nothing.
     ///
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for an unknown link or one that is still living.
@@ -196,7 +199,10 @@ impl BoxOffice {
                     let sql = "UPDATE links SET deleted_at = $2, receipt_id = $3
                                WHERE id = $1 AND deleted_at IS NULL
                                  AND state IN ('undone', 'deleted', 'expired')";
-                    tx.execute(sql, params![id, now, receipt_id]).await?;
+                    let is_new = tx.execute(sql, params![id, now, receipt_id]).await? > 0;
+                    if is_new {
+                        self.tell_deleted(tx, id, receipt_id).await?;
+                    }
                     let sql = "SELECT id AS link_id, receipt_id, deleted_at FROM links
                                WHERE id = $1 AND deleted_at IS NOT NULL";
                     let deleted = tx.fetch_optional(sql, params![id]).await?;
@@ -206,6 +212,15 @@ impl BoxOffice {
                 })
             })
             .await
+    }
+
+    async fn tell_deleted(&self, tx: &mut Tx<'_>, id: LinkId, receipt_id: &str) -> Result<()> {
+        let sql = "SELECT account_id FROM links WHERE id = $1";
+        let (account_id,): (AccountId,) = tx.fetch_one(sql, params![id]).await?;
+        let holder = account::find(tx, account_id).await?;
+        let link = self.address_of("/portal#/uses", "");
+        let text = mail_text::palm_deleted(holder.language, receipt_id, &link);
+        self.queue_mail(tx, &holder.email, &text, &link).await
     }
 }
 

@@ -124,6 +124,37 @@ pub(crate) fn link_moved(language: Language, names: &LinkNames<'_>, link: &str) 
     MailText { subject, body }
 }
 
+/// The mail that tells somebody that their palm is deleted.
+pub(crate) fn palm_deleted(language: Language, receipt: &str, link: &str) -> MailText {
+    let (subject, body) = match language {
+        Language::English => (
+            "Your palm is deleted",
+            format!(
+                "Your palm and everything made of it is deleted. Nobody enters or pays with it any \
+                 more.\n\nThe deletion's receipt: {receipt}\n\nWhat it proves, and everything else \
+                 that was ever done with your palm:\n\n{link}\n"
+            ),
+        ),
+        Language::Spanish => (
+            "Tu palma está borrada",
+            format!(
+                "Tu palma y todo lo que se hizo con ella están borrados. Nadie entra ni paga ya con \
+                 ella.\n\nEl recibo del borrado: {receipt}\n\nLo que demuestra, y todo lo que se \
+                 hizo alguna vez con tu palma:\n\n{link}\n"
+            ),
+        ),
+        Language::German => (
+            "Ihre Handfläche ist gelöscht",
+            format!(
+                "Ihre Handfläche und alles, was daraus gemacht wurde, ist gelöscht. Niemand kommt \
+                 damit mehr hinein oder zahlt damit.\n\nDer Beleg der Löschung: {receipt}\n\nWas \
+                 er beweist, und alles, was je mit Ihrer Handfläche geschah:\n\n{link}\n"
+            ),
+        ),
+    };
+    MailText { subject: subject.to_owned(), body }
+}
+
 /// The mail that offers a ticket to somebody.
 pub(crate) fn ticket_offered(
     language: Language,
@@ -205,6 +236,7 @@ mod tests {
                     assert!(text.body.contains(part), "{language}: {part}");
                 }
             }
+            assert!(palm_deleted(language, "R-1", "L").body.contains(": R-1\n"));
             for &realm in Realm::ALL {
                 assert!(sign_in(language, realm, "L").body.contains("\n\nL\n"));
             }

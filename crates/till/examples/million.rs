@@ -203,7 +203,7 @@ async fn measure(transfers: i64) {
     let begun = Instant::now();
     let closed = till.close_days_due().await.unwrap();
     let close_ms = begun.elapsed().as_secs_f64() * 1_000.0 / closed.max(1) as f64;
-    let grown = peak_kib() - before;
+    let grown = peak_kib().saturating_sub(before);
     let begun = Instant::now();
     let audit = till.audit().await.unwrap();
     let audit_s = begun.elapsed().as_secs_f64();

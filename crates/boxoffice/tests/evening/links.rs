@@ -237,6 +237,9 @@ test_on_both_engines! {
         let deleted = office.acknowledge_deletion(linked.link_id, "receipt-7").await.unwrap();
         assert_eq!(deleted.receipt_id, "receipt-7");
         let repeated = office.acknowledge_deletion(linked.link_id, "receipt-8").await.unwrap();
+        let mails = office.newest_mails(10).await.unwrap();
+        let told = mails.iter().filter(|mail| mail.body.contains("receipt-7"));
+        assert_eq!(told.count(), 1, "told once");
         assert_eq!(repeated, deleted);
         assert_eq!(night.count("SELECT COUNT(*) FROM link_palms").await, 0);
         let uses = office.uses(night.ada.id).await.unwrap();
