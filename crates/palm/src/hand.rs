@@ -66,6 +66,12 @@ const WRIST_RADII: f32 = 1.3;
 const SKIN_REDNESS_MIN: f32 = 0.02;
 /// What has no valleys is only taken for a hand held badly if it is as red as skin usually is.
 const ADVISED_REDNESS_MIN: f32 = 0.05;
+/// A hand with closed fingers and some of its arm has at most this area, in square palm radii.
+const CLOSED_AREA_RADII_MAX: f32 = 10.0;
+/// Its palm's centre is this near to the one that is seen where they are parted, in its radii.
+const CLOSED_OFF: f32 = 0.15;
+/// A palm is this much larger where its fingers are closed than where the ground took of its edge.
+const CLOSED_LARGER: f32 = 1.05;
 /// A channel as bright as this is as bright as the camera can tell.
 const CLIPPED: u8 = 250;
 /// The least step across the outline of a thing in focus.
@@ -121,7 +127,7 @@ struct Candidate {
 /// Finds the one hand in a picture.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let view = View::of(picture, Region::whole(picture), view::SEARCH_PX);
-    let mut search = Search { picture, view: &view, left: MEASURED_MAX, refused: None };
+    let mut search = Search::of(picture, &view);
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut guess: Option<Rc<Shape>> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
@@ -130,6 +136,7 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
         for shape in shapes(&rule.mask(&plane), &plane, &view).map(Rc::new) {
             let valleys = shape.valleys(LATER_GROUND_COST * rank as f32);
             if valleys.is_empty() && redness(&shape.blob, &view) >= ADVISED_REDNESS_MIN {
+                search.closed.extend(shape.closed());
                 guess = better_guess(guess, shape);
                 continue;
             }
@@ -160,13 +167,29 @@ struct Search<'a> {
     picture: &'a Picture,
     view: &'a View,
     left: usize,
+    /// Palms of hands whose valleys one ground or another does not show.
+    closed: Vec<Circle>,
     refused: Option<Refused>,
 }
 
-impl Search<'_> {
+/// A palm's inscribed circle, in pixels of a view.
+struct Circle {
+    centre: Point,
+    radius: f32,
+}
+
+impl<'a> Search<'a> {
+    fn of(picture: &'a Picture, view: &'a View) -> Self {
+        Self { picture, view, left: MEASURED_MAX, closed: Vec::new(), refused: None }
+    }
+
     fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
         self.left = self.left.checked_sub(1)?;
-        let measured = candidate.measure(self.picture, self.view);
+        let measured = if self.closed.iter().any(|palm| candidate.valleys.is_within(palm)) {
+            Err(candidate.refused(Refusal::FingersClosed, self.view))
+        } else {
+            candidate.measure(self.picture, self.view)
+        };
         measured.map_err(|new| _ = self.refused.get_or_insert(new)).ok()
     }
 }
@@ -218,20 +241,25 @@ impl Candidate {
         reach <= FINGER_REACH.end && (reach >= FINGER_REACH.start || !view.has_colour())
     }
 
+    fn refused(&self, refusal: Refusal, view: &View) -> Refused {
+        let Valleys { centre, radius, .. } = self.valleys;
+        let placement = placement(centre, radius, Some(self.valleys.up()), view);
+        Refused { refusal, placement: Some(placement) }
+    }
+
     /// Measures the valleys in a larger view of the palm and gives the frame of reference, in pixels
     /// of the picture.
     fn measure(&self, picture: &Picture, view: &View) -> Result<Hand, Refused> {
-        let up = self.valleys.up();
-        let refused = |refusal| {
-            let placement = placement(self.valleys.centre, self.valleys.radius, Some(up), view);
-            Refused { refusal, placement: Some(placement) }
-        };
+        let refused = |refusal| self.refused(refusal, view);
         if !self.valleys.bounded && !self.valleys.fingers_cut && !self.flat(view) {
             return Err(refused(Refusal::Tilted));
         }
         let Some(measured) = Measured::of(picture, view, &self.rule, &self.valleys) else {
             return Err(refused(Refusal::NotAHand));
         };
+        if measured.halfway {
+            return Err(refused(Refusal::FingersClosed));
+        }
         let side = match side::of(&self.shape, &self.valleys) {
             Outline::Thumb(side) => Some(side),
             Outline::Evidence(evidence) => {
@@ -266,6 +294,15 @@ fn placement(centre: Point, radius: f32, up: Option<Point>, view: &View) -> Plac
         centre: (centre.x / view.width() as f32, centre.y / view.height() as f32),
         radius: radius / view.shorter(),
         angle: up.x.atan2(-up.y),
+    }
+}
+
+impl Valleys {
+    /// Whether they lie in the palm of a larger hand: where fingers touch, a ground that parts them
+    /// takes of the hand's edge too, and the scale is off.
+    fn is_within(&self, palm: &Circle) -> bool {
+        (palm.centre - self.centre).length() < CLOSED_OFF * palm.radius
+            && palm.radius > CLOSED_LARGER * self.radius
     }
 }
 
@@ -340,6 +377,14 @@ impl Shape {
             cost <= COST_TAKEN_MAX
         });
         valleys
+    }
+
+    /// The palm, where the whole is as large as a hand and as long.
+    fn closed(&self) -> Option<Circle> {
+        let (centre, radius) = (self.centre, self.radius);
+        let is_hand =
+            self.area_radii() <= CLOSED_AREA_RADII_MAX && FINGER_REACH.contains(&self.reach());
+        is_hand.then_some(Circle { centre, radius })
     }
 
     /// What it costs to be more than a hand above the wrist: a wall was taken for skin.

@@ -19,6 +19,8 @@ const ROUNDS: usize = 3;
 const ROI_SIDE_RADII: f32 = 1.55;
 /// From the line through the valleys down to the region's centre, in palm radii.
 const ROI_DOWN_RADII: f32 = 1.0;
+/// The palm's centre is at most this far below the valleys, in spans: the most of 154 real hands is 1.48.
+const BELOW_SPANS_MAX: f32 = 1.65;
 /// The span of the outer valleys in palm radii where the picture's edge bounds the palm.
 const SPAN_BOUNDED_RADII: f32 = 1.32;
 
@@ -60,6 +62,8 @@ pub struct Measured {
     circle_radius: f32,
     /// The palm's size, from the circle or, where the picture's edge bounds it, from both.
     radius: f32,
+    /// Whether what was taken for valleys is where closed fingers part, halfway up.
+    pub halfway: bool,
 }
 
 impl Measured {
@@ -88,6 +92,8 @@ impl Measured {
         }
         let (centre, circle_radius) = shape.distances.largest_circle_near(centre, 0.5 * span)?;
         let span = (points[2] - points[0]).length();
+        let middle = (points[0] + points[2]) * 0.5;
+        let halfway = !found.bounded && (centre - middle).length() > BELOW_SPANS_MAX * span;
         let filled = if found.fingers_cut {
             let part = circle_radius * view.scale() / shorter(picture);
             ((part - FILLED_PARTS.start) / (FILLED_PARTS.end - FILLED_PARTS.start)).clamp(0.0, 1.0)
@@ -98,7 +104,7 @@ impl Measured {
         let radius = circle_radius
             * power(by_frame / circle_radius, FRAME_WEIGHT * filled)
             * power(span / SPAN_BOUNDED_RADII / circle_radius, SPAN_WEIGHT * filled);
-        Some(Self { view, shape, points, centre, circle_radius, radius })
+        Some(Self { view, shape, points, centre, circle_radius, radius, halfway })
     }
 
     /// The hand's frame of reference in pixels of the picture.
