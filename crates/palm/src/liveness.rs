@@ -87,7 +87,9 @@ pub fn cues(glimpses: &[Glimpse]) -> Cues {
     cues.0[Cue::TintGrid as usize] = median(&|it| it.tint_grid);
     cues.0[Cue::Grain as usize] = median(&|it| Some(it.grain));
     cues.0[Cue::Lines as usize] = colour(&|it| it.lines);
-    cues.0[Cue::Bloom as usize] = colour(&|it| Some(it.bloom));
+    let coloured: Vec<&colour::Colour> =
+        glimpses.iter().filter_map(|it| it.colour.as_ref()).collect();
+    cues.0[Cue::Bloom as usize] = colour::Colour::bloom(&coloured);
     cues.0[Cue::Depth as usize] = motion::depth(&frames);
     cues
 }

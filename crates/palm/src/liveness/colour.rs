@@ -25,12 +25,12 @@ const VALUE_MIN: f32 = 12.0;
 const VALUE_MAX: f32 = 250.0;
 
 /// How a palm is coloured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Colour {
     /// How deep the lines are in red beside green: 1 is shadow alone; none where there are too few.
     pub lines: Option<f32>,
-    /// How much the hue differs from patch to patch.
-    pub bloom: f32,
+    /// How far each patch's hue is from what is usual, as a part of it; not a number where none is seen.
+    hues: Channel,
 }
 
 impl Colour {
@@ -40,7 +40,22 @@ impl Colour {
             return None;
         }
         let (red, green) = cells(picture, corners);
-        Some(Self { lines: lines(&red, &green), bloom: bloom(&red, &green)? })
+        Some(Self { lines: lines(&red, &green), hues: hues(&red, &green)? })
+    }
+
+    /// How much the hue differs from patch to patch, over the frames of a capture: what they have in
+    /// common. Blood stays where it is, while a sensor's noise and a gloss come and go. Of one frame it
+    /// is all that differs. None without frames.
+    pub fn bloom(frames: &[&Self]) -> Option<f32> {
+        let (first, rest) = frames.split_first()?;
+        if rest.is_empty() {
+            return Some(common(&first.hues, &first.hues).max(0.0).sqrt());
+        }
+        let pairs = frames.iter().enumerate().flat_map(|(i, one)| {
+            frames[i + 1..].iter().map(|other| common(&one.hues, &other.hues))
+        });
+        let count = (frames.len() * rest.len() / 2) as f32;
+        Some((pairs.sum::<f32>() / count).max(0.0).sqrt())
     }
 }
 
@@ -90,11 +105,19 @@ fn usable(value: f32) -> bool {
     (VALUE_MIN..=VALUE_MAX).contains(&value)
 }
 
-/// How much the relation of red and green differs from patch to patch, beyond an even slope and
+/// The mean product of two frames' hues over the patches that both show.
+fn common(one: &[f32], other: &[f32]) -> f32 {
+    let products = one.iter().zip(other).map(|(a, b)| a * b).filter(|it| it.is_finite());
+    let (sum, count) = products.fold((0.0, 0.0), |(sum, count), it| (sum + it, count + 1.0_f32));
+    sum / count.max(1.0)
+}
+
+/// How far the relation of red and green is from the mean in each patch, beyond an even slope and
 /// beyond what follows the brightness: a gloss is white, and pales whatever it lies on.
-fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
+fn hues(red: &[f32], green: &[f32]) -> Option<Channel> {
     let side = CELLS / (2 * PATCH_REACH);
     let mut hues = Zeroizing::new(Vec::with_capacity(side * side));
+    let mut seen = Vec::with_capacity(side * side);
     for patch in 0..side * side {
         let (left, top) = (patch % side * 2 * PATCH_REACH, patch / side * 2 * PATCH_REACH);
         let mean = |channel: &[f32]| {
@@ -106,6 +129,7 @@ fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
         };
         let (r, g) = (mean(red), mean(green));
         let centred = |k: usize| k as f32 - (side - 1) as f32 / 2.0;
+        seen.push(usable(r) && usable(g));
         if usable(r) && usable(g) {
             hues.push(([centred(patch % side), centred(patch / side), r + g], r / g));
         }
@@ -127,8 +151,9 @@ fn bloom(red: &[f32], green: &[f32]) -> Option<f32> {
         take_off(&mut rest, &along);
         explained.push(along);
     }
-    let spread = rest.iter().map(|it| it * it).sum::<f32>() / count;
-    Some(spread.sqrt() / mean)
+    let mut rest = rest.iter().map(|it| it / mean);
+    let every = seen.into_iter().map(|seen| if seen { rest.next() } else { None });
+    Some(Zeroizing::new(every.map(|it| it.unwrap_or(f32::NAN)).collect()))
 }
 
 /// Takes off what follows `along`.
@@ -180,9 +205,36 @@ mod tests {
     #[test]
     fn skin_is_deeper_in_green_and_shadow_is_not() {
         let skin = Colour::of(&drawn(0.2, 0.4), WHOLE).unwrap();
-        assert!((skin.lines.unwrap() - 0.5).abs() < 0.06, "{skin:?}");
+        assert!((skin.lines.unwrap() - 0.5).abs() < 0.06, "{:?}", skin.lines);
         let shadow = Colour::of(&drawn(0.3, 0.3), WHOLE).unwrap();
-        assert!((shadow.lines.unwrap() - 1.0).abs() < 0.03 && shadow.bloom < 0.01, "{shadow:?}");
+        let bloom = Colour::bloom(&[&shadow]).unwrap();
+        assert!((shadow.lines.unwrap() - 1.0).abs() < 0.03, "{:?}", shadow.lines);
+        assert!(bloom < 0.01, "{bloom}");
+    }
+
+    /// Patches of skin that are redder or paler, and a gloss or a noise that each frame has elsewhere.
+    fn blotched(pigment: f32, passing: f32, frame: u32) -> Colour {
+        let noise = |k: u32| (k.wrapping_mul(2_654_435_761) >> 16) as f32 / 32_768.0 - 1.0;
+        let pixels = (0..SIDE * SIDE).flat_map(|i| {
+            let patch = (i % SIDE) / 32 + (i / SIDE) / 32 * 8;
+            let off = 1.0 + pigment * noise(patch + 7) + passing * noise(patch + 900 * (frame + 1));
+            // As bright as the others: what follows the brightness is taken for a gloss.
+            [180.0 * off, 340.0 - 180.0 * off, 120.0].map(|v| v as u8)
+        });
+        let picture = Picture::from_rgb(SIDE, SIDE, pixels.collect()).unwrap();
+        Colour::of(&picture, WHOLE).unwrap()
+    }
+
+    #[test]
+    fn what_passes_from_frame_to_frame_is_no_bloom() {
+        let bloom = |pigment, passing| {
+            let frames: Vec<Colour> = (0..3).map(|k| blotched(pigment, passing, k)).collect();
+            Colour::bloom(&frames.iter().collect::<Vec<_>>()).unwrap()
+        };
+        let (skin, noisy, dye) = (bloom(0.05, 0.0), bloom(0.05, 0.05), bloom(0.0, 0.05));
+        assert!((noisy - skin).abs() < 0.4 * skin, "skin {skin}, in noise {noisy}");
+        assert!(dye < 0.5 * skin, "skin {skin}, one dye in noise {dye}");
+        assert_eq!(Colour::bloom(&[]), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{CUES, Cues};
 
 /// Version of the weights: it changes with any of them.
-pub const LIVENESS_VERSION: u8 = 3;
+pub const LIVENESS_VERSION: u8 = 4;
 
 /// What a frame or a row of frames can give away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +117,8 @@ impl CueModel {
             CueWeights { mean: 0.064_629, deviation: 0.063_31, below: 0.0, above: 0.0 },
             // lines
             CueWeights { mean: 0.778_476, deviation: 0.090_571, below: 0.0, above: 0.608_927 },
-            // bloom
-            CueWeights { mean: 0.021_442, deviation: 0.003_25, below: 1.736_403, above: 0.0 },
+            // bloom: where it lies over the frames of a capture
+            CueWeights { mean: 0.020_726, deviation: 0.002_823, below: 1.736_403, above: 0.0 },
             // depth: does not tell a body from a sheet over so small motions
             CueWeights { mean: 0.127_024, deviation: 0.299_2, below: 0.0, above: 0.0 },
         ],
