@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use handfast_boxoffice::BoxOfficeError;
+use handfast_model::SecretText;
 use handfast_pedestal::{Answer, Errand, PalmEngine, Reason, Request, RequestId};
-
+use handfast_till::PedestalSession;
 use handfast_vault::{Capture, Vault};
+use tokio::sync::Notify;
 
 use crate::http::access::DeviceCaller;
-use crate::hub::{Hub, SharedHub};
+use crate::hub::SharedHub;
 use crate::station::{Message, StationHandle};
 
 mod counter;
@@ -16,12 +19,16 @@ mod enrolment;
 mod entry;
 mod recognition;
 mod situation;
+#[cfg(test)]
+mod tests;
 
 /// One pedestal's errands. Each runs by itself and answers into the station; the session decides
 /// what a late answer is still good for.
 pub(crate) struct Errands {
     desk: Desk,
     station: StationHandle,
+    /// Told once the device may ask nothing any more.
+    shut_out: Arc<Notify>,
 }
 
 /// What every errand needs.
@@ -29,8 +36,12 @@ pub(crate) struct Errands {
 struct Desk {
     hub: SharedHub,
     device: DeviceCaller,
+    /// What the device said hello with: asked again at every errand.
+    api_key: SecretText,
     /// Random for each connection: request ids begin anew with it, nonces must not.
     connection: Arc<str>,
+    /// The same, as the till knows it: what its customer steps back from stays so.
+    session: PedestalSession,
     /// Who was identified and has not entered yet.
     identified: Arc<Mutex<HashMap<RequestId, entry::Identified>>>,
 }
@@ -49,30 +60,51 @@ fn fault(error: &dyn std::error::Error) -> Refused {
 }
 
 impl Errands {
-    pub(crate) fn new(hub: SharedHub, device: DeviceCaller, station: StationHandle) -> Self {
-        let connection = connection_name(&hub).into();
-        Self { desk: Desk { hub, device, connection, identified: Arc::default() }, station }
+    pub(crate) fn new(
+        hub: SharedHub,
+        device: DeviceCaller,
+        api_key: SecretText,
+        station: StationHandle,
+    ) -> Self {
+        let mut name = [0_u8; PedestalSession::LEN];
+        hub.random.fill(&mut name);
+        let (connection, identified) = (hex::encode(name).into(), Arc::default());
+        let session = PedestalSession::from_bytes(name);
+        let desk = Desk { hub, device, api_key, connection, session, identified };
+        Self { desk, station, shut_out: Arc::default() }
     }
 
     /// Runs one errand beside everything else.
     pub(crate) fn run(&self, errand: Errand<PalmEngine>) {
         let (desk, station) = (self.desk.clone(), self.station.clone());
+        let shut_out = self.shut_out.clone();
         tokio::spawn(async move {
+            if desk.is_shut_out().await {
+                return shut_out.notify_one();
+            }
             let answer = desk.answer(errand.id, errand.request).await;
             if let Some(answer) = answer {
                 station.tell(Message::Answer(errand.id, answer));
             }
         });
     }
-}
 
-fn connection_name(hub: &Hub) -> String {
-    let mut bytes = [0_u8; 16];
-    hub.random.fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// Comes back once the device was revoked or set up anew.
+    pub(crate) async fn shut_out(&self) {
+        self.shut_out.notified().await;
+    }
 }
 
 impl Desk {
+    /// Whether the key was revoked or the device is another pedestal by now. A box office that does
+    /// not answer shuts nobody out: the errand itself fails.
+    async fn is_shut_out(&self) -> bool {
+        match self.hub.boxoffice.authenticate_device(self.api_key.expose()).await {
+            Ok(device) => DeviceCaller::of(device).pedestal_mode() != self.device.pedestal_mode(),
+            Err(error) => matches!(error, BoxOfficeError::ApiKey),
+        }
+    }
+
     async fn answer(&self, id: RequestId, request: Request<PalmEngine>) -> Option<Answer> {
         let answer = match request {
             Request::Situation => self.situation().await.map(Answer::Situation),
@@ -103,6 +135,13 @@ impl Desk {
     /// The vault, for what this pedestal captures.
     fn vault(&self, consent: [u8; 16]) -> Vault {
         self.hub.vault.captured(Capture { device: Some(self.device.id), consent })
+    }
+
+    /// Forgets whoever was identified and did not enter in time.
+    fn forget_overdue(&self) {
+        let now = self.hub.clock.now();
+        let mut identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner);
+        identified.retain(|_, kept| !kept.is_overdue(now));
     }
 
     fn take_identified(&self, id: RequestId) -> Option<entry::Identified> {

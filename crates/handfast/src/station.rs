@@ -14,13 +14,16 @@ use handfast_pedestal::{
 
 use crate::simulated::SimulatedPerson;
 
+mod kiosk;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use kiosk::Kiosk;
+use kiosk::{CAMERA_REST, CAMERA_WAIT};
+
 /// A session wants to hear that time passes at least every 250 ms.
 const TICK: StdDuration = StdDuration::from_millis(100);
-/// How long a camera is waited for before touches are looked at again.
-const CAMERA_WAIT: Duration = Duration::from_millis(100);
-/// How long a camera that failed is left alone.
-const CAMERA_REST: Duration = Duration::from_secs(1);
-/// A browser's frame that waited longer shows what was, not what is.
+/// A frame that waited longer shows what was, not what is.
 const STALE_AFTER: Duration = Duration::from_millis(500);
 /// 15 frames a second, as the cheapest real cameras.
 const SIMULATED_FRAME_EVERY: Duration = Duration::from_micros(66_667);
@@ -48,7 +51,7 @@ pub(crate) enum Eye {
     /// At the frames that the page sends.
     Browser,
     /// Through a camera (or files) of this machine; the page only draws.
-    Kiosk(Box<dyn FrameSource>),
+    Kiosk(Kiosk),
     /// At a simulated person.
     Simulated(Box<SimulatedPerson>),
 }
@@ -61,8 +64,10 @@ pub(crate) enum Event {
     Preview(Vec<u8>),
     /// Something to ask the hub.
     Errand(Errand<PalmEngine>),
-    /// A frame that was no picture, or a camera that gives none.
+    /// A frame that was no picture.
     BadFrame(String),
+    /// The camera of this machine gives none; it is tried again.
+    NoCamera(SourceError),
 }
 
 /// A snapshot with whether a simulated person stands there.
@@ -131,7 +136,7 @@ impl<S: Fn(Event) -> bool> Station<S> {
     fn run(mut self, inbox: &Receiver<Message>) {
         loop {
             let turn = match inbox.recv_timeout(self.wait()) {
-                Ok(message) => self.hear(message),
+                Ok(message) => self.hear(message).and_then(|()| self.catch_up()),
                 Err(RecvTimeoutError::Timeout) => self.pass_time(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
@@ -164,6 +169,12 @@ impl<S: Fn(Event) -> bool> Station<S> {
         }
     }
 
+    /// Messages that come one after the other must not keep the eye closed.
+    fn catch_up(&mut self) -> Result<(), Ended> {
+        let is_due = self.next_frame_at.is_some_and(|at| self.clock.now() >= at);
+        if is_due { self.pass_time() } else { Ok(()) }
+    }
+
     fn pass_time(&mut self) -> Result<(), Ended> {
         let now = self.clock.now();
         if self.next_frame_at.is_none_or(|at| now < at) {
@@ -179,38 +190,46 @@ impl<S: Fn(Event) -> bool> Station<S> {
         }
     }
 
-    /// Decodes the page's frame, if frames are wanted at all, and shows it to the session.
+    /// Decodes the page's frame, if frames are wanted at all, and shows it to the session; otherwise
+    /// forgets it. Time passes either way: a page that never stops sending stops no deadline.
     fn look_at_the_page(&mut self) -> Result<(), Ended> {
         let wanted = matches!(self.eye, Eye::Browser) && self.wants_frames();
         if !wanted {
-            return Ok(());
+            // A page that is gone shows itself at the connection.
+            drop(self.browser.forget());
+            return self.input(Input::Tick);
         }
         match self.browser.next(Duration::ZERO) {
             Ok(Some(frame)) if self.clock.now() - frame.taken_at < STALE_AFTER => {
                 self.input(Input::Frame(frame.picture))
             }
-            Ok(_) => Ok(()),
-            Err(error) => self.emit(Event::BadFrame(error.to_string())),
+            Ok(_) => self.input(Input::Tick),
+            Err(error) => {
+                self.emit(Event::BadFrame(error.to_string()))?;
+                self.input(Input::Tick)
+            }
         }
     }
 
     fn look_through_the_camera(&mut self, now: Timestamp) -> Result<(), Ended> {
         let wanted = self.wants_frames();
-        let Eye::Kiosk(camera) = &mut self.eye else { return Ok(()) };
-        self.next_frame_at = Some(now + camera.pace().unwrap_or(Duration::ZERO));
-        if !wanted {
-            self.next_frame_at = Some(now + CAMERA_WAIT);
-            return self.input(Input::Tick);
-        }
-        match camera.next(CAMERA_WAIT) {
-            Ok(Some(frame)) => self.input(Input::Frame(frame.picture)),
-            Ok(None) => self.input(Input::Tick),
+        let Eye::Kiosk(kiosk) = &mut self.eye else { return Ok(()) };
+        let looked = kiosk.look(wanted, &*self.clock);
+        self.next_frame_at = Some(now + if wanted { kiosk.pace() } else { CAMERA_WAIT });
+        match looked {
+            Ok(Some(picture)) => return self.input(Input::Frame(picture)),
+            Ok(None) => {}
+            Err(error) if error.is_of_one_frame() => {
+                self.emit(Event::BadFrame(error.to_string()))?;
+            }
             Err(error) => {
                 self.next_frame_at = Some(now + CAMERA_REST);
-                self.emit(Event::BadFrame(error.to_string()))?;
-                self.input(Input::Tick)
+                if kiosk.is_news(&error) {
+                    self.emit(Event::NoCamera(error))?;
+                }
             }
         }
+        self.input(Input::Tick)
     }
 
     fn look_at_the_simulated(&mut self, picture: Picture, now: Timestamp) -> Result<(), Ended> {
@@ -226,8 +245,20 @@ impl<S: Fn(Event) -> bool> Station<S> {
         self.session.attention() != Attention::None
     }
 
+    /// Whatever waits to be looked at was taken for something that is over.
+    fn forget_frames(&mut self) {
+        drop(self.browser.forget());
+        if let Eye::Kiosk(kiosk) = &mut self.eye {
+            kiosk.distrust();
+        }
+    }
+
     fn input(&mut self, input: Input<Picture>) -> Result<(), Ended> {
+        let before = self.session.attention();
         let errands = self.session.on(input, self.clock.now());
+        if self.session.attention() != before {
+            self.forget_frames();
+        }
         for errand in errands {
             self.emit(Event::Errand(errand))?;
         }

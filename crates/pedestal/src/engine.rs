@@ -59,9 +59,11 @@ pub enum NotPacked {
     /// They make no template: take others.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// They may show no living hand: the person goes on without a palm. Another try would only give
-    /// an artefact another chance.
-    #[error("what was held to the camera may be no living hand; go on without a palm")]
+    /// They may show no living hand. A flow counts such captures and lets the person try again a
+    /// few times at most, then go on without a palm: each try gives an artefact another chance.
+    #[error(
+        "what was held to the camera may be no living hand; hold it again, or go on without a palm"
+    )]
     Suspect(LivenessCue),
 }
 

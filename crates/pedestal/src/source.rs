@@ -45,9 +45,16 @@ pub trait FrameSource: Send {
     /// came while nobody asked are left out: only the newest counts.
     ///
     /// # Errors
-    /// A frame that is no picture ([`SourceError::Picture`], [`SourceError::FrameTooLarge`]): the
-    /// next may be better. Anything else: the source is gone.
+    /// A frame that is no picture ([`SourceError::is_of_one_frame`]): the next may be better.
+    /// Anything else: the source is gone, and has to be opened anew.
     fn next(&mut self, wait_max: Duration) -> Result<Option<TimedPicture>, SourceError>;
+
+    /// Takes what came meanwhile and zeroes it unseen, without waiting. A source that holds frames
+    /// must be emptied while none are wanted: whoever stands there next is somebody else.
+    ///
+    /// # Errors
+    /// As [`FrameSource::next`], where the source is gone.
+    fn forget(&mut self) -> Result<(), SourceError>;
 
     /// How long to leave between two pictures, for a source that has no pace of its own.
     fn pace(&self) -> Option<Duration>;
@@ -154,6 +161,28 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl SourceError {
+    /// Whether it speaks of one frame alone; otherwise it speaks of the source.
+    #[must_use]
+    pub const fn is_of_one_frame(&self) -> bool {
+        match self {
+            Self::TooManyBytes { .. }
+            | Self::FrameTooLarge { .. }
+            | Self::Picture(_)
+            | Self::BadFile { .. } => true,
+            Self::Unreadable { .. }
+            | Self::FolderSize { .. }
+            | Self::Gone
+            | Self::NoDevice { .. }
+            | Self::NotAllowed { .. }
+            | Self::Busy { .. }
+            | Self::NotACamera { .. }
+            | Self::NoUsableFormat { .. }
+            | Self::Device { .. } => false,
+        }
+    }
 }
 
 /// Decodes one frame within the limits of frames, which are checked before anything is decoded.

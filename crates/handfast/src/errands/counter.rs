@@ -12,7 +12,8 @@ use super::{Desk, Refused, fault};
 use crate::http::till::receipts::page_of;
 
 impl Desk {
-    /// Searches the shop's gallery, then lets the till charge whoever was found.
+    /// Searches the shop's gallery, then lets the till charge whoever was found. A search takes a
+    /// moment: a switch that was turned or a device that was revoked meanwhile still counts.
     pub(super) async fn pay(
         &self,
         shown: &OpenCharge,
@@ -24,9 +25,15 @@ impl Desk {
         if !same {
             return Err(Refused(Reason::ChargeCancelled));
         }
+        self.allow_biometrics().await?;
         let galleries = [GalleryId::from(open.shop)];
         let token = self.recognise(Search::Payment(open.shop), &galleries, presentation).await?;
-        let hover = Hover { pedestal: self.device.id, charge: open.id, token };
+        self.allow_biometrics().await?;
+        if self.is_shut_out().await {
+            return Err(Refused(Reason::ChargeCancelled));
+        }
+        let hover =
+            Hover { pedestal: self.device.id, charge: open.id, token, session: self.session };
         let outcome = self.hub.till.pay(&hover).await.map_err(|error| fault(&error))?;
         answer_to(outcome)
     }
@@ -53,7 +60,7 @@ impl Desk {
 
     /// The customer steps back; what was taken before the hub heard of it stays taken.
     pub(super) async fn step_back(&self, charge: ChargeId) -> Result<Answer, Refused> {
-        match self.hub.till.step_back(self.device.id, charge).await {
+        match self.hub.till.step_back(self.device.id, self.session, charge).await {
             Ok(_) | Err(TillError::TooLateToCancel { .. }) => self.outcome(charge).await,
             Err(error) => Err(fault(&error)),
         }
@@ -94,7 +101,7 @@ fn reason_for(turned: TurnedAway) -> Reason {
         TurnedAway::WalletFrozen => Reason::WalletFrozen,
         TurnedAway::AgeNotKnown => Reason::AgeNotKnown,
         TurnedAway::Expired => Reason::ChargeExpired,
-        TurnedAway::Cancelled => Reason::ChargeCancelled,
+        TurnedAway::Cancelled | TurnedAway::SteppedBack => Reason::ChargeCancelled,
         TurnedAway::Over(status) => match status {
             ChargeStatus::Expired => Reason::ChargeExpired,
             ChargeStatus::Declined => Reason::PaymentDeclined,

@@ -9,9 +9,9 @@ use handfast_pedestal::{
 };
 use handfast_vault::EnrolOutcome;
 use handfast_vault::dealer::Enrolments;
-use sha2::{Digest as _, Sha256};
 
 use super::{Desk, Refused, fault};
+use crate::consent_reference;
 
 impl Desk {
     pub(super) async fn look_up_ticket(
@@ -44,7 +44,13 @@ impl Desk {
         let offered = ticket.scopes.iter().find(|offered| offered.scope == scope);
         let until = offered.ok_or(Refused(Reason::Internal))?.until;
         let _half_done = self.hub.enrolments.read().await;
-        let reference = consent_reference(consent, accepted_at);
+        let language = language_of(consent.language).as_str();
+        let reference = consent_reference::of_parts(
+            &consent.text_version,
+            language,
+            scope.as_str(),
+            accepted_at,
+        );
         let handles = self.store_palms(&ticket, palms, until, reference).await?;
         let linked = boxoffice
             .create_link(&NewLink {
@@ -111,7 +117,7 @@ impl Desk {
             LivenessCue::Lines | LivenessCue::Bloom => "suspect_colour",
             LivenessCue::Depth => "suspect_flat",
         };
-        tracing::info!(device = %self.device.id, %cue, "a capture may show no living hand");
+        tracing::info!(%cue, "a capture may show no living hand");
         self.count_capture_failure(reason).await;
     }
 
@@ -152,24 +158,6 @@ fn consent_offer(ticket: &TicketToLink, language: Language) -> ConsentOffer {
             .map(|offered| ScopeOffer { id: shown_scope(offered.scope), until: offered.until })
             .collect(),
     }
-}
-
-/// What the nodes keep of a consent: the first half of a hash of what the box office's record of it
-/// says. The moment in it keeps anybody from trying out what was agreed to.
-fn consent_reference(consent: &GivenConsent, accepted_at: handfast_model::Timestamp) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    hash.update(b"handfast consent 1");
-    hash.update(accepted_at.as_micros().to_le_bytes());
-    for part in [
-        &*consent.text_version,
-        language_of(consent.language).as_str(),
-        scope_of(consent.scope).as_str(),
-    ] {
-        hash.update([0]);
-        hash.update(part);
-    }
-    let hash = hash.finalize();
-    std::array::from_fn(|at| hash[at])
 }
 
 /// What the page says about a ticket that cannot be linked.

@@ -4,7 +4,7 @@ use handfast_boxoffice::{
     AdmissionRequest, Biometrics, Direction, Outcome, PEOPLE_AT_ONCE_MAX, Presented, Turned,
     Verdict,
 };
-use handfast_model::{GalleryId, PairwiseToken};
+use handfast_model::{GalleryId, PairwiseToken, Timestamp};
 use handfast_pedestal::{Answer, IDENTIFIED_KEPT, Reason, RequestId};
 use handfast_vault::dealer::Presentation;
 use std::sync::PoisonError;
@@ -16,7 +16,13 @@ use super::{Desk, Refused, fault};
 pub(super) struct Identified {
     token: PairwiseToken,
     /// Until when an `Admit` may name it.
-    until: handfast_model::Timestamp,
+    until: Timestamp,
+}
+
+impl Identified {
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        now >= self.until
+    }
 }
 
 impl Desk {
@@ -52,7 +58,7 @@ impl Desk {
     /// whatever is sent twice is decided once.
     pub(super) async fn admit(&self, identified: RequestId, count: u32) -> Result<Answer, Refused> {
         let found = self.take_identified(identified);
-        let found = found.filter(|found| self.hub.clock.now() < found.until);
+        let found = found.filter(|found| !found.is_overdue(self.hub.clock.now()));
         let found = found.ok_or(Refused(Reason::NotRecognised))?;
         let people = u8::try_from(count).map_err(|_| Refused(Reason::NoTicket))?;
         let presented = Presented::Palm { token: &found.token, people };
@@ -107,11 +113,11 @@ impl Desk {
         self.hub.boxoffice.admit(&request).await.map_err(|error| fault(&error))
     }
 
-    fn keep_identified(&self, id: RequestId, token: PairwiseToken) {
-        let now = self.hub.clock.now();
+    pub(super) fn keep_identified(&self, id: RequestId, token: PairwiseToken) {
+        self.forget_overdue();
+        let until = self.hub.clock.now() + IDENTIFIED_KEPT;
         let mut identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner);
-        identified.retain(|_, kept| now < kept.until);
-        identified.insert(id, Identified { token, until: now + IDENTIFIED_KEPT });
+        identified.insert(id, Identified { token, until });
     }
 }
 

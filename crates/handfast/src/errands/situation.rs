@@ -8,15 +8,31 @@ use super::{Desk, Refused, fault};
 
 impl Desk {
     pub(super) async fn situation(&self) -> Result<Situation, Refused> {
+        // Asked for every few seconds: nobody who was identified is kept much longer than said.
+        self.forget_overdue();
         match self.device.pedestal_mode() {
             Some(Mode::Counter) => self.at_the_counter().await,
             _ => self.at_the_venue().await,
         }
     }
 
-    async fn at_the_venue(&self) -> Result<Situation, Refused> {
+    /// Whether a palm may be looked for now: what was captured before a switch was turned is not
+    /// searched after it, and what was found is not acted on.
+    pub(super) async fn allow_biometrics(&self) -> Result<(), Refused> {
+        let event = self.event_tonight().await?;
+        match self.biometrics_at(event.as_ref()).refusal() {
+            Some(reason) => Err(Refused(reason)),
+            None => Ok(()),
+        }
+    }
+
+    async fn event_tonight(&self) -> Result<Option<Event>, Refused> {
         let event = self.hub.boxoffice.event_tonight(self.device.device.venue_id).await;
-        let event = event.map_err(|error| fault(&error))?;
+        event.map_err(|error| fault(&error))
+    }
+
+    async fn at_the_venue(&self) -> Result<Situation, Refused> {
+        let event = self.event_tonight().await?;
         Ok(Situation {
             biometrics: self.biometrics_at(event.as_ref()),
             event: event.map(|event| EventBrief { name: event.name, starts_at: event.starts_at }),

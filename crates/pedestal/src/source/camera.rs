@@ -82,6 +82,16 @@ impl FrameSource for Camera {
             .transpose()
     }
 
+    fn forget(&mut self) -> Result<(), SourceError> {
+        for _ in 0..BUFFERS {
+            let taken = self.stream.take();
+            if taken.map_err(|errno| explain(&self.path, "give a picture", errno))?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn pace(&self) -> Option<Duration> {
         None
     }

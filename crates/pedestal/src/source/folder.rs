@@ -50,6 +50,11 @@ impl FrameSource for PictureFiles {
         Ok(Some(TimedPicture { picture, taken_at: self.clock.now() }))
     }
 
+    /// Nothing waits here: files are read when they are asked for.
+    fn forget(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     fn pace(&self) -> Option<Duration> {
         Some(PACE)
     }

@@ -80,6 +80,11 @@ impl FrameSource for PushedFrames {
         }
     }
 
+    fn forget(&mut self) -> Result<(), SourceError> {
+        self.tray.lock().newest = None;
+        Ok(())
+    }
+
     fn pace(&self) -> Option<Duration> {
         None
     }
@@ -115,6 +120,14 @@ mod tests {
         pusher.push(png(50)).expect("taken");
         let frame = frames.next(Duration::ZERO).expect("no fault").expect("a frame");
         assert_eq!((frame.picture.width(), frame.taken_at), (50, clock.now()));
+        assert!(frames.next(Duration::ZERO).expect("no fault").is_none());
+    }
+
+    #[test]
+    fn a_forgotten_frame_is_gone_and_was_not_decoded() {
+        let (pusher, mut frames) = pushed_frames(Arc::new(ManualClock::at(Timestamp::MAX)));
+        pusher.push(b"junk".to_vec()).expect("taken");
+        frames.forget().expect("no fault, for nothing was decoded");
         assert!(frames.next(Duration::ZERO).expect("no fault").is_none());
     }
 

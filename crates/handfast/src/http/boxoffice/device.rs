@@ -24,8 +24,9 @@ pub(crate) struct DeviceView {
     gate_name: Option<String>,
     lane_name: Option<String>,
     shop_name: Option<String>,
-    /// Where a pedestal's frames come from: `browser`, or `kiosk` where this machine's own camera
-    /// is configured and the page only draws.
+    /// Where a pedestal's frames come from: `browser`, or `kiosk` where it looks through this
+    /// machine's own camera and the page only draws: the first pedestal that asks, where one is
+    /// configured.
     #[schema(value_type = String, examples("browser"))]
     camera: &'static str,
 }
@@ -37,6 +38,9 @@ pub(crate) async fn this(
     State(hub): State<SharedHub>,
     caller: DeviceCaller,
 ) -> Result<Json<DeviceView>, Problem> {
+    let is_kiosk = hub.camera.is_some()
+        && caller.pedestal_mode().is_some()
+        && hub.stations.take_camera(caller.id, hub.clock.now());
     let device = caller.device;
     let shop = device.shop_reference.as_deref().and_then(|id| id.parse::<ShopId>().ok());
     let shop_name = match shop {
@@ -51,6 +55,6 @@ pub(crate) async fn this(
         gate_name: device.gate_name,
         lane_name: device.lane_name,
         shop_name,
-        camera: if hub.camera.is_some() { "kiosk" } else { "browser" },
+        camera: if is_kiosk { "kiosk" } else { "browser" },
     }))
 }

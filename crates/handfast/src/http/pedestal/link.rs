@@ -4,6 +4,8 @@
 //! header. Nothing else is listened to before.
 
 use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,7 +14,7 @@ use axum::extract::ws::{Message as WsMessage, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use handfast_model::SecretText;
+use handfast_model::{Clock, DeviceId, SecretText};
 use handfast_pedestal::{
     Camera, FRAME_BYTES_MAX, FrameSource, Language, PictureFiles, Snapshot, SourceError, Touch,
 };
@@ -26,12 +28,15 @@ use crate::http::problem::{Problem, sentence};
 use crate::hub::{Hub, SharedHub};
 use crate::qr;
 use crate::simulated::SimulatedPerson;
-use crate::station::{self, Drawing, Event, Eye, Message, StationHandle};
+use crate::station::{self, Drawing, Event, Eye, Kiosk, Message, StationHandle};
 
 /// A page sends its hello at once.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow connection; a station whose page reads nothing ends.
 const EVENTS_WAITING_MAX: usize = 64;
+/// Longest message: a frame that is too long for a pedestal is read all the same, so that its page
+/// hears why it is not taken. What is longer still ends the connection.
+const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 /// What a page sends besides touches.
 #[derive(Deserialize)]
@@ -75,26 +80,33 @@ enum ToPage<'a> {
               (status = "4XX", body = Problem)))]
 pub(crate) async fn link(State(hub): State<SharedHub>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        .max_message_size(FRAME_BYTES_MAX)
+        .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |socket| async move { serve(hub, socket).await })
 }
 
 async fn serve(hub: SharedHub, socket: WebSocket) {
     let (mut to_page, mut from_page) = socket.split();
-    let (device, language) = match greet(&hub, &mut from_page).await {
-        Ok(greeted) => greeted,
+    let greeting = match greet(&hub, &mut from_page).await {
+        Ok(greeting) => greeting,
         Err(problem) => return farewell(&mut to_page, &problem).await,
     };
-    if let Err(problem) = attend(&hub, device, language, &mut to_page, from_page).await {
+    if let Err(problem) = attend(&hub, greeting, &mut to_page, from_page).await {
         farewell(&mut to_page, &problem).await;
     }
+}
+
+/// What a hello said.
+struct Greeting {
+    device: DeviceCaller,
+    api_key: SecretText,
+    language: Language,
 }
 
 /// Waits for the hello and finds the device.
 async fn greet(
     hub: &SharedHub,
     from_page: &mut SplitStream<WebSocket>,
-) -> Result<(DeviceCaller, Language), Problem> {
+) -> Result<Greeting, Problem> {
     let first = tokio::time::timeout(HELLO_WITHIN, from_page.next()).await;
     let Ok(Some(Ok(WsMessage::Text(text)))) = first else {
         return Err(Problem::malformed(
@@ -106,22 +118,23 @@ async fn greet(
             "Send a `hello` message first; see docs/pedestal-protocol.md.",
         ));
     };
-    let device = hub.authenticate_device(&SecretText::new(api_key)).await?;
+    let api_key = SecretText::new(api_key);
+    let device = hub.authenticate_device(&api_key).await?;
     if device.pedestal_mode().is_none() {
         return Err(Problem::forbidden(
             "This API key is of a device that is no pedestal. Provision one for this page.",
         ));
     }
-    Ok((device, language))
+    Ok(Greeting { device, api_key, language })
 }
 
 async fn attend(
     hub: &SharedHub,
-    device: DeviceCaller,
-    language: Language,
+    greeting: Greeting,
     to_page: &mut SplitSink<WebSocket, WsMessage>,
     mut from_page: SplitStream<WebSocket>,
 ) -> Result<(), Problem> {
+    let Greeting { device, api_key, language } = greeting;
     let mode = device.pedestal_mode().ok_or_else(|| Problem::forbidden("No pedestal."))?;
     let (sender, mut events) = channel(EVENTS_WAITING_MAX);
     // A full queue means that the page reads nothing any more: the station ends, and with it all
@@ -130,28 +143,39 @@ async fn attend(
         sender.try_send(event).is_ok()
     })
     .map_err(|error| Problem::from_failure(&error))?;
-    let enlisted = hub.stations.enlist(station.clone());
-    let errands = Errands::new(hub.clone(), device, station.clone());
-    let mut talk = Talk { hub, station, errands, to_page };
+    let enlisted = hub.stations.enlist(device.id, station.clone());
+    let device_id = device.id;
+    let errands = Errands::new(hub.clone(), device, api_key, station.clone());
+    let mut talk = Talk { hub, device: device_id, station, errands, to_page };
     let result = talk.go_on(&mut from_page, &mut events).await;
     drop(enlisted);
     result
 }
 
 impl Hub {
-    /// The camera of this machine, opened for one session.
-    fn kiosk_camera(&self) -> Result<Box<dyn FrameSource>, Problem> {
-        let path = self.camera.as_deref().ok_or_else(|| {
+    /// The camera of this machine, for one session to open.
+    fn kiosk_camera(&self, device: DeviceId) -> Result<Kiosk, Problem> {
+        let path = self.camera.clone().ok_or_else(|| {
             Problem::conflict("No camera is configured here. Start the service with `--camera`.")
         })?;
-        let is_device = path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device());
+        if !self.stations.take_camera(device, self.clock.now()) {
+            return Err(Problem::conflict(
+                "Another pedestal looks through this machine's camera. Load this page again to use the browser's.",
+            ));
+        }
         let clock = self.clock.clone();
-        let opened: Result<Box<dyn FrameSource>, SourceError> = if is_device {
-            Camera::open(path, clock).map(|camera| Box::new(camera) as _)
-        } else {
-            PictureFiles::open(path, clock).map(|files| Box::new(files) as _)
-        };
-        opened.map_err(|error| Problem::unavailable(sentence(&error)))
+        Ok(Kiosk::new(Box::new(move || open_camera(&path, clock.clone()))))
+    }
+}
+
+fn open_camera(path: &Path, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, SourceError> {
+    // A camera that is unplugged is no file at all: whoever names a device means a camera.
+    let is_device = path.starts_with("/dev")
+        || path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device());
+    if is_device {
+        Ok(Box::new(Camera::open(path, clock)?))
+    } else {
+        Ok(Box::new(PictureFiles::open(path, clock)?))
     }
 }
 
@@ -171,6 +195,7 @@ fn simulated_person(
 
 struct Talk<'a> {
     hub: &'a SharedHub,
+    device: DeviceId,
     station: StationHandle,
     errands: Errands,
     to_page: &'a mut SplitSink<WebSocket, WsMessage>,
@@ -186,10 +211,19 @@ impl Talk<'_> {
             tokio::select! {
                 message = from_page.next() => match message {
                     Some(Ok(WsMessage::Text(text))) => self.hear(&text).await?,
-                    Some(Ok(WsMessage::Binary(frame))) => self.show(frame)?,
+                    Some(Ok(WsMessage::Binary(frame))) => {
+                        if self.show(frame).await.is_err() { return Ok(()) }
+                    }
                     Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => {}
-                    Some(Ok(WsMessage::Close(_)) | Err(_)) | None => return Ok(()),
+                    // A broken line hears nothing of it any more.
+                    Some(Err(_)) => return Err(Problem::too_large(format!(
+                        "A message could not be read; the longest may have {MESSAGE_BYTES_MAX} bytes."
+                    ))),
+                    Some(Ok(WsMessage::Close(_))) | None => return Ok(()),
                 },
+                () = self.errands.shut_out() => return Err(Problem::unauthenticated(
+                    "This device was revoked or set up anew. Provision it again, or load this page again.",
+                )),
                 event = events.recv() => match event {
                     Some(event) => if self.tell(event).await.is_err() { return Ok(()) },
                     None => return Ok(()),
@@ -200,12 +234,15 @@ impl Talk<'_> {
 
     /// Hands the frame to the station, which zeroes it; what the connection read it into is zeroed
     /// here, where it is ours alone.
-    fn show(&self, frame: Bytes) -> Result<(), Problem> {
+    async fn show(&mut self, frame: Bytes) -> Result<(), axum::Error> {
         let shown = self.station.show(frame.to_vec());
         if let Ok(mut buffer) = frame.try_into_mut() {
             buffer.as_mut().zeroize();
         }
-        shown.map_err(|error| Problem::too_large(sentence(&error)))
+        match shown {
+            Ok(()) => Ok(()),
+            Err(error) => self.say(&Problem::too_large(sentence(&error))).await,
+        }
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), Problem> {
@@ -227,7 +264,14 @@ impl Talk<'_> {
     async fn choose(&mut self, source: Source) -> Result<(), Problem> {
         let eye = match source {
             Source::Camera => Eye::Browser,
-            Source::Kiosk => Eye::Kiosk(self.hub.kiosk_camera()?),
+            Source::Kiosk => match self.hub.kiosk_camera(self.device) {
+                Ok(kiosk) => Eye::Kiosk(kiosk),
+                // Connecting again would not help.
+                Err(problem) => {
+                    drop(self.say(&problem).await);
+                    return Ok(());
+                }
+            },
             Source::Simulated { fan, code } => {
                 let hub = self.hub.clone();
                 let drawn = move || simulated_person(&hub, fan, code.as_deref());
@@ -251,10 +295,14 @@ impl Talk<'_> {
                 Ok(())
             }
             Event::BadFrame(why) => {
-                let problem = Problem::malformed(format!("A frame was no picture: {why}."));
-                self.send(&ToPage::Problem { slug: problem.slug(), detail: problem.detail() }).await
+                self.say(&Problem::malformed(format!("A frame was no picture: {why}."))).await
             }
+            Event::NoCamera(error) => self.say(&Problem::unavailable(sentence(&error))).await,
         }
+    }
+
+    async fn say(&mut self, problem: &Problem) -> Result<(), axum::Error> {
+        self.send(&ToPage::Problem { slug: problem.slug(), detail: problem.detail() }).await
     }
 
     async fn send(&mut self, message: &ToPage<'_>) -> Result<(), axum::Error> {

@@ -1,0 +1,253 @@
+//! A counter with everything behind it: a vault that knows one palm, a till with its strict test
+//! gateway, and the errands that a session would send.
+
+use handfast_boxoffice::{
+    Biometrics, Company, DeviceKind, DeviceMode, Event, Language as Speech, NewDevice, NewEvent,
+};
+use handfast_model::{
+    Currency, DeviceId, Duration, GalleryId, LinkId, ManualClock, Money, PairwiseToken,
+    RelyingParty, SeededRandom, ShopId, Timestamp, VenueId,
+};
+use handfast_palm::{Sample, Side, acquire};
+use handfast_palm_synth::{Approach, Camera, Identity};
+use handfast_pedestal::{IDENTIFIED_KEPT, Input, Language, Mode, OpenCharge, Session};
+use handfast_till::test_gateway::Instrument;
+use handfast_till::{
+    ArmedPalm, Charge, ChargeRequest, ChargeState, Description, Label, NewShop, Nonce,
+};
+use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
+use handfast_vault::{EnrolOutcome, NewGallery, Purpose, ThresholdPolicy};
+use tempfile::TempDir;
+
+use super::*;
+use crate::hub::Hub;
+use crate::serve::Settings;
+use crate::station;
+
+const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+/// Hands at rest.
+const AT_REST_MS: u64 = 1_500;
+const PERSON: u64 = 700;
+
+struct Bed {
+    errands: Errands,
+    clock: Arc<ManualClock>,
+    company: Company,
+    event: Event,
+    register: DeviceId,
+    _dir: TempDir,
+}
+
+fn samples() -> Vec<Sample> {
+    let approach = Approach::new(Identity::from_seed(PERSON).hand(Side::Left), 0);
+    let picture = Camera::default().render(&approach.scene_at(AT_REST_MS), 0, 640, 480);
+    vec![acquire(&picture).unwrap().sample]
+}
+
+fn hover() -> Presentation {
+    Presentation::new(vec![PresentedPalm::from_samples(&samples()).unwrap()]).unwrap()
+}
+
+/// The id of some request of a session.
+fn request_id() -> RequestId {
+    let mut session = Session::new(Mode::Counter, Language::En, PalmEngine, START);
+    session.on(Input::Changed, START)[0].id
+}
+
+fn device(venue: VenueId, kind: DeviceKind, shop: &str) -> NewDevice<'_> {
+    NewDevice {
+        venue_id: venue,
+        name: "Bar",
+        kind,
+        mode: (kind == DeviceKind::Pedestal).then_some(DeviceMode::Counter),
+        lane_id: None,
+        shop_reference: Some(shop),
+        paired_with: None,
+    }
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, random) = (Arc::new(ManualClock::at(START)), Arc::new(SeededRandom::new(39)));
+        let settings = Settings::of_test(dir.path());
+        let hub = Arc::new(settings.open_with(clock.clone(), random, None).await.unwrap());
+        let company = hub.boxoffice.create_company("Foothills Tickets").await.unwrap();
+        let venue = hub.boxoffice.create_venue(company.id, "Red Rocks").await.unwrap().id;
+        let event = NewEvent {
+            venue_id: venue,
+            name: "Tonight",
+            doors_at: START - Duration::from_hours(1),
+            starts_at: START + Duration::from_hours(1),
+            ends_at: START + Duration::from_hours(5),
+            biometrics: Biometrics::Allowed,
+        };
+        let event = hub.boxoffice.create_event(&event).await.unwrap();
+        let shop = NewShop {
+            venue,
+            name: Label::parse("Bar").unwrap(),
+            currency: Currency::Usd,
+            utc_offset_minutes: 0,
+        };
+        let shop = hub.till.add_shop(&shop).await.unwrap();
+        let named = shop.to_string();
+        let new = device(venue, DeviceKind::Register, &named);
+        let (register, _) = hub.boxoffice.register_device(&new).await.unwrap();
+        hub.till.add_register(register, shop).await.unwrap();
+        let new = device(venue, DeviceKind::Pedestal, &named);
+        let (pedestal, api_key) = hub.boxoffice.register_device(&new).await.unwrap();
+        hub.till.pair(register, pedestal).await.unwrap();
+        let gallery = NewGallery {
+            gallery: GalleryId::from(shop),
+            party: RelyingParty::Shop(shop),
+            purpose: Purpose::Payment,
+            policy: ThresholdPolicy::PAYMENT,
+        };
+        hub.vault.open_gallery(gallery).await.unwrap();
+        let until = START + Duration::from_days(30);
+        let palm = Enrolment::from_samples(&samples()).unwrap();
+        let enrolled =
+            hub.vault.enrol(company.id, Enrolments::new(vec![palm]).unwrap(), until).await.unwrap();
+        let EnrolOutcome::Enrolled(palms) = enrolled else { panic!("nobody else is there") };
+        let gallery = GalleryId::from(shop);
+        let token = hub.vault.arm(company.id, palms[0].token, gallery, until).await.unwrap();
+        pays_by_palm(&hub, shop, token).await;
+        let caller = hub.authenticate_device(&api_key).await.unwrap();
+        let station = station::start(Mode::Counter, Language::En, clock.clone(), |_| true).unwrap();
+        let errands = Errands::new(hub, caller, api_key, station);
+        Self { errands, clock, company, event, register, _dir: dir }
+    }
+
+    fn desk(&self) -> &Desk {
+        &self.errands.desk
+    }
+
+    fn hub(&self) -> &Hub {
+        &self.errands.desk.hub
+    }
+
+    /// A charge, and what the pedestal shows of it.
+    async fn charge(&self, number: u32) -> OpenCharge {
+        let description = Description::parse("2 lager").unwrap();
+        let nonce = Nonce::parse(&format!("nonce-{number:06}")).unwrap();
+        let amount = Money::new(700, Currency::Usd);
+        let request = ChargeRequest::new(self.register, amount, description, nonce);
+        self.hub().till.request_charge(&request).await.unwrap();
+        let Ok(situation) = self.desk().situation().await else { panic!("no situation") };
+        situation.charge.unwrap()
+    }
+
+    async fn read(&self, shown: &OpenCharge) -> Charge {
+        self.hub().till.charge(self.register, shown.charge_id).await.unwrap()
+    }
+
+    async fn pay(&self, shown: &OpenCharge) -> Result<Answer, Reason> {
+        self.desk().pay(shown, hover()).await.map_err(|Refused(reason)| reason)
+    }
+
+    async fn step_back(&self, shown: &OpenCharge) -> Result<Answer, Reason> {
+        self.desk().step_back(shown.charge_id).await.map_err(|Refused(reason)| reason)
+    }
+}
+
+/// The palm's owner has a payment method and lets the palm use it.
+async fn pays_by_palm(hub: &Hub, shop: ShopId, token: PairwiseToken) {
+    let email = "ana@example.org".parse().unwrap();
+    let account = hub.boxoffice.create_account(&email, "Ana", Speech::English).await.unwrap().id;
+    let started = hub.till.begin_setup(account, "/back/").await.unwrap();
+    let session = started.url.rsplit('/').next().unwrap();
+    let instrument = Instrument::AlwaysApproves.as_str();
+    hub.test_gateway.choose(session, instrument).await.unwrap();
+    hub.till.complete_setup(account, &started.setup, None).await.unwrap();
+    hub.till.set_palm_pay(account, true).await.unwrap();
+    let link = LinkId::new(&*hub.clock, &*hub.random);
+    let palm = ArmedPalm { shop, token, account, link };
+    hub.till.acknowledge(&palm).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_customer_who_steps_back_during_the_search_pays_nothing() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    // The search has begun and takes its time; the till hears of the step-back first.
+    assert_eq!(bed.step_back(&shown).await, Err(Reason::ChargeCancelled));
+    assert_eq!(bed.pay(&shown).await, Err(Reason::ChargeCancelled));
+    let charge = bed.read(&shown).await;
+    assert_eq!(charge.state, ChargeState::Requested, "it stays with its register");
+    // Both at once, again and again: the screen says what happened to the money.
+    bed.hub().till.cancel_charge(bed.register, charge.id).await.unwrap();
+    for number in 2..6 {
+        let shown = bed.charge(number).await;
+        let (paid, stepped) = tokio::join!(bed.pay(&shown), async {
+            for _ in 0..number {
+                tokio::task::yield_now().await;
+            }
+            bed.step_back(&shown).await
+        });
+        let state = bed.read(&shown).await.state;
+        match stepped {
+            Err(Reason::ChargeCancelled) => {
+                assert_eq!(paid, Err(Reason::ChargeCancelled));
+                assert!(state != ChargeState::Captured);
+                bed.hub().till.cancel_charge(bed.register, shown.charge_id).await.unwrap();
+            }
+            Ok(Answer::Paid { .. }) => assert_eq!(state, ChargeState::Captured),
+            // The gateway is asked to let go of what it was about to take.
+            Ok(Answer::StillPaying) => assert!(state != ChargeState::Captured),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hand_that_was_first_has_paid_and_the_screen_says_so() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    let paid = bed.pay(&shown).await.unwrap();
+    assert!(matches!(paid, Answer::Paid { .. }));
+    assert_eq!(bed.step_back(&shown).await, Ok(paid));
+    assert_eq!(bed.read(&shown).await.state, ChargeState::Captured);
+}
+
+#[tokio::test]
+async fn no_palm_pays_at_an_event_without_biometrics() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    let (company, event) = (bed.company.id, bed.event.id);
+    let switch = async |to| {
+        bed.hub().boxoffice.set_biometrics(company, event, to).await.unwrap();
+    };
+    switch(Biometrics::Forbidden).await;
+    assert_eq!(bed.pay(&shown).await, Err(Reason::NoBiometrics));
+    assert_eq!(bed.read(&shown).await.state, ChargeState::Requested);
+    switch(Biometrics::Allowed).await;
+    assert!(matches!(bed.pay(&shown).await, Ok(Answer::Paid { .. })));
+}
+
+#[tokio::test]
+async fn a_revoked_pedestal_asks_nothing_any_more() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    assert!(!bed.desk().is_shut_out().await);
+    bed.hub().boxoffice.revoke_device(bed.desk().device.id).await.unwrap();
+    assert!(bed.desk().is_shut_out().await);
+    // A search that was under way charges nobody.
+    assert!(bed.pay(&shown).await.is_err());
+    assert_eq!(bed.read(&shown).await.state, ChargeState::Requested);
+    let id = request_id();
+    bed.errands.run(Errand { id, request: Request::Pay { charge: shown, presentation: hover() } });
+    bed.errands.shut_out().await;
+}
+
+#[tokio::test]
+async fn whoever_was_identified_and_did_not_enter_is_forgotten() {
+    let bed = Bed::new().await;
+    let desk = bed.desk();
+    desk.keep_identified(request_id(), PairwiseToken::from_bytes([7; 16]));
+    bed.clock.advance(Duration::from_micros(IDENTIFIED_KEPT.as_micros() - 1_000_000));
+    assert!(desk.situation().await.is_ok());
+    assert_eq!(desk.identified.lock().unwrap().len(), 1);
+    bed.clock.advance(Duration::from_secs(1));
+    assert!(desk.situation().await.is_ok());
+    assert!(desk.identified.lock().unwrap().is_empty());
+}
