@@ -251,18 +251,21 @@ test_on_both_engines! {
         search().await.unwrap();
     }
 
-    async fn a_forgotten_link_opens_nothing_any_more(store: Store) {
+    async fn a_link_is_forgotten_whole_once_its_last_leaf_is_old(store: Store) {
         let world = World::new(store);
-        let (trust, link) = (world.open().await, world.link());
-        let promised = trust.promise(searched(&trust), &use_at(START)).await.unwrap();
-        trust.keep(link, promised).await.unwrap();
+        let (trust, gone, living) = (world.open().await, world.link(), world.link());
+        for link in [gone, living] {
+            let promised = trust.promise(searched(&trust), &use_at(START)).await.unwrap();
+            trust.keep(link, promised).await.unwrap();
+        }
         world.clock.advance(Duration::from_days(1));
-        let (statement, record) = deletion();
-        trust.record(link, statement, &record).await.unwrap();
-        trust.forget(link, world.clock.now()).await.unwrap();
-        let lines = trust.receipts(link).await.unwrap();
-        assert_eq!(lines.len(), 1, "the deletion's own receipt stays");
-        assert!(lines[0].record.contains("deletion"));
+        let day = world.clock.now();
+        let promised = trust.promise(searched(&trust), &use_at(day)).await.unwrap();
+        trust.keep(living, promised).await.unwrap();
+        assert_eq!(trust.forget_all(START).await.unwrap(), 0);
+        assert_eq!(trust.forget_all(day).await.unwrap(), 1);
+        assert!(trust.receipts(gone).await.unwrap().is_empty());
+        assert_eq!(trust.receipts(living).await.unwrap().len(), 2, "a living link keeps all");
     }
 }
 

@@ -9,8 +9,8 @@ use handfast_boxoffice::{
     Presented, Product, Realm, Role, Scope, Side, Ticket,
 };
 use handfast_model::{
-    AccountId, AdmissionId, CheckInListId, Clock as _, Currency, DeviceId, Duration, EventId,
-    GateId, LaneId, LinkId, ManualClock, Money, SeededRandom, ShopId, Timestamp, VenueId,
+    AccountId, AdmissionId, CheckInListId, Currency, DeviceId, Duration, EventId, GateId, LaneId,
+    LinkId, ManualClock, Money, SeededRandom, ShopId, Timestamp, VenueId,
 };
 use handfast_till::test_gateway::Instrument;
 use handfast_till::{Label, NewShop};
@@ -241,10 +241,12 @@ impl World {
     /// refuses them; greater is later.
     pub(super) fn takes_away(&self, route: &str) -> u8 {
         match route {
+            "DELETE /api/v1/me/tickets/{ticket_id}/offer" => 1,
             "POST /api/v1/charges/{charge_id}/cancel" => 1,
-            "PATCH /api/v1/console/tickets/{ticket_id}" => 1,
-            "POST /api/v1/window/tickets/{ticket_id}/exchange" => 2,
-            "POST /api/v1/window/orders/{order_id}/refund" => 3,
+            "PATCH /api/v1/console/tickets/{ticket_id}" => 2,
+            "POST /api/v1/window/tickets/{ticket_id}/exchange" => 3,
+            "POST /api/v1/window/orders/{order_id}/refund" => 4,
+            route if route.starts_with("DELETE") => 5,
             _ => 0,
         }
     }
