@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -29,6 +29,9 @@ const PAGES: [&str; 12] = [
     "transparency",
 ];
 
+/// What a browser shows where no page is.
+const NO_SUCH_PAGE: &str = "not-found.html";
+
 /// Vite writes a hash of the content into names under this folder, so they may be kept for good.
 const HASHED_FOLDER: &str = "assets/";
 
@@ -46,6 +49,16 @@ pub(crate) async fn serve(request: Request) -> Response {
     match Dist::get(path).map(|file| (path.to_owned(), file)).or_else(|| page_for(path)) {
         Some((name, file)) => answer(&name, file),
         None if Dist::iter().next().is_none() => not_built(),
+        None => no_such_page(request.headers()),
+    }
+}
+
+/// A person gets a page that says so, a program a problem.
+fn no_such_page(headers: &HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let page = Dist::get(NO_SUCH_PAGE).filter(|_| accepts.unwrap_or("").contains("text/html"));
+    match page {
+        Some(page) => (StatusCode::NOT_FOUND, answer(NO_SUCH_PAGE, page)).into_response(),
         None => Problem::not_found("There is no such page. Begin at the start page, `/`.")
             .into_response(),
     }

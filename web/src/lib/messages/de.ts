@@ -1208,6 +1208,12 @@ export const de: Messages = {
       forbidden_events: 'Veranstaltungen ohne Handflächen',
     },
   },
+  notFound: {
+    heading: 'Hier gibt es keine Seite',
+    lead: 'Vielleicht ist die Adresse vertippt oder der Link abgeschnitten. Was Sie bei uns haben, steht auf Ihrer eigenen Seite.',
+    toStart: 'Zur Startseite',
+    toPortal: 'Zu Ihrer Seite',
+  },
   privacy: {
     title: 'Ihre Handfläche',
     heading: 'Was mit Ihrer Handfläche geschieht',

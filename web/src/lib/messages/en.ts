@@ -1202,6 +1202,12 @@ export const en = {
       forbidden_events: 'Events without palms',
     },
   },
+  notFound: {
+    heading: 'There is no page here',
+    lead: 'The address may be mistyped, or the link was cut. What you have with us is on your own page.',
+    toStart: 'To the start page',
+    toPortal: 'To your page',
+  },
   privacy: {
     title: 'Your palm',
     heading: 'What happens with your palm',

@@ -1208,6 +1208,12 @@ export const es: Messages = {
       forbidden_events: 'Eventos sin palmas',
     },
   },
+  notFound: {
+    heading: 'Aquí no hay ninguna página',
+    lead: 'Quizá la dirección está mal escrita o el enlace se cortó. Lo que tienes con nosotros está en tu propia página.',
+    toStart: 'A la página de inicio',
+    toPortal: 'A tu página',
+  },
   privacy: {
     title: 'Tu palma',
     heading: 'Qué pasa con tu palma',
