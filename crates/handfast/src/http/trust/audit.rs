@@ -58,7 +58,7 @@ impl From<AuditPart> for AuditPartView {
         Self {
             node: part.node.map(letter),
             sealed: hex::encode(&part.sealed),
-            signature: part.signature.map(|signature| hex::encode(signature)),
+            signature: part.signature.map(hex::encode),
         }
     }
 }
@@ -107,7 +107,7 @@ pub(crate) struct NodeKeys {
 #[utoipa::path(get, path = "/log/nodes", tag = "log", responses((status = 200, body = NodeKeys)))]
 pub(crate) async fn nodes(State(hub): State<SharedHub>) -> Json<NodeKeys> {
     let keys = hub.vault.node_keys();
-    Json(NodeKeys { nodes: keys.map(|keys| keys.iter().map(|key| hex::encode(key)).collect()) })
+    Json(NodeKeys { nodes: keys.map(|keys| keys.iter().map(hex::encode).collect()) })
 }
 
 fn problem_of(error: VaultError) -> Problem {
