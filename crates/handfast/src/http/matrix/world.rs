@@ -301,13 +301,6 @@ impl World {
                 ),
                 empty(),
             ),
-            (
-                format!(
-                    "GET /api/v1/console/shops/{}/webhooks/{}/deliveries",
-                    other.shop, own.endpoint
-                ),
-                empty(),
-            ),
         ];
         cases.into_iter().map(|(route, body)| (operator, route, body.to_string())).collect()
     }
