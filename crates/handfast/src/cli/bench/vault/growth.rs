@@ -28,6 +28,9 @@ struct Point {
     cpu_ms_per_node: f64,
 }
 
+/// A line's name, how it is drawn, and what of a point it shows.
+type Line = (&'static str, &'static str, fn(&Point) -> f64);
+
 /// Measures galleries from [`ROWS_MIN`] rows to `--rows` on the same nodes, prints them and draws
 /// them into `file`.
 pub(super) async fn run(
@@ -122,7 +125,7 @@ fn drawn(vault: &Vault, points: &[Point]) -> String {
             "<text x=\"{left}\" y=\"{line:.1}\" text-anchor=\"end\">{ms} ms</text>\n"
         ));
     }
-    let lines: [(&str, &str, fn(&Point) -> f64); 2] = [
+    let lines: [Line; 2] = [
         ("median", "stroke=\"#1f6f5c\"", |point| point.p50_ms),
         ("95 of 100 within", "stroke=\"#7a2e1d\" stroke-dasharray=\"5 4\"", |point| point.p95_ms),
     ];
