@@ -159,6 +159,19 @@ impl BoxOffice {
             .await
     }
 
+    /// Whether [`Self::move_link`] may be done, for whoever has to do something before it.
+    ///
+    /// # Errors
+    /// As [`Self::move_link`].
+    pub async fn check_move(&self, account_id: AccountId, id: LinkId, code: &str) -> Result<()> {
+        let now = self.now();
+        self.store
+            .read("link.check_move", |tx| {
+                Box::pin(async move { movable(tx, account_id, id, code, now).await.map(drop) })
+            })
+            .await
+    }
+
     /// Moves a link to the ticket with this code, whoever bought it: its code proves the ticket,
     /// the session proves the palm's owner. The ticket's holder is told where that is somebody
     /// else. Reconcile armings afterwards.
@@ -167,15 +180,10 @@ impl BoxOffice {
     /// [`BoxOfficeError::Unknown`] for somebody else's link; [`BoxOfficeError::LinkEnded`];
     /// [`BoxOfficeError::Code`]; [`BoxOfficeError::Link`] where the ticket cannot be linked.
     pub async fn move_link(&self, account_id: AccountId, id: LinkId, code: &str) -> Result<()> {
-        let code: &TicketCode = &code.parse()?;
         let now = self.now();
         let moved = self.store.transaction("link.move", |tx| {
             Box::pin(async move {
-                let link = link::find_own(tx, account_id, id).await?;
-                let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
-                let ticket = ticket.filter(|ticket| ticket.company_id == link.company_id);
-                let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
-                check_move(tx, &link, &ticket, now).await?;
+                let (link, ticket) = movable(tx, account_id, id, code, now).await?;
                 let sql = "UPDATE links SET ticket_id = $2 WHERE id = $1";
                 tx.execute(sql, params![link.id, ticket.id]).await?;
                 if link.scope == Scope::Event {
@@ -271,7 +279,24 @@ async fn release(tx: &mut Tx<'_>, link: &LinkFacts, holder: &KeyHolder) -> Resul
     Ok(())
 }
 
-async fn check_move(
+/// The caller's link, and the ticket that it may be moved to.
+async fn movable(
+    tx: &mut Tx<'_>,
+    account_id: AccountId,
+    id: LinkId,
+    code: &str,
+    now: Timestamp,
+) -> Result<(LinkFacts, TicketFacts)> {
+    let link = link::find_own(tx, account_id, id).await?;
+    let code: TicketCode = code.parse()?;
+    let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
+    let ticket = ticket.filter(|ticket| ticket.company_id == link.company_id);
+    let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
+    check_target(tx, &link, &ticket, now).await?;
+    Ok((link, ticket))
+}
+
+async fn check_target(
     tx: &mut Tx<'_>,
     link: &LinkFacts,
     ticket: &TicketFacts,

@@ -35,7 +35,11 @@ fn real_hands_are_searched_in_the_lane() {
         .collect();
     people.sort();
     people.truncate(PEOPLE);
-    assert!(people.len() > FAILURES_MAX, "{} holds too few people to say anything", palms.display());
+    assert!(
+        people.len() > FAILURES_MAX,
+        "{} holds too few people to say anything",
+        palms.display()
+    );
     let failed: Vec<_> = people.iter().filter(|person| !is_searched(person)).collect();
     assert!(failed.len() <= FAILURES_MAX, "no search for {failed:?}");
 }

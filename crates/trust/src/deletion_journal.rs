@@ -121,7 +121,7 @@ impl DeletionJournal {
         if lines.is_empty() {
             return Ok(());
         }
-        let text: String = lines.iter().map(Line::to_text).collect();
+        let text: String = lines.iter().map(|line| line.to_text()).collect();
         let added = written.file.write_all(text.as_bytes());
         let added = added.and_then(|()| written.file.sync_data());
         added.map_err(|source| {
@@ -172,10 +172,10 @@ impl Deletions {
 }
 
 impl Line {
-    fn to_text(&self) -> String {
+    fn to_text(self) -> String {
         match self {
             Self::Leaf(leaf, link) => format!("{LEAF} {} {link}\n", hex::encode(leaf.as_bytes())),
-            Self::Decision(cause, link) => format!("{DECISION} {} {link}\n", word_of(*cause)),
+            Self::Decision(cause, link) => format!("{DECISION} {} {link}\n", word_of(cause)),
         }
     }
 

@@ -2,7 +2,6 @@
 //!
 //! `cargo nextest run -p handfast-trust --run-ignored only --no-capture start`
 #![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
-#![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -74,7 +74,9 @@ impl Problem {
             .collect::<Vec<_>>()
             .join(": ");
         tracing::error!(causes, "a request failed on our side");
-        Self::internal("It may have been done or not: look again before you repeat it. If it stays, look at the server's log.")
+        Self::internal(
+            "It may have been done or not: look again before you repeat it. If it stays, look at the server's log.",
+        )
     }
 
     /// The last part of the type, by which pages choose their words.

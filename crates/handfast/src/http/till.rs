@@ -64,8 +64,6 @@ pub(crate) fn reason_of(why: TurnedAway) -> &'static str {
         TurnedAway::WalletFrozen => "wallet_frozen",
         TurnedAway::AgeNotKnown => "age_not_known",
         TurnedAway::Expired => "charge_expired",
-        TurnedAway::Cancelled | TurnedAway::SteppedBack | TurnedAway::Over(_) => {
-            "charge_cancelled"
-        },
+        TurnedAway::Cancelled | TurnedAway::SteppedBack | TurnedAway::Over(_) => "charge_cancelled",
     }
 }

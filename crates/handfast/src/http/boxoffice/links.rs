@@ -189,6 +189,8 @@ pub(crate) async fn move_to(
     PathOf(id): PathOf<LinkId>,
     Body(to): Body<Move>,
 ) -> Result<StatusCode, Problem> {
+    // Before anything changes: nobody's link but the caller's own, and a ticket that will take it.
+    hub.boxoffice.check_move(fan.account, id, &to.code).await?;
     // The old account's wallet must not pay for the palm any more, whatever happens next.
     hub.till.forget_link(id).await?;
     hub.boxoffice.move_link(fan.account, id, &to.code).await?;
