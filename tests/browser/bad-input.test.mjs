@@ -228,6 +228,8 @@ test("garbage ends a connection with a word, and its station goes on for the nex
   const big = await connect(demo.url, "lane");
   await big.on("welcome");
   big.send(new Uint8Array(HALF_MIB + 1));
+  assert.equal((await big.problem()).slug, "too-large", "a frame that is too large is told of");
+  big.send(new Uint8Array(4 * HALF_MIB + 1));
   await big.ended();
   const next = await connect(demo.url, "lane");
   await next.on("welcome");
