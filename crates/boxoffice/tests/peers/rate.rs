@@ -15,6 +15,8 @@ use crate::table;
 const THREADS: usize = 8;
 /// Tickets: enough for some seconds of it.
 const TICKETS: usize = 120;
+/// Its SQLite refuses some where its threads meet; they are asked again, as a scanner would.
+const TRIES_MAX: usize = 50;
 const OURS_SECONDS: &str = "5";
 /// The reach that is wanted.
 const TIMES_WANTED: f64 = 20.0;
@@ -69,7 +71,8 @@ fn rate_of(pretix: &Pretix) -> f64 {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(secret) = secrets.get(number) else { break };
-                    if pretix.redeem(list, secret, &format!("rate-{list}-{number}")) {
+                    let nonce = format!("rate-{list}-{number}");
+                    if (0..TRIES_MAX).any(|_| pretix.redeem(list, secret, &nonce)) {
                         done.fetch_add(1, Ordering::Relaxed);
                     }
                 }
