@@ -42,6 +42,10 @@
 //!    which is no token anybody knows. Audit tags and duplicate checks are further selections of
 //!    the same pass, under keys of the query.
 //!
+//! 9. **Length** ([`LengthChecks`]), where nodes are strict: before anybody is given a part, the nodes
+//!    compare every dealt number and sums of squares with public bounds, by steps 4 to 8, and open among
+//!    themselves whether all is in range.
+//!
 //! Of a comparison A sends 53 bits of tables and 4 of ANDs, B and C each 16 + 7 + 4 bits: 7.1 and 3.4
 //! bytes, 4.6 on average, in five rounds; with L comparisons a slot (L - 1)/L more bits each and
 //! ceil(log2 L) more rounds. Lengths of messages follow from the public [`Shape`]; any other
@@ -74,8 +78,9 @@
 //! - Security against nodes that deviate. Such a node can change any result, can force or suppress
 //!   matches, and may learn about the inputs from what others do with the result. Privacy and
 //!   correctness are claimed for semi-honest parties with an honest majority.
-//! - That a dealt vector is short. A longer one makes scores wrap modulo 2^16; a dealer that can
-//!   deal can make any match appear.
+//! - That a dealt vector is short, unless nodes check it ([`LengthChecks`], step 9). A longer one
+//!   makes scores wrap modulo 2^16; a dealer that can deal it can make any match appear. Shortness
+//!   does not make a vector a palm.
 //! - Constant time in the sense of a proof. No branch or address depends on a secret in this code;
 //!   compilers and processors are trusted to keep it so.
 //! - Confidentiality or authenticity of messages in transit: they travel on authenticated, encrypted
@@ -100,6 +105,7 @@ mod digits;
 mod kernel;
 mod keys;
 mod keystream;
+mod lengths;
 mod message;
 mod pages;
 mod party;
@@ -126,6 +132,7 @@ pub use keys::{
     ATTEMPTS_MAX, KeyError, OwnNonce, PROTOCOL_VERSION, PairMaster, PairMasters, PeerNonces,
     QueryContext, QueryKeys,
 };
+pub use lengths::{LENGTH_SQUARED_MAX, LengthChecks, LengthError, NUMBER_MAX};
 pub use message::{Message, MessageError, Step};
 pub use party::{Awaited, Parameters, Party, PartyError, Turn};
 pub use renewal::{Rebuilding, Refresh, RenewalSeed};

@@ -23,6 +23,8 @@ pub enum Step {
     Duplicate,
     /// Delivery of a token while arming; no message between nodes.
     Deliver,
+    /// Selection of vectors that are too long; no message between nodes.
+    Length,
 }
 
 /// First code of the adder's levels, of the OR's levels, and of steps without messages.
@@ -43,6 +45,7 @@ impl Step {
             Self::Audit => SILENT + 1,
             Self::Duplicate => SILENT + 2,
             Self::Deliver => SILENT + 3,
+            Self::Length => SILENT + 4,
         }
     }
 
@@ -202,7 +205,7 @@ mod tests {
             .map(Step::And)
             .chain((0..32).map(Step::Or))
             .chain([Step::Reshare, Step::Split, Step::Token, Step::Audit, Step::Duplicate])
-            .chain([Step::Deliver]);
+            .chain([Step::Deliver, Step::Length]);
         let codes: std::collections::HashSet<u8> = steps.clone().map(Step::code).collect();
         assert_eq!(codes.len(), steps.clone().count());
         for step in steps {

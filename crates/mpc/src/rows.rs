@@ -186,6 +186,12 @@ impl Rows {
         self.count
     }
 
+    /// Numbers in a row.
+    #[must_use]
+    pub const fn dimension(&self) -> usize {
+        self.dimension
+    }
+
     /// Bytes that a row takes in memory.
     #[must_use]
     pub const fn bytes_per_row(&self) -> usize {

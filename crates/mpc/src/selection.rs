@@ -84,6 +84,8 @@ pub enum Purpose {
     Audit,
     /// A duplicate check: of this query, so it says whether and not who.
     Duplicate,
+    /// Whether a dealt vector is too long: of this query, so it says whether and not which.
+    Length,
 }
 
 impl Purpose {
@@ -93,6 +95,7 @@ impl Purpose {
             Self::Token => Step::Token,
             Self::Audit => Step::Audit,
             Self::Duplicate => Step::Duplicate,
+            Self::Length => Step::Length,
         }
     }
 }
@@ -123,6 +126,13 @@ impl Selection {
     #[must_use]
     pub fn duplicate(own: &TokenKey, previous: &TokenKey, query: &[u8; 16]) -> Self {
         Self::of_query(Purpose::Duplicate, own, previous, query)
+    }
+
+    /// Whether any of the checks fails that [`crate::LengthChecks`] numbers, as zero or a value that
+    /// is random for every `query`.
+    #[must_use]
+    pub fn length(own: &TokenKey, previous: &TokenKey, query: &[u8; 16]) -> Self {
+        Self::of_query(Purpose::Length, own, previous, query)
     }
 
     fn of_query(purpose: Purpose, own: &TokenKey, previous: &TokenKey, query: &[u8; 16]) -> Self {

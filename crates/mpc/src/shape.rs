@@ -113,6 +113,9 @@ impl Shape {
 pub struct Threshold(u16);
 
 impl Threshold {
+    /// The lowest one.
+    pub(crate) const ONE: Self = Self(1);
+
     /// A threshold of 1 to [`THRESHOLD_MAX`].
     ///
     /// # Errors

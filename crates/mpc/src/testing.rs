@@ -44,6 +44,10 @@ pub(crate) fn token_selection(keys: &[TokenKey; 3], role: Role) -> Selection {
     Selection::token(keys[role.index()].clone(), keys[role.previous().index()].clone())
 }
 
+pub(crate) fn length_selection(keys: &[TokenKey; 3], role: Role) -> Selection {
+    Selection::length(&keys[role.index()], &keys[role.previous().index()], &[1; 16])
+}
+
 thread_local! {
     /// Which node is computing, and every key and counter that one used.
     static NODE: Cell<Option<Role>> = const { Cell::new(None) };
