@@ -54,6 +54,7 @@ impl Store {
             })
         })
         .await
+        .inspect(|()| self.is_migrated())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store: a database that is open, and how work is done in it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::counters::LiveCounters;
@@ -13,6 +13,13 @@ use crate::{Counters, StoreError, StoreOptions, Tx, TxFuture};
 /// conflicts at least one commits each round, so this many contenders for one row all get through
 /// even without the growing pauses between rounds.
 const ATTEMPTS_MAX: u32 = 24;
+/// From this attempt on a transaction lets no other writer of its database run beside it, so that it
+/// gets through whatever the others do: on PostgreSQL alone, where the tiny indexes of a young
+/// database make strangers look like contenders.
+const ALONE_FROM: u32 = 6;
+/// How often a row that is there already is taken for somebody who was quicker, in a transaction that
+/// locks rows; a duplicate that stays is the caller's to hear of.
+const DUPLICATES_MAX: u32 = 3;
 /// The longest pause between two attempts: above it, waiting costs more than a conflict.
 const PAUSE_MAX: Duration = Duration::from_millis(64);
 
@@ -23,12 +30,16 @@ pub struct Store {
     counters: LiveCounters,
     /// Spreads the pauses of contenders, see [`pause`].
     pauses: Arc<AtomicU64>,
+    /// Whether the tables are there that writers meet at, see [`ALONE_FROM`].
+    migrated: Arc<AtomicBool>,
 }
 
 /// What a transaction may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     ReadWrite,
+    /// Each statement sees the newest state; what the work relies on, it locks.
+    RowLocked,
     ReadOnly,
     /// One migrator at a time. On PostgreSQL each statement sees the newest state: a serializable
     /// one would go on with what it saw before it waited for the schema's lock.
@@ -50,7 +61,12 @@ impl Store {
     /// [`StoreError::File`], [`StoreError::Connect`].
     pub async fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let pools = options.open().await?;
-        Ok(Self { pools, counters: LiveCounters::default(), pauses: Arc::default() })
+        Ok(Self {
+            pools,
+            counters: LiveCounters::default(),
+            pauses: Arc::default(),
+            migrated: Arc::default(),
+        })
     }
 
     /// Runs `work` in a serializable transaction called `name` and commits what it did if it
@@ -69,8 +85,28 @@ impl Store {
         self.run(name, Access::ReadWrite, work).await
     }
 
+    /// As [`Store::transaction`], for work that meets itself all the time. On PostgreSQL it is not
+    /// serializable: each statement sees what was committed when it began, and two that touch the
+    /// same row wait for each other instead of failing. So the work must lock what it relies on
+    /// ([`Tx::fetch_locked`], [`Tx::lock_name`]) before it reads anything that follows from it, change
+    /// rows by conditions that the statement itself checks, and leave to unique keys what may be
+    /// there once: where one says no, the work runs again and finds the row. On SQLite the two are
+    /// the same.
+    ///
+    /// # Errors
+    /// As [`Store::transaction`].
+    pub async fn row_locked<'env, T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnMut(&'t mut Tx<'env>) -> TxFuture<'t, T, E> + Send,
+        E: From<StoreError> + Send,
+        T: Send,
+    {
+        self.run(name, Access::RowLocked, work).await
+    }
+
     /// As [`Store::transaction`], for work that only reads: all its statements see one committed
-    /// state, and on SQLite it does not wait for the writer. A write in it is an error.
+    /// state, it meets no conflict, and on SQLite it does not wait for the writer. A write in it is
+    /// an error.
     ///
     /// # Errors
     /// As [`Store::transaction`].
@@ -119,6 +155,11 @@ impl Store {
         }
     }
 
+    /// From now on this store's writers meet at the table of versions.
+    pub(crate) fn is_migrated(&self) {
+        self.migrated.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) async fn run<'env, T, E, F>(
         &self,
         name: &'static str,
@@ -132,7 +173,7 @@ impl Store {
     {
         for attempt in 1..=ATTEMPTS_MAX {
             self.counters.count(name, |count| count.attempts += 1);
-            match self.attempt(name, access, &mut work).await {
+            match self.attempt(name, access, attempt, &mut work).await {
                 Attempt::Committed(value) => {
                     self.counters.count(name, |count| count.commits += 1);
                     return Ok(value);
@@ -157,6 +198,7 @@ impl Store {
         &self,
         name: &'static str,
         access: Access,
+        number: u32,
         work: &mut F,
     ) -> Attempt<T, E>
     where
@@ -164,8 +206,9 @@ impl Store {
         E: From<StoreError> + Send,
         T: Send,
     {
-        let mut tx = match self.begin(access).await {
-            Ok(engine) => Tx::new(engine, name),
+        let quicker = access == Access::RowLocked && number <= DUPLICATES_MAX;
+        let mut tx = match self.begin(access, number >= ALONE_FROM).await {
+            Ok(engine) => Tx::new(engine, name, quicker),
             Err(error) => return Attempt::of_error(name, error),
         };
         let result = work(&mut tx).await;
@@ -187,25 +230,20 @@ impl Store {
         }
     }
 
-    async fn begin(&self, access: Access) -> Result<Engine, sqlx::Error> {
+    async fn begin(&self, access: Access, alone: bool) -> Result<Engine, sqlx::Error> {
         match (&self.pools, access) {
             // IMMEDIATE takes the writer's lock at once: a transaction that read first and then
             // wanted to write could not be let through beside another one.
-            (Pools::Sqlite { writer, .. }, Access::ReadWrite | Access::Migrate) => {
+            (Pools::Sqlite { writer, .. }, Access::ReadWrite | Access::RowLocked | Access::Migrate) => {
                 writer.begin_with("BEGIN IMMEDIATE").await.map(Engine::Sqlite)
             }
             (Pools::Sqlite { readers, .. }, Access::ReadOnly) => {
                 readers.begin_with("BEGIN DEFERRED").await.map(Engine::Sqlite)
             }
-            (Pools::Postgres(pool), Access::ReadWrite) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.map(Engine::Postgres)
-            }
-            (Pools::Postgres(pool), Access::ReadOnly) => pool
-                .begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY")
-                .await
-                .map(Engine::Postgres),
-            (Pools::Postgres(pool), Access::Migrate) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map(Engine::Postgres)
+            (Pools::Postgres(pool), access) => {
+                let migrated = self.migrated.load(Ordering::Relaxed);
+                let sql = begin_on_postgres(access, migrated, alone);
+                pool.begin_with(sql).await.map(Engine::Postgres)
             }
         }
     }
@@ -218,6 +256,30 @@ impl Store {
         let factor = 0.5 + (turn >> 40) as f64 / (1_u64 << 25) as f64;
         let longest = Duration::from_millis(1 << attempt.min(10)).min(PAUSE_MAX);
         tokio::time::sleep(longest.mul_f64(factor)).await;
+    }
+}
+
+/// How a transaction begins on PostgreSQL. Writers meet at the table of versions, which nobody else
+/// locks and whose lock takes no snapshot: side by side as a rule, one alone after many conflicts.
+fn begin_on_postgres(access: Access, migrated: bool, alone: bool) -> &'static str {
+    match (access, migrated, alone) {
+        (Access::ReadOnly, ..) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Access::Migrate, ..) | (Access::RowLocked, false, _) => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED"
+        }
+        (Access::ReadWrite, false, _) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        (Access::ReadWrite, true, false) => {
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_versions IN ROW SHARE MODE"
+        }
+        (Access::RowLocked, true, false) => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE schema_versions IN ROW SHARE MODE"
+        }
+        (Access::ReadWrite, true, true) => {
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_versions IN EXCLUSIVE MODE"
+        }
+        (Access::RowLocked, true, true) => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE schema_versions IN EXCLUSIVE MODE"
+        }
     }
 }
 

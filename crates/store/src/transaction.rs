@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, Postgres, Sqlite};
+use sqlx::{Arguments as _, AssertSqlSafe, Postgres, Sqlite};
 
 use crate::row::Inner as RowInner;
 use crate::{FromRow, Param, Row, StoreError};
@@ -22,6 +22,9 @@ pub struct Tx<'env> {
     /// Set once a statement met a conflict: then the whole transaction is run again, whatever the
     /// closure makes of the error.
     pub(crate) conflicted: bool,
+    /// Whether a row that is there already means that somebody was quicker, see
+    /// [`crate::Store::row_locked`].
+    duplicate_is_conflict: bool,
     _env: PhantomData<&'env ()>,
 }
 
@@ -31,8 +34,14 @@ pub(crate) enum Engine {
 }
 
 impl Tx<'_> {
-    pub(crate) fn new(engine: Engine, name: &'static str) -> Self {
-        Self { engine, name, conflicted: false, _env: PhantomData }
+    pub(crate) fn new(engine: Engine, name: &'static str, duplicate_is_conflict: bool) -> Self {
+        Self { engine, name, conflicted: false, duplicate_is_conflict, _env: PhantomData }
+    }
+
+    /// Gives up this attempt and has the whole transaction run again: for work that finds out that
+    /// what it read before is no longer so. Whatever the work returns then is dropped.
+    pub fn run_again(&mut self) {
+        self.conflicted = true;
     }
 
     /// Runs a statement that answers no rows; returns how many rows it changed.
@@ -118,6 +127,48 @@ impl Tx<'_> {
         self.fetch_optional(sql, params).await?.ok_or(StoreError::Missing { transaction })
     }
 
+    /// As [`Tx::fetch_all`], and holds the rows of the table that `alias` names in the statement
+    /// until the transaction ends: nobody else changes them or reads them so meanwhile. SQLite has
+    /// one writer, who holds everything.
+    ///
+    /// # Errors
+    /// As [`Tx::fetch_all`].
+    pub async fn fetch_locked<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        alias: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Vec<T>, StoreError> {
+        let Engine::Postgres(tx) = &mut self.engine else {
+            return self.fetch_all(sql, params).await;
+        };
+        // NO KEY: rows that refer to these may be written meanwhile.
+        let sql = format!("{sql} FOR NO KEY UPDATE OF {alias}");
+        let rows = match postgres_arguments(params) {
+            // Both parts are constants of the program.
+            Ok(arguments) => sqlx::query_with(AssertSqlSafe(sql), arguments)
+                .fetch_all(&mut **tx)
+                .await
+                .map(|rows| rows.into_iter().map(RowInner::Postgres).map(Row).collect()),
+            Err(error) => Err(error),
+        };
+        let rows: Vec<Row> = rows.map_err(|source| self.failed(source))?;
+        rows.iter().map(T::from_row).collect()
+    }
+
+    /// Waits until nobody else holds this name, and holds it until the transaction ends: for what
+    /// has no row yet that could be locked. SQLite has one writer, who holds everything.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`].
+    pub async fn lock_name(&mut self, name: &str) -> Result<(), StoreError> {
+        if matches!(self.engine, Engine::Postgres(_)) {
+            let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+            self.execute(sql, crate::params![name]).await?;
+        }
+        Ok(())
+    }
+
     /// Runs several statements without parameters, as migrations have them.
     pub(crate) async fn execute_script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let done = match &mut self.engine {
@@ -152,19 +203,23 @@ impl Tx<'_> {
     }
 
     fn failed(&mut self, source: sqlx::Error) -> StoreError {
-        self.conflicted |= is_conflict(&source);
+        self.conflicted |= is_conflict(&source)
+            || (self.duplicate_is_conflict && is_duplicate(&source));
         database_error(self.name, source)
     }
 }
 
 /// Names the transaction in an error of the database.
 pub(crate) fn database_error(transaction: &'static str, source: sqlx::Error) -> StoreError {
-    let duplicate = source.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if duplicate {
+    if is_duplicate(&source) {
         StoreError::Duplicate { transaction, source }
     } else {
         StoreError::Database { transaction, source }
     }
+}
+
+fn is_duplicate(source: &sqlx::Error) -> bool {
+    source.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
 
 /// Whether running the same transaction again may succeed: PostgreSQL's serialization failure and

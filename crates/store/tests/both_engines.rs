@@ -190,6 +190,69 @@ test_on_both_engines! {
         assert_eq!(count.failures, 0);
     }
 
+    async fn a_locked_row_is_waited_for(store: Store) {
+        const CONTENDERS: i64 = 24;
+        start_counting(&store).await;
+        let tasks: Vec<_> = (0..CONTENDERS)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { count_up_locked(&store).await.unwrap() })
+            })
+            .collect();
+        let mut seen = Vec::new();
+        for task in tasks {
+            seen.push(task.await.unwrap());
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=CONTENDERS).collect::<Vec<_>>());
+        assert_eq!(store.counters()["test.count_locked"].retries, 0, "nobody fails, everybody waits");
+    }
+
+    async fn whoever_was_slower_finds_the_row_of_the_quicker(store: Store) {
+        start_counting(&store).await;
+        let tasks: Vec<_> = (0..12)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { make_once(&store).await })
+            })
+            .collect();
+        let mut made = 0;
+        for task in tasks {
+            made += i64::from(task.await.unwrap().unwrap());
+        }
+        assert_eq!(made, 1);
+    }
+
+    async fn strangers_who_look_at_everything_all_get_through(store: Store) {
+        const CONTENDERS: i64 = 48;
+        start_counting(&store).await;
+        let tasks: Vec<_> = (0..CONTENDERS)
+            .map(|number| {
+                let store = store.clone();
+                tokio::spawn(async move { add_after_looking(&store, number).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(store.counters()["test.look"].commits, CONTENDERS as u64);
+    }
+
+    async fn a_name_is_held_by_one(store: Store) {
+        start_counting(&store).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { add_under_a_name(&store).await.unwrap() })
+            })
+            .collect();
+        let mut added = 0;
+        for task in tasks {
+            added += task.await.unwrap();
+        }
+        assert_eq!(added, 1, "whoever waited for the name sees what its holder did");
+    }
+
     async fn migrations_are_applied_once_and_in_steps(store: Store) {
         store.migrate(&ONE).await.unwrap();
         insert(&store, &(ticket(1), None, None, None, None)).await.unwrap();
@@ -256,6 +319,74 @@ test_on_both_engines! {
         left.unwrap();
         right.unwrap();
     }
+}
+
+/// Counts up in Rust what it read: right only where nobody else could read it meanwhile.
+async fn count_up_locked(store: &Store) -> Result<i64, StoreError> {
+    store
+        .row_locked("test.count_locked", |tx| {
+            Box::pin(async move {
+                let sql = "SELECT c.value FROM counts c WHERE c.name = $1";
+                let found: Vec<(i64,)> = tx.fetch_locked(sql, "c", params!["a"]).await?;
+                let value = found[0].0 + 1;
+                let sql = "UPDATE counts SET value = $1 WHERE name = $2";
+                tx.execute(sql, params![value, "a"]).await?;
+                Ok(value)
+            })
+        })
+        .await
+}
+
+/// Makes a row where there is none; whether it did.
+async fn make_once(store: &Store) -> Result<bool, StoreError> {
+    store
+        .row_locked("test.make", |tx| {
+            Box::pin(async move {
+                let sql = "SELECT value FROM counts WHERE name = $1";
+                if tx.fetch_optional::<(i64,)>(sql, params!["b"]).await?.is_some() {
+                    return Ok(false);
+                }
+                let sql = "INSERT INTO counts (name, value) VALUES ($1, 0)";
+                tx.execute(sql, params!["b"]).await.map(|_| true)
+            })
+        })
+        .await
+}
+
+/// Reads the whole table and adds a row of its own: to a serializable database all who do so at once
+/// are in each other's way.
+async fn add_after_looking(store: &Store, number: i64) -> Result<(), StoreError> {
+    let name = format!("row {number}");
+    let name = name.as_str();
+    store
+        .transaction("test.look", |tx| {
+            Box::pin(async move {
+                let sql = "SELECT CAST(SUM(value) AS BIGINT) FROM counts";
+                let (sum,): (i64,) = tx.fetch_one(sql, params![]).await?;
+                let sql = "INSERT INTO counts (name, value) VALUES ($1, $2)";
+                tx.execute(sql, params![name, sum % 7]).await.map(drop)
+            })
+        })
+        .await
+}
+
+/// Adds a row under a number of its own where there is none but the first; how many it added.
+async fn add_under_a_name(store: &Store) -> Result<i64, StoreError> {
+    store
+        .row_locked("test.name", |tx| {
+            Box::pin(async move {
+                tx.lock_name("the second row").await?;
+                let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM counts";
+                let (rows,): (i64,) = tx.fetch_one(sql, params![]).await?;
+                if rows > 1 {
+                    return Ok(0);
+                }
+                let sql = "INSERT INTO counts (name, value) VALUES ('second', 0)";
+                tx.execute(sql, params![]).await?;
+                Ok(1)
+            })
+        })
+        .await
 }
 
 /// The bytes of every file of a database.

@@ -400,6 +400,14 @@ pub(crate) async fn by_id(tx: &mut Tx<'_>, id: ChargeId) -> Result<Charge, TillE
         .ok_or(TillError::NotFound(Thing::Charge))
 }
 
+/// As [`by_id`], and nobody else moves the charge on until the transaction ends: what every
+/// transaction reads first that decides about one charge. Wallets are locked after charges.
+pub(crate) async fn by_id_locked(tx: &mut Tx<'_>, id: ChargeId) -> Result<Charge, TillError> {
+    let sql = select_charges!("WHERE c.charge_id = $1");
+    let found = tx.fetch_locked(sql, "c", params![id]).await?;
+    found.into_iter().next().ok_or(TillError::NotFound(Thing::Charge))
+}
+
 /// A charge, seen from a register of the same shop.
 pub(crate) async fn charge_at_shop(
     tx: &mut Tx<'_>,

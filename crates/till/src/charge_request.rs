@@ -4,7 +4,7 @@ use handfast_model::{ChargeId, DeviceId, Duration, Money, ShopId, Timestamp};
 use handfast_store::{Tx, params};
 
 use crate::Till;
-use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, by_id, charge_at_shop, select_charges};
+use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, by_id, by_id_locked, select_charges};
 use crate::charge_step::{remember_step, set_goal, step};
 use crate::error::{Thing, TillError};
 use crate::line::{self, ChargeLine};
@@ -131,7 +131,7 @@ impl Till {
         };
         let (ids, now) = (&ids, self.now());
         self.store
-            .transaction("charge.request", |tx| {
+            .row_locked("charge.request", |tx| {
                 Box::pin(request_charge(tx, request, asked, ids, now))
             })
             .await
@@ -176,9 +176,13 @@ impl Till {
         let now = self.now();
         let charge = self
             .store
-            .transaction("charge.cancel", |tx| {
+            .row_locked("charge.cancel", |tx| {
                 Box::pin(async move {
-                    let charge = charge_at_shop(tx, device, id).await?;
+                    let at = register(tx, device).await?;
+                    let charge = by_id_locked(tx, id).await?;
+                    if charge.shop != at.shop {
+                        return Err(TillError::NotFound(Thing::Charge));
+                    }
                     take_back(tx, charge, "given_up_by_register", now).await
                 })
             })
@@ -201,10 +205,11 @@ impl Till {
         let now = self.now();
         let charge = self
             .store
-            .transaction("charge.step_back", |tx| {
+            .row_locked("charge.step_back", |tx| {
                 Box::pin(async move {
                     let register = register_of_pedestal(tx, pedestal).await?;
-                    let charge = by_id(tx, id).await?;
+                    // A hover that is under way holds it: it pays first, or never.
+                    let charge = by_id_locked(tx, id).await?;
                     if charge.register != register.device {
                         return Err(TillError::NotFound(Thing::Charge));
                     }
@@ -237,14 +242,15 @@ impl Till {
     pub async fn expire_due(&self) -> Result<usize, TillError> {
         let now = self.now();
         self.store
-            .transaction("charge.expire", |tx| {
+            .row_locked("charge.expire", |tx| {
                 Box::pin(async move {
                     let due: Vec<Charge> = tx
-                        .fetch_all(
+                        .fetch_locked(
                             select_charges!(
                                 "WHERE (c.state = 'requested' AND c.expires_at <= $1) \
                                  OR (c.state = 'identified' AND c.factor_until <= $1) LIMIT $2"
                             ),
+                            "c",
                             params![now, OVERDUE_BATCH],
                         )
                         .await?;
@@ -365,8 +371,9 @@ async fn earlier_and_waiting(
     request: &ChargeRequest,
 ) -> Result<(Option<Charge>, Option<Charge>), TillError> {
     let found: Vec<Charge> = tx
-        .fetch_all(
+        .fetch_locked(
             select_charges!("WHERE c.register_id = $1 AND (c.nonce = $2 OR c.state = 'requested')"),
+            "c",
             params![request.register, request.nonce.as_str()],
         )
         .await?;

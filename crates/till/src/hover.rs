@@ -9,10 +9,12 @@ use handfast_store::{Tx, params};
 
 use crate::Till;
 use crate::age;
-use crate::charge::{Charge, ChargeStatus, Factor, Goal, HOLD_TIME, by_id, select_charges};
+use crate::charge::{
+    Charge, ChargeStatus, Factor, Goal, HOLD_TIME, by_id, by_id_locked, select_charges,
+};
 use crate::charge_step::step;
 use crate::credit;
-use crate::error::{Thing, TillError};
+use crate::error::{LedgerError, Thing, TillError};
 use crate::gateway::{AuthoriseRequest, StoredCredential};
 use crate::ledger::{self, LedgerAccountKind, NewTransfer, Purpose};
 use crate::limit;
@@ -23,7 +25,7 @@ use crate::shop_token::wallet_of_token;
 use crate::state::{ChargeEvent, ChargeState};
 use crate::step_back::{self, PedestalSession};
 use crate::text::PayKey;
-use crate::wallet::{PayingMethod, WalletRow, paying_method, wallet_of};
+use crate::wallet::{PayingMethod, WalletRow, paying_method, wallet_locked};
 
 /// How long a second factor is waited for: to remember a PIN, or to find the phone in a pocket.
 pub const FACTOR_TIME: handfast_model::Duration = handfast_model::Duration::from_secs(60);
@@ -163,7 +165,7 @@ impl Till {
         let now = self.now();
         let decision = self
             .store
-            .transaction("charge.hover", |tx| {
+            .row_locked("charge.hover", |tx| {
                 Box::pin(decide(tx, hover, Planning { ids, instance, now }))
             })
             .await?;
@@ -184,7 +186,7 @@ impl Till {
         let now = self.now();
         let decision = self
             .store
-            .transaction("charge.phone", |tx| {
+            .row_locked("charge.phone", |tx| {
                 Box::pin(decide_by_phone(tx, account, key, Planning { ids, instance, now }))
             })
             .await?;
@@ -304,7 +306,7 @@ async fn decide(
 ) -> Result<Decision, TillError> {
     let now = planning.now;
     let register = register_of_pedestal(tx, hover.pedestal).await?;
-    let charge = by_id(tx, hover.charge).await?;
+    let charge = by_id_locked(tx, hover.charge).await?;
     if charge.register != register.device {
         return Err(TillError::NotFound(Thing::Charge));
     }
@@ -349,8 +351,10 @@ async fn decide_by_phone(
     planning: Planning<'_>,
 ) -> Result<Decision, TillError> {
     let now = planning.now;
-    let charge = by_pay_key(tx, key).await?;
-    let wallet = wallet_of(tx, account).await?;
+    let sql = select_charges!("WHERE c.pay_key = $1");
+    let found: Vec<Charge> = tx.fetch_locked(sql, "c", params![key]).await?;
+    let charge = found.into_iter().next().ok_or(TillError::NotFound(Thing::Charge))?;
+    let wallet = wallet_locked(tx, account).await?;
     let mine = charge.wallet == Some(wallet.id);
     match charge.state {
         ChargeState::Requested if charge.is_overdue(now) => {
@@ -658,12 +662,12 @@ async fn reserve_parts(
         let debit = ledger::find_account(tx, kind, &given.name, currency).await?;
         let debit = debit.ok_or(TillError::Corrupt { column: "till_discounts.name" })?;
         let part = transfer(ids.discount_transfer, debit, given.minor, Purpose::Discount);
-        ledger::reserve_new(tx, &part, now).await?;
+        reserve_seen(tx, &part, now).await?;
     }
     if parts.credit > 0 {
         let debit = credit::wallet_account(tx, wallet.id, currency).await?;
         let part = transfer(ids.credit_transfer, debit, parts.credit, Purpose::ChargeCredit);
-        ledger::reserve_new(tx, &part, now).await?;
+        reserve_seen(tx, &part, now).await?;
     }
     if parts.card > 0 {
         let (fresh, register) = (ids.gateway_account, charge.register);
@@ -672,6 +676,20 @@ async fn reserve_parts(
         ledger::reserve_new(tx, &part, now).await?;
     }
     Ok(())
+}
+
+/// Reserves what this transaction saw to be there. Where it is gone meanwhile (credit that was taken
+/// back, funds that another shop's customer used up), the whole plan is made again.
+async fn reserve_seen(
+    tx: &mut Tx<'_>,
+    part: &NewTransfer,
+    now: Timestamp,
+) -> Result<(), TillError> {
+    let reserved = ledger::reserve_new(tx, part, now).await;
+    if matches!(reserved, Err(TillError::Ledger(LedgerError::InsufficientFunds))) {
+        tx.run_again();
+    }
+    reserved
 }
 
 pub(crate) fn authorise_request(charge: &Charge, method: PayingMethod) -> AuthoriseRequest {

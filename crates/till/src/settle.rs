@@ -6,7 +6,7 @@ use handfast_model::{ChargeId, Duration, Money, RefundId, Timestamp};
 use handfast_store::{Tx, params};
 
 use crate::Till;
-use crate::charge::{Charge, Goal, by_id};
+use crate::charge::{Charge, Goal, by_id, by_id_locked};
 use crate::charge_step::{set_goal, step};
 use crate::error::TillError;
 use crate::gateway::{
@@ -93,7 +93,7 @@ impl Till {
     pub async fn resolve(&self, id: ChargeId) -> Result<Charge, TillError> {
         let now = self.now();
         let (charge, sender) =
-            self.store.transaction("charge.resolve", |tx| Box::pin(set_out(tx, id, now))).await?;
+            self.store.row_locked("charge.resolve", |tx| Box::pin(set_out(tx, id, now))).await?;
         match charge.state {
             ChargeState::Authorising | ChargeState::Authorised | ChargeState::Unknown => {}
             _ => return Ok(charge),
@@ -200,7 +200,7 @@ impl Till {
         let kept = name.as_deref();
         let charge = self
             .store
-            .transaction("charge.prepared", |tx| {
+            .row_locked("charge.prepared", |tx| {
                 Box::pin(async move {
                     tx.execute(
                         "UPDATE till_charges SET gateway_payment = $1 \
@@ -342,9 +342,9 @@ impl Till {
 
     async fn give_up(&self, id: ChargeId, reason: &'static str) -> Result<Charge, TillError> {
         self.store
-            .transaction("charge.give_up", |tx| {
+            .row_locked("charge.give_up", |tx| {
                 Box::pin(async move {
-                    let charge = by_id(tx, id).await?;
+                    let charge = by_id_locked(tx, id).await?;
                     set_goal(tx, charge, Goal::Void, reason).await
                 })
             })
@@ -359,9 +359,9 @@ impl Till {
     ) -> Result<Charge, TillError> {
         let now = self.now();
         self.store
-            .transaction("charge.approved", |tx| {
+            .row_locked("charge.approved", |tx| {
                 Box::pin(async move {
-                    let mut charge = by_id(tx, id).await?;
+                    let mut charge = by_id_locked(tx, id).await?;
                     if charge.state.after(ChargeEvent::Approved).is_err() {
                         return Ok(charge);
                     }
@@ -382,7 +382,7 @@ impl Till {
     ) -> Result<Charge, TillError> {
         let now = self.now();
         self.store
-            .transaction("charge.settle", |tx| {
+            .row_locked("charge.settle", |tx| {
                 Box::pin(async move { happened(tx, id, event, reason, now).await })
             })
             .await
@@ -437,7 +437,7 @@ async fn happened(
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<Charge, TillError> {
-    let charge = by_id(tx, id).await?;
+    let charge = by_id_locked(tx, id).await?;
     match charge.state.after(event) {
         Ok(_) => step(tx, charge, &[event], reason, now).await,
         Err(_) => Ok(charge),
@@ -450,7 +450,7 @@ async fn set_out(
     id: ChargeId,
     now: Timestamp,
 ) -> Result<(Charge, Sender), TillError> {
-    let charge = by_id(tx, id).await?;
+    let charge = by_id_locked(tx, id).await?;
     let alive: Option<(String,)> = tx
         .fetch_optional(
             "SELECT instance_id FROM till_instances WHERE instance_id = $1 AND lease_until > $2",

@@ -111,16 +111,20 @@ impl Till {
     }
 }
 
+/// The wallet behind a palm at a shop; nobody else plans a payment from it until the transaction ends,
+/// for its limits count what was paid before.
 pub(crate) async fn wallet_of_token(
     tx: &mut Tx<'_>,
     at: ShopId,
     token: PairwiseToken,
 ) -> Result<Option<WalletRow>, TillError> {
-    Ok(tx
-        .fetch_optional(
+    let found: Vec<WalletRow> = tx
+        .fetch_locked(
             "SELECT w.* FROM till_shop_tokens t JOIN till_wallets w ON w.wallet_id = t.wallet_id \
              WHERE t.shop_id = $1 AND t.token = $2",
+            "w",
             params![at, token],
         )
-        .await?)
+        .await?;
+    Ok(found.into_iter().next())
 }

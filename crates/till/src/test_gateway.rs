@@ -407,7 +407,7 @@ impl TestGateway {
         let network_id = format!("tgn_{}", unguessable(&*self.random));
         let network_id = &network_id;
         self.store
-            .transaction("test_gateway.authorise", |tx| {
+            .row_locked("test_gateway.authorise", |tx| {
                 Box::pin(hold(tx, request, network_id, now))
             })
             .await
@@ -416,12 +416,12 @@ impl TestGateway {
     async fn take(&self, request: &CaptureRequest) -> Result<(), Trouble> {
         self.check_amount(request.amount)?;
         let now = self.clock.now();
-        self.store.transaction("test_gateway.capture", |tx| Box::pin(take(tx, request, now))).await
+        self.store.row_locked("test_gateway.capture", |tx| Box::pin(take(tx, request, now))).await
     }
 
     async fn let_go(&self, reference: &str) -> Result<Voided, Trouble> {
         let now = self.clock.now();
-        self.store.transaction("test_gateway.void", |tx| Box::pin(let_go(tx, reference, now))).await
+        self.store.row_locked("test_gateway.void", |tx| Box::pin(let_go(tx, reference, now))).await
     }
 
     async fn forget_method(&self, method: &SecretText) -> Result<(), Trouble> {

@@ -304,6 +304,16 @@ pub(crate) async fn wallet_of(tx: &mut Tx<'_>, account: AccountId) -> Result<Wal
     find_wallet(tx, account).await?.ok_or(TillError::NotFound(Thing::Wallet))
 }
 
+/// As [`wallet_of`]; nobody else plans a payment from it until the transaction ends.
+pub(crate) async fn wallet_locked(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+) -> Result<WalletRow, TillError> {
+    let sql = "SELECT w.* FROM till_wallets w WHERE w.account_id = $1";
+    let found = tx.fetch_locked(sql, "w", params![account]).await?;
+    found.into_iter().next().ok_or(TillError::NotFound(Thing::Wallet))
+}
+
 /// The wallet of an account, made with the id `fresh` where there is none yet.
 pub(crate) async fn ensure_wallet(
     tx: &mut Tx<'_>,

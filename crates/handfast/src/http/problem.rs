@@ -4,11 +4,15 @@ use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use handfast_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Where the problem types are described; the last part of the address is the stable slug.
 const TYPE_BASE: &str = "https://handfast.example/problems/";
+
+/// When a part that did not answer, or that was too busy, may be asked again: a rush is over by then.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// What every refused request is answered with (`application/problem+json`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -67,9 +71,19 @@ impl Problem {
         Self { kind: format!("{TYPE_BASE}{slug}"), title, status: status.as_u16(), detail }
     }
 
-    /// A failure on our side: the cause goes to the log, the caller gets no inner detail.
-    pub(crate) fn from_failure(failure: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(Some(failure), |error| error.source())
+    /// A failure on our side: the cause goes to the log, the caller gets no inner detail. Where others
+    /// kept getting in the way nothing was done, and the same request may come again.
+    pub(crate) fn from_failure(failure: &(dyn std::error::Error + 'static)) -> Self {
+        let chain = || std::iter::successors(Some(failure), |error| error.source());
+        let contended = |error: &(dyn std::error::Error + 'static)| {
+            matches!(error.downcast_ref(), Some(StoreError::Conflict { .. }))
+        };
+        if chain().any(contended) {
+            return Self::unavailable(
+                "Too many requests changed the same thing at once; nothing was done. Send it again.",
+            );
+        }
+        let causes = chain()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(": ");
@@ -105,6 +119,9 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
         response
     }
 }

@@ -184,8 +184,10 @@ pub(super) async fn hold(
     network_id: &str,
     now: Timestamp,
 ) -> Result<Authorised, Trouble> {
-    let instrument = instrument_of(tx, &request.payment_method).await?;
     let reference = &request.payment.reference;
+    // Before its first row there is nothing to lock: a void of it waits here, and the other way round.
+    tx.lock_name(reference).await?;
+    let instrument = instrument_of(tx, &request.payment_method).await?;
     // The request's own content, without its key: a repeat must be the same in all of it.
     let body = format!(
         "authorise {reference} {} {} {} {}",
@@ -345,6 +347,7 @@ pub(super) async fn let_go(
     reference: &str,
     now: Timestamp,
 ) -> Result<Voided, Trouble> {
+    tx.lock_name(reference).await?;
     let payment = payment(tx, reference).await?;
     match payment.as_ref().map(|payment| payment.state) {
         Some(PaymentState::Captured) => return Ok(Voided::AlreadyCaptured),
