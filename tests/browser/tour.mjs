@@ -23,6 +23,7 @@ export async function prepare(base) {
   await api(base, `/me/links/${link.link_id}/confirm`, { method: "POST", cookie });
   await fillWallet(base, cookie);
   const receipt = await payByPalm(base, ana);
+  await api(base, "/me/wallet/limits", { method: "PUT", cookie, body: { currency: "USD", charge_minor: 2_000, day_minor: 20_000, week_minor: 50_000 } });
   keys.alarm = await mailed(base, ana.email, /\/portal#(\/not-me\/\S+)/);
   const scanner = await stationKey(base, "scan");
   await api(base, "/admissions", { method: "POST", key: scanner, body: { code: code("David"), nonce: "tour-david" } });
@@ -69,19 +70,23 @@ async function fillWallet(base, cookie) {
 
 /** A charge that Ana's palm pays; gives the address of its receipt. */
 async function payByPalm(base, { index }) {
-  const register = await stationKey(base, "register");
   const counter = await connect(base, "counter");
   counter.send({ type: "source", kind: "simulated", fan: index, code: null });
   await counter.on("waiting_for_charge");
   const amount = { minor: 1250, currency: "USD" };
-  const body = { amount, description: "Two drinks", nonce: "tour-charge", lines: [], tip_minor: 0, cash_minor: 0 };
-  const { charge_id } = await api(base, "/charges", { method: "POST", key: register, body });
+  const { charge_id } = await charge(base, amount, "tour-charge");
   const paid = await until("the charge to be paid", async () => {
-    const charge = await api(base, `/charges/${charge_id}`, { key: register });
-    return charge.state === "captured" && charge;
+    const now = await api(base, `/charges/${charge_id}`, { key: await stationKey(base, "register") });
+    return now.state === "captured" && now;
   });
   await counter.close();
   return paid.receipt_url;
+}
+
+/** What a register's clerk begins. */
+async function charge(base, amount, nonce) {
+  const body = { amount, description: "Two drinks", nonce, lines: [], tip_minor: 0, cash_minor: 0 };
+  return api(base, "/charges", { method: "POST", key: await stationKey(base, "register"), body });
 }
 
 async function holdOrder(base, cookie) {
@@ -218,6 +223,30 @@ export const states = [
     await page.getByTestId("ok").waitFor();
   }, after: (page) => page.getByTestId("ok").click() },
   { name: "pedestal-counter", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]" },
+  { name: "pedestal-pin", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]", act: (page, of) => askPin(page, of, "tour-pin"), after: stopPaying },
+  { name: "pedestal-pin-wrong", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]", act: async (page, of) => {
+    await askPin(page, of, "tour-pin-wrong");
+    await page.keyboard.type("1470");
+    await page.getByTestId("pin-enter").click();
+    await page.getByTestId("pin-advice").filter({ hasText: /\d/ }).waitFor();
+  }, after: stopPaying },
+  { name: "pedestal-phone", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]", act: async (page, of) => {
+    await api(of.base, "/me/wallet/pin", { method: "DELETE", cookie: of.ana });
+    await beginCharge(page, of, 2_500, "tour-phone");
+    await page.locator("body[data-screen=pin]").waitFor();
+  }, after: stopPaying },
+  { name: "pedestal-paid", at: pedestal("counter", "Ana"), kiosk: true, see: "body[data-screen]", act: async (page, of) => {
+    await beginCharge(page, of, 350, "tour-paid");
+    await page.getByTestId("outcome").waitFor();
+  } },
+  { name: "pedestal-not-linked", at: pedestal("counter", "Ben"), kiosk: true, see: "body[data-screen]", act: async (page, of) => {
+    await beginCharge(page, of, 350, "tour-not-linked");
+    await page.getByTestId("ok").waitFor();
+  }, after: async (page) => {
+    await page.getByTestId("ok").click();
+    await stopPaying(page);
+  } },
+  { name: "not-found", at: "/no-such-page" },
 ];
 
 function pedestal(station, name, withTicket = true) {
@@ -237,6 +266,23 @@ function begin(screen) {
 async function stop(page) {
   const away = page.getByTestId("cancel").or(page.getByTestId("decline")).first();
   if (await away.isVisible()) await away.click();
+}
+
+async function beginCharge(page, of, minor, nonce) {
+  await page.locator("body[data-screen=waiting_for_charge]").waitFor();
+  await charge(of.base, { minor, currency: "USD" }, nonce);
+}
+
+async function askPin(page, of, nonce) {
+  await api(of.base, "/me/wallet/pin", { method: "PUT", cookie: of.ana, body: { pin: "2580", always: false } });
+  await beginCharge(page, of, 2_500, nonce);
+  await page.getByTestId("pin-enter").waitFor();
+}
+
+/** Ends what stands on the counter, so that the next state begins with an empty one. */
+async function stopPaying(page) {
+  await page.getByTestId("cancel").click();
+  await page.locator("body[data-screen=waiting_for_charge]").waitFor();
 }
 
 async function scan(page, code) {
