@@ -23,14 +23,17 @@ const STEP_MIN: f32 = 10.0;
 pub fn near(plane: &Plane, level: u8, point: Point, up: Point, span: f32) -> Option<Point> {
     let window = Window::around(plane, point, REACH_SPANS * span);
     let own = window.level(plane).unwrap_or(level);
-    [level, own].into_iter().find_map(|level| {
-        let entry = |above: f32| point + up * (above * span);
-        let found = ENTRIES_SPANS
-            .into_iter()
-            .find_map(|above| window.lowest(plane, level, entry(above), up))?;
-        let down = (point - found).dot(up);
-        (down.abs() <= DOWN_SPANS_MAX * span).then(|| edge_along(plane, level, found, up))
-    })
+    [level, own].into_iter().find_map(|level| window.bottom(plane, level, point, up, span))
+}
+
+/// The places that may be it beside a finger that is dim: ground is also what is darker than the darker
+/// part of the valley's surroundings.
+pub fn beside_dim(plane: &Plane, level: u8, point: Point, up: Point, span: f32) -> Vec<Point> {
+    let window = Window::around(plane, point, REACH_SPANS * span);
+    let own = window.level(plane).unwrap_or(level);
+    let darker = [level, own].map(|level| window.level_below(plane, level));
+    let levels = [Some(level), Some(own)].into_iter().chain(darker).flatten();
+    levels.filter_map(|level| window.bottom(plane, level, point, up, span)).collect()
 }
 
 /// A round part of a plane.
@@ -68,14 +71,41 @@ impl Window {
             .filter(|&(x, y)| self.holds(x, y))
     }
 
-    /// The level that best splits what is in the window in two; none where it is all alike.
-    fn level(&self, plane: &Plane) -> Option<u8> {
+    fn histogram(&self, plane: &Plane) -> [u64; 256] {
         let mut histogram = [0_u64; 256];
         for (x, y) in self.places() {
             histogram[usize::from(plane.values[y * plane.width + x])] += 1;
         }
-        let split = mask::split(&histogram)?;
+        histogram
+    }
+
+    /// The level that best splits what is in the window in two; none where it is all alike.
+    fn level(&self, plane: &Plane) -> Option<u8> {
+        let split = mask::split(&self.histogram(plane))?;
         (split.step >= STEP_MIN).then_some(split.level)
+    }
+
+    /// The level that best splits in two what of the window is not above a level.
+    fn level_below(&self, plane: &Plane, level: u8) -> Option<u8> {
+        let split = mask::split(&self.histogram(plane)[..=usize::from(level)])?;
+        (split.step >= STEP_MIN).then_some(split.level)
+    }
+
+    /// The bottom of a valley near a point, as a level tells hand from ground.
+    fn bottom(
+        &self,
+        plane: &Plane,
+        level: u8,
+        point: Point,
+        up: Point,
+        span: f32,
+    ) -> Option<Point> {
+        let entry = |above: f32| point + up * (above * span);
+        let found = ENTRIES_SPANS
+            .into_iter()
+            .find_map(|above| self.lowest(plane, level, entry(above), up))?;
+        let down = (point - found).dot(up);
+        (down.abs() <= DOWN_SPANS_MAX * span).then(|| edge_along(plane, level, found, up))
     }
 
     /// The lowest place of the ground that a point lies in: the mean of what is within a pixel of it.
