@@ -150,6 +150,11 @@ export const states = [
     await page.getByTestId("found").first().click();
     await page.getByTestId("uses").waitFor();
   } },
+  { name: "console-reports", as: "operator", at: "/console", see: "entered", act: (page) => page.getByTestId("event-reports").click() },
+  { name: "console-event-set-up", as: "operator", at: "/console", see: "entered", act: async (page) => {
+    await page.getByTestId("event-set-up").click();
+    await page.getByTestId("product-name").waitFor();
+  } },
   { name: "console-set-up", as: "operator", at: "/console#/setup" },
   { name: "console-money", as: "operator", at: "/console#/money", see: "shop-money" },
   { name: "console-books", as: "operator", at: "/console#/money", see: "shop-money", act: async (page) => {
