@@ -7,7 +7,7 @@ use crate::commitment::Label;
 use crate::statement::AuditTags;
 use crate::vocabulary::{
     AccessReason, Biometrics, DeletionCause, DemandOutcome, PublicText, Purpose, Rule, StaffRole,
-    TEXT_BYTES_MAX,
+    Step, TEXT_BYTES_MAX, WideAct,
 };
 
 fn text(text: &str) -> PublicText {
@@ -40,6 +40,7 @@ pub(crate) fn one_of_each() -> Vec<Leaf> {
             people: 40,
         },
         Statement::BiometricsSwitched { event: place, to: Biometrics::Forbidden },
+        Statement::FourEyes { step: Step::Approved, act: WideAct::EndPalms, people: 300 },
     ];
     let commitment = Commitment::from_bytes([0xcc; 32]);
     let at = Timestamp::from_micros(1_790_000_000_999_999);
@@ -85,6 +86,7 @@ fn the_golden_leaves_stay() {
         ("0109", "040200000001"),
         ("010a", "0555532d434f0200000028"),
         ("010b", "1111111111111111111111111111111102"),
+        ("010c", "02010000012c"),
     ];
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     for (leaf, (start, fields)) in one_of_each().iter().zip(golden) {

@@ -86,6 +86,6 @@ pub use verifier::{
 };
 pub use vocabulary::{
     AccessReason, Biometrics, DeletionCause, DemandOutcome, Kind, PublicText, Purpose, Rule,
-    StaffRole, TEXT_BYTES_MAX,
+    StaffRole, Step, TEXT_BYTES_MAX, WideAct,
 };
 pub use witness::{AddCheckpoint, Witness, WitnessError, WitnessRefusal};

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::leaf::Leaf;
 use crate::statement::Statement;
-use crate::vocabulary::{Biometrics, DeletionCause, DemandOutcome};
+use crate::vocabulary::{Biometrics, DeletionCause, DemandOutcome, Step};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -60,6 +60,8 @@ pub struct MonthCounts {
     pub forbidden_events: u64,
     /// Rules that changed.
     pub rules_changed: u64,
+    /// What touched many people and two of the staff decided.
+    pub wide_acts: u64,
 }
 
 /// Months, each with its counts.
@@ -87,7 +89,9 @@ impl TransparencyReport {
                 counts.forbidden_events += 1;
             }
             Statement::PolicyChange { .. } => counts.rules_changed += 1,
-            Statement::BiometricsSwitched { .. }
+            Statement::FourEyes { step: Step::Approved, .. } => counts.wide_acts += 1,
+            Statement::FourEyes { .. }
+            | Statement::BiometricsSwitched { .. }
             | Statement::Arm { .. }
             | Statement::Disarm { .. }
             | Statement::Refresh { .. }
@@ -138,6 +142,7 @@ mod tests {
             staff_reads: 1,
             forbidden_events: 1,
             rules_changed: 1,
+            wide_acts: 1,
         };
         assert_eq!(months[0].1, &expected);
     }

@@ -4,7 +4,7 @@ use crate::commitment::Label;
 use crate::leaf::{LeafError, VERSION, VERSION_TAGGED};
 use crate::vocabulary::{
     AccessReason, Biometrics, DeletionCause, DemandOutcome, Kind, PublicText, Purpose, Rule,
-    StaffRole,
+    StaffRole, Step, WideAct,
 };
 use crate::wire::{Fields, WireError};
 
@@ -109,6 +109,15 @@ pub enum Statement {
         /// What holds from now on.
         to: Biometrics,
     },
+    /// Staff asked for, or decided, something that touches many people.
+    FourEyes {
+        /// How far it is.
+        step: Step,
+        /// What it is.
+        act: WideAct,
+        /// About how many people, as far as that is known.
+        people: u32,
+    },
 }
 
 impl Statement {
@@ -127,6 +136,7 @@ impl Statement {
             Self::StaffAccess { .. } => Kind::StaffAccess,
             Self::LegalDemand { .. } => Kind::LegalDemand,
             Self::BiometricsSwitched { .. } => Kind::BiometricsSwitched,
+            Self::FourEyes { .. } => Kind::FourEyes,
         }
     }
 
@@ -188,6 +198,10 @@ impl Statement {
                 bytes.extend_from_slice(event.as_bytes());
                 bytes.push(to.code());
             }
+            Self::FourEyes { step, act, people } => {
+                bytes.extend_from_slice(&[step.code(), act.code()]);
+                bytes.extend_from_slice(&people.to_be_bytes());
+            }
         }
     }
 
@@ -240,6 +254,11 @@ impl Statement {
             Kind::BiometricsSwitched => {
                 Self::BiometricsSwitched { event: label(fields)?, to: Biometrics::take(fields)? }
             }
+            Kind::FourEyes => Self::FourEyes {
+                step: Step::take(fields)?,
+                act: WideAct::take(fields)?,
+                people: fields.u32()?,
+            },
         })
     }
 }

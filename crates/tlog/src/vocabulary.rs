@@ -58,6 +58,8 @@ choices! {
         LegalDemand = 10,
         /// Palms were allowed or forbidden at an event.
         BiometricsSwitched = 11,
+        /// Staff asked for, or decided, something that touches many people.
+        FourEyes = 12,
     }
     /// Why a palm was used.
     Purpose {
@@ -125,6 +127,28 @@ choices! {
         Audit = 4,
         /// An authority's demand.
         LegalDemand = 5,
+    }
+    /// How far something is that takes two of the staff.
+    Step {
+        /// One asked for it.
+        Asked = 1,
+        /// Another approved it.
+        Approved = 2,
+        /// It was refused, or taken back.
+        Refused = 3,
+    }
+    /// What touches many people.
+    WideAct {
+        /// All palms of an event are deleted.
+        EndPalms = 1,
+        /// Palms are allowed or forbidden at all events to come.
+        SwitchAllEvents = 2,
+        /// The youngest age of a venue is changed.
+        MinimumAge = 3,
+        /// What there is about several people is disclosed.
+        Disclosure = 4,
+        /// Orders with names leave the service.
+        ExportOrders = 5,
     }
     /// What became of a demand.
     DemandOutcome {

@@ -31,6 +31,17 @@ impl ConsentScope {
     }
 }
 
+/// What is kept of somebody's age: a yes or no, by whom and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgeRecord {
+    /// `of_age`, or `guardian`: younger, and a guardian consents.
+    pub said: String,
+    /// `person` at the pedestal, `holder` of the ticket in the portal, or `staff` at the window.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What somebody agreed to. It names the consent and the palm link by their ids, not the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentRecord {
@@ -54,11 +65,27 @@ pub struct ConsentRecord {
     pub until: Option<Timestamp>,
     /// Where it can be withdrawn.
     pub withdraw_at: String,
+    /// What was said of the person's age, where it was asked.
+    pub age: Option<AgeRecord>,
 }
 
 impl ConsentRecord {
     /// The JSON-LD document.
     pub(crate) fn to_json_ld(&self) -> Value {
+        let mut document = self.agreement();
+        if let (Some(age), Value::Object(document)) = (&self.age, &mut document) {
+            let mut said = json!({ "handfast:saidBy": age.by, "dct:date": time(age.at) });
+            if age.said == "guardian" {
+                // DPV's term for who may consent in a child's place.
+                said["@type"] = json!("dpv:GuardianOfDataSubject");
+            }
+            said["handfast:said"] = json!(age.said);
+            document.insert("handfast:age".to_owned(), said);
+        }
+        document
+    }
+
+    fn agreement(&self) -> Value {
         let purposes: Vec<Value> = self.purposes.iter().map(|word| purpose(word)).collect();
         json!({
             "@context": {
@@ -129,6 +156,7 @@ mod tests {
             given_at: Timestamp::from_micros(1_790_000_000_000_000),
             until: None,
             withdraw_at: "https://example.com/portal".to_owned(),
+            age: None,
         }
     }
 
@@ -140,6 +168,16 @@ mod tests {
         assert_eq!(document["dpv:hasNotice"]["dct:hasVersion"], "palm-2026-1");
         assert_eq!(document["dpv:hasDuration"]["@type"], "dpv:UntilEventDuration");
         assert_eq!(document["handfast:scope"], "venue");
+    }
+
+    #[test]
+    fn a_guardians_consent_stands_in_it_and_no_age() {
+        let at = Timestamp::from_micros(1_790_000_000_000_000);
+        let age = AgeRecord { said: "guardian".to_owned(), by: "holder".to_owned(), at };
+        let document = ConsentRecord { age: Some(age), ..record() }.to_json_ld();
+        assert_eq!(document["handfast:age"]["@type"], "dpv:GuardianOfDataSubject");
+        assert_eq!(document["handfast:age"]["handfast:saidBy"], "holder");
+        assert_eq!(record().to_json_ld().get("handfast:age"), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod record;
 mod retention;
 mod trust;
 
-pub use consent_record::{ConsentRecord, ConsentScope};
+pub use consent_record::{AgeRecord, ConsentRecord, ConsentScope};
 pub use cross_check::{CrossCheck, Discrepancy};
 pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};

@@ -1,5 +1,7 @@
 //! The table of openings: who may show what is in which leaf.
 
+use std::collections::HashSet;
+
 use handfast_model::{LinkId, Timestamp};
 use handfast_store::{FromRow, Migration, Migrations, Row, Store, StoreError, params};
 use handfast_tlog::{Commitment, Kind, Leaf, Opening};
@@ -23,6 +25,11 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
             version: 3,
             name: "what was last logged of rules and epochs",
             sql: include_str!("../migrations/0003_logged_values.sql"),
+        },
+        Migration {
+            version: 4,
+            name: "what was last logged is read from the log",
+            sql: include_str!("../migrations/0004_no_logged_values.sql"),
         },
     ],
 };
@@ -142,6 +149,21 @@ pub(crate) async fn deletions(store: &Store) -> Result<Vec<(Commitment, LinkId)>
                 .map_err(damaged)
         })
         .collect()
+}
+
+/// The links that have the opening of a leaf of this kind, owed or logged.
+pub(crate) async fn links_of_kind(
+    store: &Store,
+    kind: Kind,
+) -> Result<HashSet<LinkId>, TrustError> {
+    let read = store.read("trust.links_of_kind", |tx| {
+        Box::pin(async move {
+            let sql = "SELECT DISTINCT link_id FROM openings WHERE substr(draft, 2, 1) = $1";
+            let links: Vec<(LinkId,)> = tx.fetch_all(sql, params![kind_byte(kind)]).await?;
+            Ok::<_, StoreError>(links.into_iter().map(|(link,)| link).collect())
+        })
+    });
+    Ok(read.await?)
 }
 
 /// Whether a link has the opening of a deletion's leaf, owed or logged.

@@ -9,6 +9,8 @@ use handfast_model::{Duration, Timestamp};
 use serde::Deserialize;
 use thiserror::Error;
 
+/// The youngest age where no jurisdiction names one.
+const MINIMUM_AGE_DEFAULT: u32 = 13;
 const SHIPPED: &str = include_str!("../policies/jurisdictions.json");
 /// The version of the file that is read.
 const VERSION: u32 = 1;
@@ -52,6 +54,8 @@ pub struct Jurisdiction {
     pub answer_within_days: Option<u32>,
     /// The age from which a person consents alone; below, a guardian does.
     pub own_consent_from_age: u32,
+    /// The youngest age at which a palm is linked, a guardian consenting; a venue may set a higher one.
+    pub minimum_age: u32,
     /// Where that comes from.
     pub sources: Vec<Source>,
 }
@@ -195,6 +199,14 @@ impl Retention {
         now - months(OPENINGS_KEPT_MONTHS)
     }
 
+    /// The youngest age at which a palm is linked where the venue has set `of_venue`: it may be
+    /// stricter than the law, never laxer.
+    #[must_use]
+    pub fn minimum_age(&self, of_venue: Option<u32>) -> u32 {
+        let law = self.jurisdictions.iter().map(|one| one.minimum_age).max();
+        law.unwrap_or(MINIMUM_AGE_DEFAULT).max(of_venue.unwrap_or_default())
+    }
+
     /// From which age people consent alone.
     #[must_use]
     pub fn own_consent_from_age(&self) -> u32 {
@@ -214,13 +226,14 @@ pub fn retention_table(jurisdictions: &[Jurisdiction]) -> String {
     let mut text = String::from(TABLE_HEAD);
     for one in jurisdictions {
         text.push_str(&format!(
-            "| {} | {} | {} months | {} | {} | {} |\n",
+            "| {} | {} | {} months | {} | {} | {} | {} |\n",
             one.id,
             one.name,
             one.dormant_months_max,
             days(one.after_purpose_days_max),
             days(one.answer_within_days),
             one.own_consent_from_age,
+            one.minimum_age,
         ));
     }
     text.push_str("\n## Sources\n\n");
@@ -249,8 +262,8 @@ pub fn retention_table(jurisdictions: &[Jurisdiction]) -> String {
 const TABLE_HEAD: &str = "# How long palms are kept\n\n\
 Printed by `handfast policies`. Of several jurisdictions the strictest term holds; an operator may be \
 stricter (`handfast serve --dormant-months`), never laxer. A month counts 30 days.\n\n\
-| id | law | unused, at most | after the purpose, at most | requests answered within | consents alone from |\n\
-|---|---|---|---|---|---|\n";
+| id | law | unused, at most | after the purpose, at most | requests answered within | consents alone from | palms from |\n\
+|---|---|---|---|---|---|---|\n";
 
 #[cfg(test)]
 mod tests {
@@ -271,6 +284,7 @@ mod tests {
                 ("dormant_months_max", true),
                 ("answer_within_days", one.answer_within_days.is_some()),
                 ("own_consent_from_age", true),
+                ("minimum_age", true),
             ] {
                 let sourced = one.sources.iter().any(|source| source.about == term);
                 assert_eq!(sourced, named, "{} {term}", one.id);
@@ -289,7 +303,10 @@ mod tests {
         assert_eq!(of(&["US-CO"], Some(0)), Err(PolicyError::TooLong { asked: 0, max: 24 }));
         assert_eq!(of(&[], None), Err(PolicyError::None));
         assert!(of(&["US-XX"], None).unwrap_err().to_string().contains("US-IL"));
-        assert_eq!(of(&["EU", "US-IL"], None).unwrap().own_consent_from_age(), 18);
+        let both = of(&["EU", "US-IL"], None).unwrap();
+        assert_eq!(both.own_consent_from_age(), 18);
+        let by_venue = [None, Some(16), Some(3)].map(|years| both.minimum_age(years));
+        assert_eq!(by_venue, [13, 16, 13], "a venue may be stricter, never laxer");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The log with its openings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +12,11 @@ use handfast_tlog::{
     LabelKey, Leaf, Log, LogConfig, LogError, LogStatus, Opening, Promise, SecretKey, Statement,
     VerifierKey,
 };
+use tokio::sync::RwLock;
 use zeroize::Zeroizing;
 
 use crate::deletion_journal::DeletionJournal;
+use crate::logged_values::LoggedValues;
 use crate::opening_store::{self, Kept, MIGRATIONS};
 use crate::{Record, TrustError, key_file};
 
@@ -47,6 +49,11 @@ pub struct Trust {
     deletions: Arc<DeletionJournal>,
     /// The leaves of deletions that the log had when it was opened, by their places.
     deleted_at_open: Arc<BTreeMap<u64, Commitment>>,
+    /// What the log last said of rules and epochs.
+    pub(crate) logged: Arc<tokio::sync::Mutex<LoggedValues>>,
+    /// Held by whoever carries what is owed; shared by those who are about to put a leaf of their
+    /// own into the log, which must not be carried beside them.
+    owing: Arc<RwLock<()>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -103,7 +110,7 @@ impl Trust {
             deletions.add_leaves(&kept)?;
             open_log(&config, for_log, &*for_keys).map(|log| (deletions, log))
         });
-        let (deletions, Opened { log, labels, deleted }) = opened.await??;
+        let (deletions, Opened { log, labels, deleted, logged }) = opened.await??;
         let awaited = Awaited { size: 0, since: clock.now() };
         let trust = Self {
             store,
@@ -112,6 +119,8 @@ impl Trust {
             labels: Arc::new(labels),
             deletions: Arc::new(deletions),
             deleted_at_open: Arc::new(deleted),
+            logged: Arc::new(tokio::sync::Mutex::new(logged)),
+            owing: Arc::default(),
             clock,
             random,
         };
@@ -156,6 +165,14 @@ impl Trust {
             return Ok(true);
         }
         opening_store::has_deletion(&self.store, link).await
+    }
+
+    /// Which links have a leaf of their enrolment, in the log or owed to it.
+    ///
+    /// # Errors
+    /// [`TrustError::Store`].
+    pub async fn enrolled_links(&self) -> Result<HashSet<LinkId>, TrustError> {
+        opening_store::links_of_kind(&self.store, Kind::Enrol).await
     }
 
     /// Reads the leaves of the newest checkpoint from `from` on, in order; says how many it has.
@@ -222,6 +239,7 @@ impl Trust {
             let (deletions, leaf) = (self.deletions.clone(), (opening.commitment(), link));
             blocking(move || deletions.add_leaves(&[leaf])).await??;
         }
+        let _mine = self.owing.read().await;
         let looked_from = self.log.status().signed;
         let kept = Kept { link, position: None, looked_from, leaf, opening };
         opening_store::insert(&self.store, &kept).await?;
@@ -237,6 +255,7 @@ impl Trust {
     /// # Errors
     /// Where the log or the database do not do their part; what is left stays owed.
     pub async fn settle(&self) -> Result<(), TrustError> {
+        let _nobody_is_half_done = self.owing.write().await;
         let owed = opening_store::owed(&self.store).await?;
         if owed.is_empty() {
             return Ok(());
@@ -364,6 +383,7 @@ struct Opened {
     log: Log,
     labels: LabelKey,
     deleted: BTreeMap<u64, Commitment>,
+    logged: LoggedValues,
 }
 
 fn open_log(
@@ -381,13 +401,14 @@ fn open_log(
     let labels = label_key(config, random)?;
     let cosigners = config.cosigners.clone();
     let config = LogConfig { key, cosigners, at_open: AtOpen::CheckEverything };
-    let mut deleted = BTreeMap::new();
+    let (mut deleted, mut logged) = (BTreeMap::new(), LoggedValues::default());
     let log = Log::open_and_read(Arc::new(disk), config, clock, &mut |position, leaf| {
+        logged.take(leaf.statement());
         if leaf.statement().kind() == Kind::Delete {
             deleted.insert(position, leaf.commitment());
         }
     })?;
-    Ok(Opened { log, labels, deleted })
+    Ok(Opened { log, labels, deleted, logged })
 }
 
 /// The signing key in a file: made under `name` where there is none yet.

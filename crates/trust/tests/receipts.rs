@@ -190,6 +190,23 @@ test_on_both_engines! {
         assert_eq!(trust.status().promised, before + 1);
     }
 
+    async fn what_is_owed_is_logged_once_while_it_is_being_logged(store: Store) {
+        let world = World::new(store);
+        let trust = world.open().await;
+        let records = (0..40).map(|_| async {
+            let (statement, record) = deletion();
+            trust.record(world.link(), statement, &record).await.unwrap();
+        });
+        let settling = async {
+            for _ in 0..40 {
+                trust.settle().await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(futures_util::future::join_all(records), settling);
+        assert_eq!(trust.status().promised, 40);
+    }
+
     async fn a_full_disk_withholds_uses_and_owes_deletions(store: Store) {
         let world = World::new(store);
         let (trust, link) = (world.open().await, world.link());
