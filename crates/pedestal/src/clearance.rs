@@ -3,7 +3,7 @@
 //! A [`Clearance`] is made here and nowhere else, out of the evidence that a flow has at hand, and
 //! every one needs the hub's fresh word that biometrics are allowed at this event.
 
-use crate::hub::{ConsentOffer, GivenConsent, OpenCharge, Situation};
+use crate::hub::{AgeSaid, ConsentOffer, GivenConsent, OpenCharge, Situation};
 use crate::ticket_code::TicketCode;
 use crate::view::{Biometrics, EventBrief, Purpose, Scope};
 
@@ -52,14 +52,25 @@ pub(crate) struct AcceptedConsent {
 }
 
 impl AcceptedConsent {
-    /// Accepts `offer` with `scope`; `None` where that scope was not offered.
-    pub(crate) fn accept(offer: &ConsentOffer, code: &TicketCode, scope: Scope) -> Option<Self> {
+    /// Accepts `offer` with `scope`; `None` where that scope was not offered, or a guardian would
+    /// have to consent and did not.
+    pub(crate) fn accept(
+        offer: &ConsentOffer,
+        code: &TicketCode,
+        scope: Scope,
+        age: AgeSaid,
+    ) -> Option<Self> {
+        let by_guardian = offer.age.takes_minors() && offer.age.guardian;
+        if age == AgeSaid::ByGuardian && !by_guardian {
+            return None;
+        }
         offer.scopes.iter().any(|offered| offered.id == scope).then(|| Self {
             code: code.clone(),
             consent: GivenConsent {
                 text_version: offer.text.version.clone(),
                 language: offer.text.language,
                 scope,
+                age,
             },
         })
     }

@@ -6,13 +6,13 @@ use crate::clearance::{AcceptedConsent, Clearance};
 use crate::cue::Cue;
 use crate::engine::{Engine, NotPacked, Side, Unfit};
 use crate::guidance::Guidance;
-use crate::hub::{Answer, ConsentOffer, Request, RequestId, Situation};
+use crate::hub::{AgeSaid, AgeTerms, Answer, ConsentOffer, Request, RequestId, Situation};
 use crate::palm_watch::{Hover, Pace, PalmWatch};
 use crate::session::{Attention, Input};
 use crate::ticket_code::TicketCode;
-use crate::touch::{HandsChoice, Touch};
+use crate::touch::{AgeChoice, HandsChoice, Touch};
 use crate::turn::{Outcome, Pending, Turn};
-use crate::view::{Purpose, Reason, Scope, TicketProblem, View, WantedSide};
+use crate::view::{AgeAsked, Purpose, Reason, Scope, TicketProblem, View, WantedSide};
 
 /// How long a ticket is waited for: time to find a phone and open the right page.
 const TICKET_SHOWN_WITHIN: Duration = Duration::from_secs(90);
@@ -38,12 +38,29 @@ const LINKED_SHOWN: Duration = Duration::from_secs(15);
 pub(crate) enum Enrol<E: Engine> {
     Welcome,
     ShowTicket(ShowTicket),
-    LookingUp { code: TicketCode, pending: Pending },
-    Consent { code: TicketCode, offer: Box<ConsentOffer>, until: Timestamp },
-    ChooseHands { accepted: AcceptedConsent, until: Timestamp },
+    LookingUp {
+        code: TicketCode,
+        pending: Pending,
+    },
+    Consent(Reading),
+    /// How old somebody is who is not of age.
+    Younger(Reading),
+    ChooseHands {
+        accepted: AcceptedConsent,
+        until: Timestamp,
+    },
     Palm(Box<PalmStep<E>>),
     Enrolling(Pending),
     Outcome(Outcome),
+}
+
+/// Somebody reads a consent text.
+pub(crate) struct Reading {
+    code: TicketCode,
+    offer: Box<ConsentOffer>,
+    /// What accepting would say of their age.
+    age: AgeSaid,
+    until: Timestamp,
 }
 
 /// Waits for a code.
@@ -85,9 +102,10 @@ impl<E: Engine> Enrol<E> {
             },
             Self::ShowTicket(step) => View::ShowTicket { problem: step.problem },
             Self::LookingUp { .. } | Self::Enrolling(_) => View::Working {},
-            Self::Consent { offer, .. } => {
-                let ConsentOffer { ticket, text, scopes } = offer.as_ref().clone();
-                View::Consent { ticket, text, scopes }
+            Self::Consent(reading) => reading.view(),
+            Self::Younger(Reading { offer, .. }) => {
+                let AgeTerms { minimum, own_consent_from, .. } = offer.age;
+                View::Younger { minimum, own_consent_from }
             }
             Self::ChooseHands { .. } => View::ChooseHands {},
             Self::Palm(step) => step.view(),
@@ -125,9 +143,10 @@ impl<E: Engine> Enrol<E> {
         let now = turn.now;
         match self {
             Self::ShowTicket(step) if now >= step.until => Self::Welcome,
-            Self::Consent { until, .. } | Self::ChooseHands { until, .. } if now >= until => {
+            Self::Consent(reading) | Self::Younger(reading) if now >= reading.until => {
                 Self::Welcome
             }
+            Self::ChooseHands { until, .. } if now >= until => Self::Welcome,
             Self::LookingUp { pending, .. } if pending.is_overdue(now) => {
                 Self::turned_away(Reason::Internal, turn)
             }
@@ -177,16 +196,23 @@ impl<E: Engine> Enrol<E> {
             (state @ Self::ShowTicket(_), Touch::TicketCode { code }) => {
                 state.touch_code(code, turn)
             }
-            (Self::Consent { code, offer, until }, Touch::Accept { scope }) => {
-                Self::accept(code, offer, until, scope, turn)
+            (Self::Consent(reading), Touch::Accept { scope }) => Self::accept(reading, scope, turn),
+            (Self::Consent(_), Touch::Decline) => Self::turned_away(Reason::DeclinedConsent, turn),
+            (Self::Consent(reading), Touch::Younger) if reading.offer.age.takes_minors() => {
+                Self::Younger(reading)
             }
-            (Self::Consent { .. }, Touch::Decline) => {
-                Self::turned_away(Reason::DeclinedConsent, turn)
+            (Self::Consent(_), Touch::Younger)
+            | (Self::Younger(_), Touch::Age { choice: AgeChoice::TooYoung }) => {
+                Self::turned_away(Reason::TooYoung, turn)
+            }
+            (Self::Younger(reading), Touch::Age { choice: AgeChoice::Minor }) => {
+                Self::ask_guardian(reading, turn)
             }
             // The consent is given to a text in the language that is read.
-            (Self::Consent { code, .. } | Self::LookingUp { code, .. }, Touch::Language { .. }) => {
-                Self::look_up(code, turn)
-            }
+            (
+                Self::Consent(Reading { code, .. }) | Self::LookingUp { code, .. },
+                Touch::Language { .. },
+            ) => Self::look_up(code, turn),
             (Self::ChooseHands { accepted, .. }, Touch::Hands { choice }) => {
                 Self::ask_first_palm(accepted, choice, turn)
             }
@@ -197,11 +223,12 @@ impl<E: Engine> Enrol<E> {
     fn answer(self, id: RequestId, answer: Answer, turn: &Turn<'_, E>) -> Self {
         match self {
             Self::LookingUp { code, pending } if pending.awaits(id) => match answer {
-                Answer::ConsentOffer(offer) => Self::Consent {
+                Answer::ConsentOffer(offer) => Self::Consent(Reading {
                     code,
                     offer: Box::new(offer),
+                    age: AgeSaid::OfAge,
                     until: turn.now + CONSENT_READ_WITHIN,
-                },
+                }),
                 Answer::TicketProblem(problem) => Self::ShowTicket(ShowTicket {
                     problem: Some(problem),
                     refused: Some((code, turn.now)),
@@ -251,17 +278,22 @@ impl<E: Engine> Enrol<E> {
         Self::LookingUp { code, pending: turn.ask(request, LOOKUP_ANSWER_MAX) }
     }
 
-    fn accept(
-        code: TicketCode,
-        offer: Box<ConsentOffer>,
-        until: Timestamp,
-        scope: Scope,
-        turn: &Turn<'_, E>,
-    ) -> Self {
-        match AcceptedConsent::accept(&offer, &code, scope) {
+    fn accept(reading: Reading, scope: Scope, turn: &Turn<'_, E>) -> Self {
+        match AcceptedConsent::accept(&reading.offer, &reading.code, scope, reading.age) {
             Some(accepted) => Self::ChooseHands { accepted, until: turn.now + HANDS_CHOSEN_WITHIN },
-            None => Self::Consent { code, offer, until },
+            None => Self::Consent(reading),
         }
+    }
+
+    /// Somebody younger reads the text themselves once a guardian has consented; before, whoever
+    /// holds the ticket is written to, and its code goes on working.
+    fn ask_guardian(reading: Reading, turn: &mut Turn<'_, E>) -> Self {
+        if reading.offer.age.guardian {
+            let until = turn.now + CONSENT_READ_WITHIN;
+            return Self::Consent(Reading { age: AgeSaid::ByGuardian, until, ..reading });
+        }
+        turn.tell(Request::AskGuardian { code: reading.code });
+        Self::turned_away(Reason::GuardianWanted, turn)
     }
 
     fn ask_first_palm(accepted: AcceptedConsent, choice: HandsChoice, turn: &Turn<'_, E>) -> Self {
@@ -274,6 +306,17 @@ impl<E: Engine> Enrol<E> {
 
     fn turned_away(reason: Reason, turn: &Turn<'_, E>) -> Self {
         Self::Outcome(turn.turned_away(reason))
+    }
+}
+
+impl Reading {
+    fn view(&self) -> View {
+        let ConsentOffer { ticket, text, scopes, age } = self.offer.as_ref().clone();
+        let age = match self.age {
+            AgeSaid::OfAge => AgeAsked { from: age.of_age_from(), by_guardian: false },
+            AgeSaid::ByGuardian => AgeAsked { from: age.minimum, by_guardian: true },
+        };
+        View::Consent { ticket, text, scopes, age }
     }
 }
 

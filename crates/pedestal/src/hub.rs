@@ -6,7 +6,8 @@
 //!   The session waits with a deadline and ignores what it no longer expects.
 //! - Requests are sent once. An `Admit` or `Pay` that the session gave up on may still have
 //!   happened; the hub's own idempotency decides, never a second request.
-//! - [`Request::Release`], [`Request::CaptureFailed`] and [`Request::CaptureRefused`] take no answer.
+//! - [`Request::Release`], [`Request::AskGuardian`], [`Request::CaptureFailed`] and
+//!   [`Request::CaptureRefused`] take no answer.
 //! - Whether a palm may be used is decided by the hub again, on every request.
 
 use std::fmt;
@@ -60,6 +61,11 @@ pub enum Request<E: Engine> {
         code: TicketCode,
         /// The language of the consent text.
         language: Language,
+    },
+    /// Somebody younger showed this ticket: write to whoever holds it, as a guardian may. No answer.
+    AskGuardian {
+        /// The code that was shown.
+        code: TicketCode,
     },
     /// Search for duplicates, store and link these palms, all or nothing. Answers:
     /// [`Answer::Enrolled`], [`Answer::Refused`].
@@ -144,6 +150,17 @@ pub struct GivenConsent {
     pub language: Language,
     /// The scope that was chosen.
     pub scope: Scope,
+    /// What was said of the person's age.
+    pub age: AgeSaid,
+}
+
+/// What was said of somebody's age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AgeSaid {
+    /// Old enough to consent alone.
+    OfAge,
+    /// Younger; a guardian has consented, which the hub looks up again.
+    ByGuardian,
 }
 
 /// What applies at a pedestal now: a snapshot, read whole, so that a lost message loses nothing.
@@ -179,6 +196,33 @@ pub struct ConsentOffer {
     pub text: ConsentText,
     /// The scopes that may be chosen; at least one.
     pub scopes: Vec<ScopeOffer>,
+    /// From which age.
+    pub age: AgeTerms,
+}
+
+/// From which age palms are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgeTerms {
+    /// The youngest age, in years, at which palms are linked at this venue.
+    pub minimum: u32,
+    /// The age from which nobody else has to consent.
+    pub own_consent_from: u32,
+    /// Whether a guardian has consented for this ticket.
+    pub guardian: bool,
+}
+
+impl AgeTerms {
+    /// Whoever is so old needs nobody else.
+    #[must_use]
+    pub fn of_age_from(&self) -> u32 {
+        self.minimum.max(self.own_consent_from)
+    }
+
+    /// Whether somebody younger may link a palm at all.
+    #[must_use]
+    pub const fn takes_minors(&self) -> bool {
+        self.minimum < self.own_consent_from
+    }
 }
 
 /// What the hub answers.
@@ -251,6 +295,7 @@ impl<E: Engine> fmt::Debug for Request<E> {
         f.write_str(match self {
             Self::Situation => "Situation",
             Self::LookUpTicket { .. } => "LookUpTicket",
+            Self::AskGuardian { .. } => "AskGuardian",
             Self::Enrol { .. } => "Enrol",
             Self::Identify { .. } => "Identify",
             Self::Admit { .. } => "Admit",

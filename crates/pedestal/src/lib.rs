@@ -38,8 +38,8 @@ pub use engine::{Engine, LivenessCue, NotPacked, Observation, Placement, SeenPal
 pub use entered_pin::EnteredPin;
 pub use guidance::{Guidance, GuidanceState, Ring};
 pub use hub::{
-    Answer, ConsentOffer, Errand, GivenConsent, IDENTIFIED_KEPT, OpenCharge, Request, RequestId,
-    Situation,
+    AgeSaid, AgeTerms, Answer, ConsentOffer, Errand, GivenConsent, IDENTIFIED_KEPT, OpenCharge,
+    Request, RequestId, Situation,
 };
 pub use lane::{ENTER_AT_ONCE_MAX, IDENTIFY_ATTEMPTS};
 pub use palm_engine::{PalmEngine, SeenFrame};
@@ -51,9 +51,9 @@ pub use source::{
     PushedFrames, SourceError, TimedPicture, decode_frame, pushed_frames,
 };
 pub use ticket_code::{TICKET_CODE_CHARS_MAX, TicketCode};
-pub use touch::{HandsChoice, Touch};
+pub use touch::{AgeChoice, HandsChoice, Touch};
 pub use view::{
-    Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EventBrief, Language, Mode,
-    Purpose, Reason, ReceiptUrl, Scope, ScopeOffer, TicketBrief, TicketProblem, View, WantedSide,
-    WayOn,
+    AgeAsked, Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EventBrief,
+    Language, Mode, Purpose, Reason, ReceiptUrl, Scope, ScopeOffer, TicketBrief, TicketProblem,
+    View, WantedSide, WayOn,
 };

@@ -26,6 +26,13 @@ pub enum Touch {
     },
     /// The consent text is declined.
     Decline,
+    /// "I am younger than that."
+    Younger,
+    /// How old somebody is who is not of age.
+    Age {
+        /// The choice.
+        choice: AgeChoice,
+    },
     /// One hand or both.
     Hands {
         /// The choice.
@@ -49,6 +56,16 @@ pub enum Touch {
         /// The language.
         language: Language,
     },
+}
+
+/// How old somebody is who is not of age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeChoice {
+    /// Old enough to link a palm where a guardian consents.
+    Minor,
+    /// Too young for it.
+    TooYoung,
 }
 
 /// How many palms are enrolled.

@@ -84,6 +84,15 @@ pub enum View {
         text: ConsentText,
         /// For how long and where the consent may be given.
         scopes: Vec<ScopeOffer>,
+        /// What accepting says of the person's age.
+        age: AgeAsked,
+    },
+    /// "How old is the owner of this palm?", for whoever is not of age.
+    Younger {
+        /// The youngest age, in years, at which palms are linked here.
+        minimum: u32,
+        /// The age from which nobody else has to consent.
+        own_consent_from: u32,
     },
     /// One hand or both.
     ChooseHands {},
@@ -250,6 +259,15 @@ pub struct ScopeOffer {
     pub until: Timestamp,
 }
 
+/// What accepting a consent says of the person's age: a yes or no, never a date of birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AgeAsked {
+    /// Whoever accepts is at least so old.
+    pub from: u32,
+    /// Whoever accepts is younger than consents alone, and a guardian has consented.
+    pub by_guardian: bool,
+}
+
 /// What a palm is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -352,6 +370,10 @@ pub enum Reason {
     AlreadyLinked,
     /// The consent was declined.
     DeclinedConsent,
+    /// Too young for a palm here, whoever consents. The ticket's code goes on working.
+    TooYoung,
+    /// A parent or guardian consents first.
+    GuardianWanted,
     /// No good picture of the palm in time.
     CaptureTimeout,
     /// What was held to the camera may be no living hand. Nobody is told which sign it was.
@@ -413,6 +435,8 @@ impl Reason {
             Self::CaptureTimeout | Self::NotRecognised | Self::Ambiguous => WayOn::TryAgain,
             // The ticket's code goes on serving whoever does not enrol.
             Self::DeclinedConsent
+            | Self::TooYoung
+            | Self::GuardianWanted
             | Self::NoBiometrics
             | Self::VaultUnavailable
             | Self::CaptureRefused => WayOn::QrLane,

@@ -2,9 +2,10 @@
 
 use handfast_model::{Currency, Money, Timestamp};
 use handfast_pedestal::{
-    Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction, EnteredPin, EventBrief,
-    Guidance, GuidanceState, HandsChoice, Language, Mode, Purpose, Reason, ReceiptUrl, Ring, Scope,
-    ScopeOffer, Snapshot, TicketBrief, TicketCode, TicketProblem, Touch, View, WantedSide, WayOn,
+    AgeAsked, AgeChoice, Biometrics, ChargeBrief, ConsentPurpose, ConsentText, Direction,
+    EnteredPin, EventBrief, Guidance, GuidanceState, HandsChoice, Language, Mode, Purpose, Reason,
+    ReceiptUrl, Ring, Scope, ScopeOffer, Snapshot, TicketBrief, TicketCode, TicketProblem, Touch,
+    View, WantedSide, WayOn,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,7 +75,10 @@ fn view_of_the_consent() {
             purposes: vec![ConsentPurpose { id: "duplicate_check".into(), text: "Tres.".into() }],
         },
         scopes: vec![ScopeOffer { id: Scope::Event, until: AT }],
+        age: AgeAsked { from: 18, by_guardian: false },
     };
+    let younger = json!({"screen": "younger", "minimum": 13, "own_consent_from": 18});
+    assert_eq!(json_of(View::Younger { minimum: 13, own_consent_from: 18 }), younger);
     let expected = json!({
         "screen": "consent",
         "ticket": {"event_name": "Nova", "venue_name": "Red Rocks",
@@ -83,6 +87,7 @@ fn view_of_the_consent() {
             "paragraphs": ["Uno.", "Dos."],
             "purposes": [{"id": "duplicate_check", "text": "Tres."}]},
         "scopes": [{"id": "event", "until": "2021-09-14T19:00:00Z"}],
+        "age": {"from": 18, "by_guardian": false},
     });
     assert_eq!(json_of(view), expected);
 }
@@ -245,6 +250,8 @@ fn every_word_of_the_protocol() {
         R::NoBiometrics,
         R::AlreadyLinked,
         R::DeclinedConsent,
+        R::TooYoung,
+        R::GuardianWanted,
         R::CaptureTimeout,
         R::VaultUnavailable,
         R::PaymentDeclined,
@@ -260,7 +267,7 @@ fn every_word_of_the_protocol() {
     assert_eq!(
         words(reasons.map(json_of).to_vec()),
         "not_recognised ambiguous no_ticket already_redeemed no_biometrics already_linked \
-         declined_consent capture_timeout vault_unavailable payment_declined payment_unknown \
+         declined_consent too_young guardian_wanted capture_timeout vault_unavailable payment_declined payment_unknown \
          no_wallet wallet_frozen age_not_known charge_expired charge_cancelled event_closed \
          internal"
     );
@@ -293,6 +300,9 @@ fn touches() {
         (json!({"type": "accept", "scope": "venue"}), Touch::Accept { scope: Scope::Venue }),
         (json!({"type": "accept", "scope": "company"}), Touch::Accept { scope: Scope::Company }),
         (json!({"type": "decline"}), Touch::Decline),
+        (json!({"type": "younger"}), Touch::Younger),
+        (json!({"type": "age", "choice": "minor"}), Touch::Age { choice: AgeChoice::Minor }),
+        (json!({"type": "age", "choice": "too_young"}), Touch::Age { choice: AgeChoice::TooYoung }),
         (json!({"type": "hands", "choice": "one"}), Touch::Hands { choice: HandsChoice::One }),
         (json!({"type": "hands", "choice": "both"}), Touch::Hands { choice: HandsChoice::Both }),
         (json!({"type": "count", "count": 2}), Touch::Count { count: 2 }),

@@ -7,9 +7,9 @@ use handfast_palm_synth::{
     ARRIVE_MS, Approach, Attack, Camera, Held, Identity, QrModules, Scene, Species,
 };
 use handfast_pedestal::{
-    Answer, Attention, Biometrics, ChargeBrief, ConsentOffer, ConsentText, Cue, Errand, EventBrief,
-    HandsChoice, Input, Language, Mode, OpenCharge, PalmEngine, Reason, Request, Scope, ScopeOffer,
-    Session, Side, Situation, TicketBrief, Touch, View, WantedSide, WayOn,
+    AgeTerms, Answer, Attention, Biometrics, ChargeBrief, ConsentOffer, ConsentText, Cue, Errand,
+    EventBrief, HandsChoice, Input, Language, Mode, OpenCharge, PalmEngine, Reason, Request, Scope,
+    ScopeOffer, Session, Side, Situation, TicketBrief, Touch, View, WantedSide, WayOn,
 };
 
 const FRAME_EVERY_MS: i64 = 66;
@@ -139,6 +139,7 @@ fn offer(until: Timestamp) -> ConsentOffer {
             purposes: Vec::new(),
         },
         scopes: vec![ScopeOffer { id: Scope::Event, until }],
+        age: AgeTerms { minimum: 13, own_consent_from: 18, guardian: false },
     }
 }
 

@@ -2,9 +2,9 @@
 
 use handfast_model::{Duration, Timestamp};
 use handfast_pedestal::{
-    Answer, Attention, Biometrics, Cue, GuidanceState, HandsChoice, Language, Mode, Purpose,
-    Reason, Request, Scope, Side, Situation, TicketCode, TicketProblem, Touch, View, WantedSide,
-    WayOn,
+    AgeAsked, AgeChoice, AgeSaid, AgeTerms, Answer, Attention, Biometrics, Cue, GuidanceState,
+    HandsChoice, Language, Mode, Purpose, Reason, Request, Scope, Side, Situation, TicketCode,
+    TicketProblem, Touch, View, WantedSide, WayOn,
 };
 
 use crate::script::{Booth, LEFT, REASONS, RIGHT, Scene, forbidden, offer, palm, situation};
@@ -45,7 +45,8 @@ fn both_palms_are_enrolled() {
     let shown = offer(Language::En);
     booth.answer(lookup.id, Answer::ConsentOffer(shown.clone()));
     let (ticket, text, scopes) = (shown.ticket, shown.text, shown.scopes);
-    assert_eq!(booth.view(), View::Consent { ticket, text, scopes });
+    let age = AgeAsked { from: 18, by_guardian: false };
+    assert_eq!(booth.view(), View::Consent { ticket, text, scopes, age });
     booth.touch(Touch::Accept { scope: Scope::Venue });
     assert_eq!(booth.view(), View::ChooseHands {});
     assert_eq!(booth.looks(), 0, "nothing biometric before a palm is asked for");
@@ -308,6 +309,8 @@ fn every_refusal_of_the_hub_is_shown_with_a_way_on() {
             Reason::AlreadyLinked => WayOn::SignIn,
             Reason::CaptureTimeout | Reason::NotRecognised | Reason::Ambiguous => WayOn::TryAgain,
             Reason::DeclinedConsent
+            | Reason::TooYoung
+            | Reason::GuardianWanted
             | Reason::NoBiometrics
             | Reason::VaultUnavailable
             | Reason::CaptureRefused => WayOn::QrLane,
@@ -409,6 +412,56 @@ fn only_an_offered_scope_can_be_accepted_and_a_double_tap_does_nothing() {
         panic!("an enrolment");
     };
     assert_eq!((consent.scope, palms.len()), (Scope::Event, 1));
+}
+
+#[test]
+fn somebody_younger_needs_a_guardian_and_nobody_asks_for_a_date_of_birth() {
+    let mut booth = booth();
+    booth.reach_consent();
+    booth.touch(Touch::Younger);
+    assert_eq!(booth.view(), View::Younger { minimum: 13, own_consent_from: 18 });
+    booth.touch(Touch::Accept { scope: Scope::Event });
+    assert_eq!(booth.screen(), "younger", "nothing is accepted without an answer");
+    booth.clear();
+    booth.touch(Touch::Age { choice: AgeChoice::Minor });
+    assert!(matches!(booth.only_sent().request, Request::AskGuardian { .. }));
+    booth.assert_turned_away(Reason::GuardianWanted, WayOn::QrLane);
+    assert_eq!(booth.attention(), Attention::None, "no palm was looked at");
+}
+
+#[test]
+fn somebody_too_young_goes_on_with_the_code() {
+    let mut booth = booth();
+    booth.reach_consent();
+    booth.touch(Touch::Younger);
+    booth.touch(Touch::Age { choice: AgeChoice::TooYoung });
+    booth.assert_turned_away(Reason::TooYoung, WayOn::QrLane);
+}
+
+#[test]
+fn with_a_guardians_consent_the_person_reads_and_accepts_themselves() {
+    let mut booth = booth();
+    booth.reach_consent_with(AgeTerms { minimum: 13, own_consent_from: 18, guardian: true });
+    booth.touch(Touch::Younger);
+    booth.touch(Touch::Age { choice: AgeChoice::Minor });
+    let View::Consent { age, .. } = booth.view() else { panic!("the consent") };
+    assert_eq!(age, AgeAsked { from: 13, by_guardian: true });
+    booth.touch(Touch::Accept { scope: Scope::Event });
+    booth.touch(Touch::Hands { choice: HandsChoice::One });
+    booth.clear();
+    booth.show(LEFT, 20);
+    let Request::Enrol { consent, .. } = booth.only_sent().request else { panic!("an enrolment") };
+    assert_eq!(consent.age, AgeSaid::ByGuardian);
+}
+
+#[test]
+fn a_venue_for_grown_people_takes_nobody_younger_whoever_consents() {
+    let mut booth = booth();
+    booth.reach_consent_with(AgeTerms { minimum: 21, own_consent_from: 18, guardian: true });
+    let View::Consent { age, .. } = booth.view() else { panic!("the consent") };
+    assert_eq!(age, AgeAsked { from: 21, by_guardian: false });
+    booth.touch(Touch::Younger);
+    booth.assert_turned_away(Reason::TooYoung, WayOn::QrLane);
 }
 
 #[test]

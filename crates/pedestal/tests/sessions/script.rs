@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use handfast_model::{ChargeId, Currency, Duration, ManualClock, Money, SeededRandom, Timestamp};
 use handfast_pedestal::{
-    Answer, Attention, Biometrics, ChargeBrief, Clearance, ConsentOffer, ConsentPurpose,
+    AgeTerms, Answer, Attention, Biometrics, ChargeBrief, Clearance, ConsentOffer, ConsentPurpose,
     ConsentText, Cue, Engine, Errand, EventBrief, GuidanceState, HandsChoice, Input, Language,
     LivenessCue, Mode, NotPacked, Observation, OpenCharge, Placement, Purpose, Reason, Request,
     RequestId, Scope, ScopeOffer, SeenPalm, Session, Side, Situation, TicketBrief, TicketCode,
@@ -320,6 +320,16 @@ impl Booth {
         assert_eq!(self.screen(), "consent");
     }
 
+    /// Enrolment, up to the consent's text, where these ages hold.
+    pub fn reach_consent_with(&mut self, age: AgeTerms) {
+        self.touch(Touch::Begin);
+        self.clear();
+        self.show(Scene::Code("TICKET-1"), 1);
+        let lookup = self.only_sent();
+        let offer = ConsentOffer { age, ..offer(Language::En) };
+        self.answer(lookup.id, Answer::ConsentOffer(offer));
+    }
+
     /// Enrolment, up to the first palm.
     pub fn reach_palm(&mut self, choice: HandsChoice) {
         self.reach_consent();
@@ -386,10 +396,11 @@ pub fn offer(language: Language) -> ConsentOffer {
             ScopeOffer { id: Scope::Event, until },
             ScopeOffer { id: Scope::Venue, until },
         ],
+        age: AgeTerms { minimum: 13, own_consent_from: 18, guardian: false },
     }
 }
 
-pub const REASONS: [Reason; 19] = [
+pub const REASONS: [Reason; 21] = [
     Reason::NotRecognised,
     Reason::Ambiguous,
     Reason::NoTicket,
@@ -397,6 +408,8 @@ pub const REASONS: [Reason; 19] = [
     Reason::NoBiometrics,
     Reason::AlreadyLinked,
     Reason::DeclinedConsent,
+    Reason::TooYoung,
+    Reason::GuardianWanted,
     Reason::CaptureTimeout,
     Reason::CaptureRefused,
     Reason::VaultUnavailable,
