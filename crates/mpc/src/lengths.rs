@@ -77,7 +77,11 @@ impl LengthChecks {
     /// When the shares are of other vectors.
     pub fn summands(self, shares: &ShareSet) -> Result<Zeroizing<Vec<u16>>, PartyError> {
         let check = |what, expected, found| {
-            if expected == found { Ok(()) } else { Err(PartyError::Input { what, expected, found }) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err(PartyError::Input { what, expected, found })
+            }
         };
         check("numbers in a vector", self.dimension, shares.dimension())?;
         check("vectors", self.vectors, shares.count())?;
@@ -129,7 +133,8 @@ fn of_vector(node: Role, own: &[u16], previous: &[u16], summands: &mut Vec<u16>)
     summands.extend(own.iter().map(|s| s.wrapping_sub(less(NUMBER_MAX))));
     summands.extend(own.iter().map(|s| s.wrapping_neg().wrapping_sub(less(NUMBER_MAX))));
     let square = |(s, t): (&u16, &u16)| s.wrapping_mul(s.wrapping_add(t.wrapping_mul(2)));
-    let mut level: Zeroizing<Vec<u16>> = Zeroizing::new(own.iter().zip(previous).map(square).collect());
+    let mut level: Zeroizing<Vec<u16>> =
+        Zeroizing::new(own.iter().zip(previous).map(square).collect());
     while level.len() > 1 {
         let sum = |part: &[u16]| part.iter().fold(0u16, |sum, s| sum.wrapping_add(*s));
         level = Zeroizing::new(level.chunks(TOGETHER).map(sum).collect());
@@ -198,7 +203,10 @@ mod tests {
             &[128, 128, 128],
             // Four times 2^14 is 0 modulo 2^16.
             &[128, 0, 0, 128, 0, 0, 128, 0, 0, 128],
-            &[128, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 128],
+            &[
+                128, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0,
+                0, 128,
+            ],
             &[128; 40],
             &[-128; 40],
             &[21; 40],

@@ -110,6 +110,7 @@ mod message;
 mod pages;
 mod party;
 pub mod plain;
+mod products;
 mod renewal;
 pub mod ring;
 mod role;
@@ -135,11 +136,11 @@ pub use keys::{
 pub use lengths::{LENGTH_SQUARED_MAX, LengthChecks, LengthError, NUMBER_MAX};
 pub use message::{Message, MessageError, Step};
 pub use party::{Awaited, Parameters, Party, PartyError, Turn};
+pub use products::{
+    ProbeWeights, local_products, local_products_of, local_products_together, local_products_with,
+};
 pub use renewal::{Rebuilding, Refresh, RenewalSeed};
 pub use role::Role;
-pub use rows::{
-    ProbeWeights, Rows, RowsError, local_products, local_products_of, local_products_together,
-    local_products_with,
-};
+pub use rows::{Rows, RowsError};
 pub use selection::{Purpose, ResultPart, Selection, TOKEN, TokenKey, is_no_match, open};
 pub use shape::{COMPARISONS_MAX, Shape, ShapeError, THRESHOLD_MAX, Threshold};

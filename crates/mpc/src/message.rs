@@ -113,7 +113,7 @@ impl Message {
     #[must_use]
     pub fn header(&self) -> [u8; Self::HEADER] {
         let [v0, v1] = PROTOCOL_VERSION.to_le_bytes();
-        // No body is longer than 2^29 bytes (`COMPARISONS_MAX`).
+        // The longest body, 53 bits of each of `COMPARISONS_MAX` comparisons, has 1.7 GiB.
         let [l0, l1, l2, l3] = (self.body.len() as u32).to_le_bytes();
         let (from, to) = (self.from.index() as u8, self.to.index() as u8);
         [v0, v1, self.step.code(), from, to, l0, l1, l2, l3]

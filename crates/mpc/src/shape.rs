@@ -4,8 +4,8 @@ use thiserror::Error;
 
 /// Bits in a word: slots are padded to whole words.
 const WORD: usize = 64;
-/// Most comparisons in one run: their messages stay below half a gibibyte. Larger galleries are cut
-/// into runs of fewer slots.
+/// Most comparisons in one run: the longest message, 53 bits of each, then has 1.7 GiB, and its length
+/// fits 32 bits. A node's runs are a thousandth of that ([`crate::QueryKeys::derive_chunks`]).
 pub const COMPARISONS_MAX: usize = 1 << 28;
 /// Highest threshold: half the greatest score, so that a score less the threshold fits 16 bits.
 pub const THRESHOLD_MAX: u16 = 1 << 13;

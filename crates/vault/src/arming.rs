@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use handfast_model::{CompanyId, GalleryId, PairwiseToken, Timestamp};
 
-use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose};
+use crate::gallery::{Gallery, GalleryState, NewGallery};
+use crate::gallery_records::{self, ArmingRow};
 use crate::matcher::Armed;
-use crate::records::{self, ArmingRow};
+use crate::records;
 use crate::vault::{Inner, PlainVault};
 use crate::{SlotId, VaultError};
 
@@ -95,7 +96,7 @@ impl PlainVault {
     /// # Errors
     /// [`VaultError::GalleryUnknown`].
     pub async fn armed(&self, gallery: GalleryId) -> Result<usize, VaultError> {
-        self.0.directory().gallery(gallery)?;
+        self.0.directory().galleries.get(gallery)?;
         let now = self.0.clock.now();
         self.0.with_matcher(move |matcher| matcher.armed(gallery, now)).await
     }
@@ -103,30 +104,20 @@ impl PlainVault {
 
 impl Inner {
     async fn open_gallery(self: Arc<Self>, spec: NewGallery) -> Result<(), VaultError> {
-        if spec.purpose == Purpose::DuplicateCheck {
-            return Err(VaultError::PurposeReserved);
-        }
         let _one_change = self.changes.lock().await;
-        let found = self.directory().gallery(spec.gallery);
-        match found {
-            Ok(gallery) if gallery.spec == spec => Ok(()),
-            Ok(_) => Err(VaultError::GalleryDiffers { gallery: spec.gallery }),
-            Err(_) => self.add_gallery(spec).await.map(drop),
-        }
+        let new = self.directory().galleries.is_new(&spec)?;
+        if new { self.add_gallery(spec).await.map(drop) } else { Ok(()) }
     }
 
     async fn close_gallery(self: Arc<Self>, id: GalleryId) -> Result<(), VaultError> {
         let _one_change = self.changes.lock().await;
-        let gallery = self.directory().gallery(id)?;
-        if gallery.spec.purpose == Purpose::DuplicateCheck {
-            return Err(VaultError::PurposeReserved);
-        }
+        let gallery = self.directory().galleries.closable(id)?;
         let closed = self.store.transaction("vault.close_gallery", |tx| {
-            Box::pin(async move { records::close_gallery(tx, id).await })
+            Box::pin(async move { gallery_records::close_gallery(tx, id).await })
         });
         closed.await?;
         self.with_matcher(move |matcher| matcher.close_gallery(id)).await?;
-        self.directory_mut().put_gallery(Gallery { state: GalleryState::Closed, ..gallery });
+        self.directory_mut().galleries.put(Gallery { state: GalleryState::Closed, ..gallery });
         Ok(())
     }
 
@@ -143,13 +134,15 @@ impl Inner {
         }
         let (gallery, slot, token) = {
             let directory = self.directory();
-            let gallery = directory.open_gallery(id)?;
+            let gallery = directory.galleries.get_open(id)?;
             let slot = directory.slot(company, palm)?;
             (gallery, slot, directory.token(gallery.spec.party, slot)?)
         };
         self.check_room(gallery, slot).await?;
         let armed = self.store.transaction("vault.arm", |tx| {
-            Box::pin(async move { records::arm(tx, ArmingRow { gallery: id, slot, until }).await })
+            Box::pin(async move {
+                gallery_records::arm(tx, ArmingRow { gallery: id, slot, until }).await
+            })
         });
         armed.await?;
         self.with_matcher(move |matcher| matcher.arm(id, Armed { slot, token, until })).await?;
@@ -184,11 +177,11 @@ impl Inner {
         let _one_change = self.changes.lock().await;
         let slot = {
             let directory = self.directory();
-            directory.gallery(id)?;
+            directory.galleries.get(id)?;
             directory.slot(company, palm)?
         };
         let disarmed = self.store.transaction("vault.disarm", |tx| {
-            Box::pin(async move { records::disarm(tx, id, slot).await })
+            Box::pin(async move { gallery_records::disarm(tx, id, slot).await })
         });
         disarmed.await?;
         self.with_matcher(move |matcher| matcher.disarm(id, &[slot])).await
@@ -289,7 +282,8 @@ mod tests {
         let looser = NewGallery { policy: ThresholdPolicy::PAYMENT, ..spec };
         let error = test.vault.open_gallery(looser).await.unwrap_err();
         assert!(matches!(error, VaultError::GalleryDiffers { .. }));
-        let reserved = NewGallery { purpose: Purpose::DuplicateCheck, ..test.entry_gallery() };
+        let reserved =
+            NewGallery { purpose: crate::Purpose::DuplicateCheck, ..test.entry_gallery() };
         let error = test.vault.open_gallery(reserved).await.unwrap_err();
         assert!(matches!(error, VaultError::PurposeReserved));
         let unknown = test.entry_gallery().gallery;

@@ -16,11 +16,14 @@ use handfast_model::Random;
 use handfast_mpc::Role;
 
 use crate::SlotId;
+use crate::deployment::{Deployment, DeploymentId, Member};
 use crate::sealing::SealingKey;
 use crate::share_sealing::{Drawn, Kem};
 
 /// What sealing is for, and what a node's signature begins with.
 pub const AUDIT_INFO: &[u8] = b"handfast vault audit 1";
+/// What a node's signature over its part of a tag begins with.
+const TAG_LABEL: &[u8] = b"handfast vault audit tag 1";
 /// Queries in one request: a period of that many searches fits one page of a person's log.
 pub const AUDIT_QUERIES_MAX: usize = 4_096;
 /// Bytes of a component.
@@ -37,6 +40,46 @@ pub struct AuditTag {
     pub query: [u8; 16],
     /// Its tag: the xor of the nodes' parts.
     pub tag: [u8; 16],
+    /// A's, B's and C's parts of it, signed; none where one machine matches in clear.
+    pub parts: Option<[SignedTagPart; 3]>,
+}
+
+impl AuditTag {
+    /// Whether the tag is the one that the three nodes of a deployment computed for this query. Who
+    /// logs another tag cannot make this true: each node signed its part for the query.
+    #[must_use]
+    pub fn is_of(&self, deployment: &Deployment) -> bool {
+        let Some(parts) = &self.parts else { return false };
+        let signed = Role::ALL.into_iter().zip(parts).all(|(node, part)| {
+            let bytes = SignedTagPart::signed_bytes(deployment.id(), node, self.query, &part.part);
+            deployment.verifies(Member::Node(node), &bytes, &part.signature)
+        });
+        let [a, b, c] = parts.map(|part| part.part);
+        signed && self.tag == std::array::from_fn(|at| a[at] ^ b[at] ^ c[at])
+    }
+}
+
+/// One node's part of a search's tag, random by itself and with one other, and its signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignedTagPart {
+    /// The part.
+    pub part: [u8; 16],
+    /// The node's Ed25519 signature over [`SignedTagPart::signed_bytes`].
+    pub signature: [u8; 64],
+}
+
+impl SignedTagPart {
+    /// What a node signs: label, deployment, node (0, 1 or 2), query, part.
+    #[must_use]
+    pub fn signed_bytes(
+        deployment: DeploymentId,
+        node: Role,
+        query: [u8; 16],
+        part: &[u8; 16],
+    ) -> Vec<u8> {
+        let node = [node.index() as u8];
+        [TAG_LABEL, &deployment.to_bytes(), &node, &query, part].concat()
+    }
 }
 
 /// One node's components of a person's values, sealed to the person's device: the queries' 16
@@ -119,5 +162,49 @@ impl AuditKey {
         mac.update(slot);
         let bytes = mac.finalize().into_bytes();
         std::array::from_fn(|at| bytes[at])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment_testing::deployment;
+
+    /// What the three nodes of a deployment sign for a query.
+    fn tag_of(seed: u64, query: [u8; 16], parts: [[u8; 16]; 3]) -> (Deployment, AuditTag) {
+        let (deployment, nodes, _) = deployment(seed);
+        let signed = Role::ALL.map(|node| {
+            let part = parts[node.index()];
+            let bytes = SignedTagPart::signed_bytes(deployment.id(), node, query, &part);
+            SignedTagPart { part, signature: nodes[node.index()].sign(&bytes) }
+        });
+        let [a, b, c] = parts;
+        let tag = std::array::from_fn(|at| a[at] ^ b[at] ^ c[at]);
+        (deployment, AuditTag { query, tag, parts: Some(signed) })
+    }
+
+    #[test]
+    fn a_hub_cannot_show_another_tag_than_the_nodes() {
+        let (deployment, right) = tag_of(1, [1; 16], [[2; 16], [3; 16], [7; 16]]);
+        assert!(right.is_of(&deployment));
+        let (_, of_another_query) = tag_of(1, [9; 16], [[2; 16], [3; 16], [7; 16]]);
+        let parts = right.parts.unwrap();
+        let [a, b, c] = parts;
+        let forged = SignedTagPart { part: [0; 16], ..a };
+        let lies = [
+            AuditTag { tag: [0x55; 16], ..right },
+            AuditTag { query: [9; 16], ..right },
+            AuditTag { parts: None, ..right },
+            // Parts of another search, of another node, of nobody.
+            AuditTag { parts: of_another_query.parts, ..right },
+            AuditTag { parts: Some([b, a, c]), ..right },
+            AuditTag { parts: Some([a, a, c]), ..right },
+            AuditTag { parts: Some([forged, b, c]), ..right },
+        ];
+        for lie in lies {
+            assert!(!lie.is_of(&deployment), "{lie:?}");
+        }
+        let (other, _) = tag_of(2, [1; 16], [[2; 16]; 3]);
+        assert!(!right.is_of(&other), "another deployment's nodes signed nothing");
     }
 }

@@ -58,7 +58,7 @@ impl Inner {
         }
         let mut parties = Vec::with_capacity(galleries.len());
         for &gallery in &galleries {
-            let spec = self.directory().open_gallery(gallery)?.spec;
+            let spec = self.directory().galleries.get_open(gallery)?.spec;
             let palms_max = spec.policy.palms_max;
             if count > palms_max as usize {
                 return Err(VaultError::GalleryFull { gallery, palms_max });

@@ -155,7 +155,7 @@ impl Inner {
             palms: u32::try_from(palms).expect("a person has few palms"),
         };
         let kept = self.store.transaction("vault.receipt", |tx| {
-            Box::pin(async move { records::insert_receipt(tx, receipt).await })
+            Box::pin(async move { crate::gallery_records::insert_receipt(tx, receipt).await })
         });
         kept.await?;
         Ok(receipt.clone())
@@ -171,7 +171,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::records::StoredSide;
+    use crate::gallery_records::StoredSide;
     use crate::sealing::SealingKey;
     use crate::storing::reference_place;
     use crate::testing::{

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use handfast_model::{CompanyId, GalleryId, PairwiseToken, RelyingParty};
+use handfast_model::{CompanyId, PairwiseToken, RelyingParty};
 
-use crate::gallery::{Gallery, GalleryState, Purpose};
+use crate::gallery::Galleries;
 use crate::pairwise::PairwiseKey;
 use crate::{SlotId, VaultError};
 
@@ -12,7 +12,7 @@ use crate::{SlotId, VaultError};
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     parties: HashMap<RelyingParty, PairwiseKey>,
-    galleries: HashMap<GalleryId, Gallery>,
+    pub(crate) galleries: Galleries,
     palms: HashMap<(CompanyId, PairwiseToken), SlotId>,
 }
 
@@ -33,39 +33,6 @@ impl Directory {
     ) -> Result<PairwiseToken, VaultError> {
         let key = self.parties.get(&party).ok_or(VaultError::PartyKeyBroken)?;
         Ok(key.token(slot))
-    }
-
-    /// Adds a gallery, or replaces what is known of it.
-    pub(crate) fn put_gallery(&mut self, gallery: Gallery) {
-        self.galleries.insert(gallery.spec.gallery, gallery);
-    }
-
-    /// A gallery, open or closed.
-    pub(crate) fn gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
-        self.galleries.get(&gallery).copied().ok_or(VaultError::GalleryUnknown { gallery })
-    }
-
-    /// A gallery that is open.
-    pub(crate) fn open_gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
-        match self.gallery(gallery)? {
-            found @ Gallery { state: GalleryState::Open, .. } => Ok(found),
-            Gallery { state: GalleryState::Closed, .. } => {
-                Err(VaultError::GalleryClosed { gallery })
-            }
-        }
-    }
-
-    /// Where a company's palms are searched before another one is enrolled.
-    pub(crate) fn enrolment_gallery(&self, company: CompanyId) -> Option<Gallery> {
-        let party = RelyingParty::Company(company);
-        let is_it = |gallery: &&Gallery| {
-            gallery.spec.purpose == Purpose::DuplicateCheck && gallery.spec.party == party
-        };
-        self.galleries.values().find(is_it).copied()
-    }
-
-    pub(crate) fn open_galleries(&self) -> usize {
-        self.galleries.values().filter(|gallery| gallery.state == GalleryState::Open).count()
     }
 
     /// What a company knows its palms by.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use handfast_model::{CompanyId, GalleryId, PairwiseToken, RelyingParty, Timestamp};
+use handfast_model::{CompanyId, PairwiseToken, Timestamp};
 use handfast_palm::Side;
 
 use crate::dealer::Enrolments;
-use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose, ThresholdPolicy};
+use crate::gallery::{Gallery, GalleryState, NewGallery};
 use crate::storing::{NewPalm, NewPalms};
 use crate::vault::{Inner, PlainVault};
-use crate::{Query, VaultError, records};
+use crate::{Query, VaultError, gallery_records};
 
 /// How an enrolment ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,17 +107,12 @@ impl Inner {
         &self,
         company: CompanyId,
     ) -> Result<Gallery, VaultError> {
-        let found = self.directory().enrolment_gallery(company);
+        let found = self.directory().galleries.of_duplicate_checks(company);
         if let Some(gallery) = found {
             return Ok(gallery);
         }
-        self.add_gallery(NewGallery {
-            gallery: GalleryId::new(&*self.clock, &*self.random),
-            party: RelyingParty::Company(company),
-            purpose: Purpose::DuplicateCheck,
-            policy: ThresholdPolicy::DUPLICATE_CHECK,
-        })
-        .await
+        self.add_gallery(NewGallery::of_duplicate_checks(company, &*self.clock, &*self.random))
+            .await
     }
 
     /// Stores a new gallery and makes it searchable. The caller holds [`Inner::changes`].
@@ -126,11 +121,11 @@ impl Inner {
         let thresholds = spec.policy.thresholds();
         let gallery = Gallery { spec, thresholds, state: GalleryState::Open };
         let added = self.store.transaction("vault.open_gallery", |tx| {
-            Box::pin(async move { records::insert_gallery(tx, &gallery).await })
+            Box::pin(async move { gallery_records::insert_gallery(tx, &gallery).await })
         });
         added.await?;
         self.with_matcher(move |matcher| matcher.open_gallery(spec.gallery, thresholds)).await?;
-        self.directory_mut().put_gallery(gallery);
+        self.directory_mut().galleries.put(gallery);
         Ok(gallery)
     }
 }

@@ -1,6 +1,10 @@
 //! Galleries: sets of slots that one relying party may search, for one purpose.
 
-use handfast_model::{GalleryId, RelyingParty};
+use std::collections::HashMap;
+
+use handfast_model::{Clock, CompanyId, GalleryId, Random, RelyingParty};
+
+use crate::VaultError;
 
 /// False positives are counted in one of so many searches.
 const BILLION: f64 = 1e9;
@@ -95,6 +99,86 @@ pub(crate) struct Gallery {
     pub(crate) spec: NewGallery,
     pub(crate) thresholds: Thresholds,
     pub(crate) state: GalleryState,
+}
+
+impl NewGallery {
+    /// A company's gallery for duplicate checks.
+    pub(crate) fn of_duplicate_checks(
+        company: CompanyId,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Self {
+        Self {
+            gallery: GalleryId::new(clock, random),
+            party: RelyingParty::Company(company),
+            purpose: Purpose::DuplicateCheck,
+            policy: ThresholdPolicy::DUPLICATE_CHECK,
+        }
+    }
+}
+
+/// The galleries that a vault knows, of either form: an image of its database in memory, changed
+/// only after the database was.
+#[derive(Debug, Default)]
+pub(crate) struct Galleries(HashMap<GalleryId, Gallery>);
+
+impl Galleries {
+    /// Adds a gallery, or replaces what is known of it.
+    pub(crate) fn put(&mut self, gallery: Gallery) {
+        self.0.insert(gallery.spec.gallery, gallery);
+    }
+
+    /// A gallery, open or closed.
+    pub(crate) fn get(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
+        self.0.get(&gallery).copied().ok_or(VaultError::GalleryUnknown { gallery })
+    }
+
+    /// A gallery that is open.
+    pub(crate) fn get_open(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
+        match self.get(gallery)? {
+            found @ Gallery { state: GalleryState::Open, .. } => Ok(found),
+            Gallery { state: GalleryState::Closed, .. } => {
+                Err(VaultError::GalleryClosed { gallery })
+            }
+        }
+    }
+
+    /// Whether a gallery is still to be opened: it is none of the vault's own, and was not opened
+    /// before on other terms.
+    pub(crate) fn is_new(&self, spec: &NewGallery) -> Result<bool, VaultError> {
+        if spec.purpose == Purpose::DuplicateCheck {
+            return Err(VaultError::PurposeReserved);
+        }
+        match self.0.get(&spec.gallery) {
+            Some(gallery) if gallery.spec == *spec => Ok(false),
+            Some(_) => Err(VaultError::GalleryDiffers { gallery: spec.gallery }),
+            None => Ok(true),
+        }
+    }
+
+    /// A gallery that may be closed: it is none of the vault's own.
+    pub(crate) fn closable(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
+        match self.get(gallery)? {
+            gallery if gallery.spec.purpose == Purpose::DuplicateCheck => {
+                Err(VaultError::PurposeReserved)
+            }
+            gallery => Ok(gallery),
+        }
+    }
+
+    /// Where a company's palms are searched before another one is enrolled.
+    pub(crate) fn of_duplicate_checks(&self, company: CompanyId) -> Option<Gallery> {
+        let party = RelyingParty::Company(company);
+        let is_it = |gallery: &&Gallery| {
+            gallery.spec.purpose == Purpose::DuplicateCheck && gallery.spec.party == party
+        };
+        self.0.values().find(is_it).copied()
+    }
+
+    /// How many are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.values().filter(|gallery| gallery.state == GalleryState::Open).count()
+    }
 }
 
 #[cfg(test)]

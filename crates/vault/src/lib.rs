@@ -48,6 +48,7 @@ mod enrolment;
 mod error;
 mod facade;
 mod gallery;
+mod gallery_records;
 pub mod identity;
 mod kernel;
 mod matcher;
@@ -75,7 +76,9 @@ pub mod transport;
 mod vault;
 
 pub use arming::ArmedIn;
-pub use audit::{AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, AuditTag, audit_context, audit_signed};
+pub use audit::{
+    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, AuditTag, SignedTagPart, audit_context, audit_signed,
+};
 pub use danger::FilledPalm;
 pub use deletion::{DeletionReceipt, DeletionReceiptId};
 pub use enrolment::{EnrolOutcome, EnrolledPalm};

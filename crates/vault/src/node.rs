@@ -55,6 +55,7 @@ mod codec;
 mod codec_tests;
 #[cfg(test)]
 mod history;
+mod lengths;
 mod loading;
 mod machine;
 mod memory_store;

@@ -15,6 +15,7 @@ use handfast_store::{Store, StoreOptions};
 
 use crate::directory::Directory;
 use crate::gallery::GalleryState;
+use crate::gallery_records;
 use crate::matcher::{Armed, Matcher};
 use crate::pairwise::PairwiseKey;
 use crate::records::{self, SlotRow, SlotState};
@@ -180,11 +181,11 @@ impl Inner {
     }
 
     async fn load_galleries(&self) -> Result<(), VaultError> {
-        for gallery in records::galleries(&self.store).await? {
+        for gallery in gallery_records::galleries(&self.store).await? {
             if gallery.state == GalleryState::Open {
                 self.matcher.open_gallery(gallery.spec.gallery, gallery.thresholds);
             }
-            self.directory_mut().put_gallery(gallery);
+            self.directory_mut().galleries.put(gallery);
         }
         Ok(())
     }
@@ -230,10 +231,10 @@ impl Inner {
     }
 
     async fn load_armings(&self) -> Result<(), VaultError> {
-        for arming in records::armings(&self.store).await? {
+        for arming in gallery_records::armings(&self.store).await? {
             let (slot, until) = (arming.slot, arming.until);
             let directory = self.directory();
-            let party: RelyingParty = directory.gallery(arming.gallery)?.spec.party;
+            let party: RelyingParty = directory.galleries.get(arming.gallery)?.spec.party;
             let token = directory.token(party, slot)?;
             self.matcher.arm(arming.gallery, Armed { slot, token, until });
         }

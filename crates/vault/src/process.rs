@@ -18,7 +18,8 @@ use crate::identity::{IdentityError, NodeSecrets};
 use crate::node::{Effect, Input, Node, NodeError, NodeStoreError, SqliteStore};
 use crate::node_seals::{FolderSeals, node_keys};
 use crate::transport::{
-    Endpoint, Event, Events, Listening, Outbox, TlsSecrets, TransportError, keep_connected, listen,
+    Delay, Endpoint, Event, Events, Listening, Outbox, TlsSecrets, TransportError, keep_connected,
+    listen,
 };
 use crate::{VaultError, private_file};
 
@@ -37,7 +38,10 @@ pub struct NodeOptions {
     /// Where to listen, where that is not the deployment's address (behind a translated one).
     pub listen: Option<String>,
     /// Every message arrives this much later than it would: to measure what distance costs.
-    pub delay: StdDuration,
+    pub delay: Delay,
+    /// Whether it takes part in searches and enrolments only where the lengths of what was dealt are
+    /// checked: see [`Node::strict`].
+    pub strict: bool,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
     /// Its randomness.
@@ -124,7 +128,7 @@ impl RunningNode {
             deployment: Arc::new(deployment),
             clock: options.clock.clone(),
             tls: TlsSecrets::load(&dir)?,
-            delay: options.delay,
+            delay: options.delay.clone(),
         };
         let own_address = endpoint.deployment.node(role).address.clone().unwrap_or_default();
         let address = options.listen.clone().unwrap_or(own_address);
@@ -154,6 +158,15 @@ impl RunningNode {
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
         stop.await;
         self.stop().await;
+    }
+
+    /// Stops nodes of one deployment that run in this process: none of them looks for the others while
+    /// they stop, or complains of them.
+    pub async fn stop_together(nodes: Vec<Self>) {
+        nodes.iter().for_each(|node| node.dialling.abort());
+        for node in nodes {
+            node.stop().await;
+        }
     }
 
     /// Takes nothing more, and returns once the store is closed.
@@ -188,6 +201,7 @@ async fn start_thread(
             match open_node(secrets, &deployment, &options) {
                 Ok(node) => {
                     let node = if unchecked { node.danger_allow_unchecked() } else { node };
+                    let node = if options.strict { node.strict() } else { node };
                     // Where nobody waits for it any more, nothing comes either.
                     drop(opened.send(Ok(())));
                     Driver::new(node, clock).run(inbox);

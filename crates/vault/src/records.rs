@@ -1,16 +1,14 @@
-//! The vault's tables, and every statement on them.
+//! The plain vault's tables, and every statement on them that the front does not make as well
+//! ([`crate::gallery_records`]).
 
 use handfast_model::{CompanyId, GalleryId, RelyingParty, Timestamp};
-use handfast_palm::Side;
 use handfast_store::{
-    Cell, FromColumn, FromRow, Migration, Migrations, Param, Row, Store, StoreError, ToParam, Tx,
-    params,
+    Cell, FromColumn, FromRow, Migration, Migrations, Row, Store, StoreError, Tx, params,
 };
 
-use crate::deletion::DeletionReceipt;
-use crate::gallery::{Gallery, GalleryState, NewGallery, ThresholdPolicy};
+use crate::SlotId;
+use crate::gallery_records::{ArmingRow, StoredSide, disarm_everywhere};
 use crate::row_key_file::VaultId;
-use crate::{SlotId, Thresholds};
 
 /// Tables of the vault. Rows hold palms only sealed; their keys are in the row key file.
 pub(crate) const MIGRATIONS: Migrations = Migrations {
@@ -86,14 +84,6 @@ pub(crate) struct SlotRow {
     pub(crate) sealed_reference: Vec<u8>,
 }
 
-/// A palm armed in a gallery, as stored.
-#[derive(Clone, Copy)]
-pub(crate) struct ArmingRow {
-    pub(crate) gallery: GalleryId,
-    pub(crate) slot: SlotId,
-    pub(crate) until: Timestamp,
-}
-
 /// The vault's own row: its id and the next slot number.
 pub(crate) async fn vault(store: &Store) -> Result<Option<(VaultId, i64)>, StoreError> {
     store
@@ -132,15 +122,6 @@ pub(crate) async fn parties(store: &Store) -> Result<Vec<(RelyingParty, Vec<u8>)
         .await
 }
 
-/// Every gallery.
-pub(crate) async fn galleries(store: &Store) -> Result<Vec<Gallery>, StoreError> {
-    store
-        .read("vault.galleries", |tx| {
-            Box::pin(async move { tx.fetch_all("SELECT * FROM gallery", params![]).await })
-        })
-        .await
-}
-
 /// Every slot and where it stands.
 pub(crate) async fn slot_states(store: &Store) -> Result<Vec<(SlotId, SlotState)>, StoreError> {
     store
@@ -164,17 +145,6 @@ pub(crate) async fn slots_after(
                     params![after, count],
                 )
                 .await
-            })
-        })
-        .await
-}
-
-/// Every arming in an open gallery.
-pub(crate) async fn armings(store: &Store) -> Result<Vec<ArmingRow>, StoreError> {
-    store
-        .read("vault.armings", |tx| {
-            Box::pin(async move {
-                tx.fetch_all("SELECT gallery_id, slot, until_at FROM arming", params![]).await
             })
         })
         .await
@@ -211,36 +181,6 @@ pub(crate) async fn insert_party(
     .map(drop)
 }
 
-pub(crate) async fn insert_gallery(tx: &mut Tx<'_>, gallery: &Gallery) -> Result<(), StoreError> {
-    let Gallery { spec, thresholds, state } = gallery;
-    tx.execute(
-        "INSERT INTO gallery (gallery_id, party, purpose, palms_max, false_positives_per_billion,
-            identify_threshold, verify_threshold, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        params![
-            spec.gallery,
-            spec.party,
-            spec.purpose,
-            spec.policy.palms_max,
-            spec.policy.false_positives_per_billion,
-            thresholds.identify,
-            thresholds.verify,
-            *state,
-        ],
-    )
-    .await
-    .map(drop)
-}
-
-/// Closes a gallery for good and disarms everything in it.
-pub(crate) async fn close_gallery(tx: &mut Tx<'_>, gallery: GalleryId) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE gallery SET state = $1 WHERE gallery_id = $2",
-        params![GalleryState::Closed, gallery],
-    )
-    .await?;
-    tx.execute("DELETE FROM arming WHERE gallery_id = $1", params![gallery]).await.map(drop)
-}
-
 pub(crate) async fn set_next_slot(tx: &mut Tx<'_>, next_slot: i64) -> Result<(), StoreError> {
     tx.execute("UPDATE vault SET next_slot = $1", params![next_slot]).await.map(drop)
 }
@@ -275,20 +215,8 @@ pub(crate) async fn mark_deleting(tx: &mut Tx<'_>, slot: SlotId) -> Result<(), S
 
 /// Removes a palm's row and its armings.
 pub(crate) async fn delete_slot(tx: &mut Tx<'_>, slot: SlotId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM arming WHERE slot = $1", params![slot]).await?;
+    disarm_everywhere(tx, slot).await?;
     tx.execute("DELETE FROM slot WHERE slot = $1", params![slot]).await.map(drop)
-}
-
-pub(crate) async fn insert_receipt(
-    tx: &mut Tx<'_>,
-    receipt: &DeletionReceipt,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO deletion_receipt (receipt_id, deleted_at, palms) VALUES ($1, $2, $3)",
-        params![receipt.receipt.to_string(), receipt.deleted_at, receipt.palms],
-    )
-    .await
-    .map(drop)
 }
 
 /// Whether a palm is stored.
@@ -313,27 +241,6 @@ pub(crate) async fn is_armed(
     Ok(found.is_some())
 }
 
-/// Arms a palm, or changes until when.
-pub(crate) async fn arm(tx: &mut Tx<'_>, arming: ArmingRow) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO arming (gallery_id, slot, until_at) VALUES ($1, $2, $3)
-            ON CONFLICT (gallery_id, slot) DO UPDATE SET until_at = excluded.until_at",
-        params![arming.gallery, arming.slot, arming.until],
-    )
-    .await
-    .map(drop)
-}
-
-pub(crate) async fn disarm(
-    tx: &mut Tx<'_>,
-    gallery: GalleryId,
-    slot: SlotId,
-) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM arming WHERE gallery_id = $1 AND slot = $2", params![gallery, slot])
-        .await
-        .map(drop)
-}
-
 /// Removes every arming that ended at `now` or earlier, and says which they were.
 pub(crate) async fn disarm_expired(
     tx: &mut Tx<'_>,
@@ -355,84 +262,6 @@ impl FromRow for SlotRow {
             model_version: row.get("model_version")?,
             sealed_reference: row.get("sealed_reference")?,
         })
-    }
-}
-
-impl FromRow for ArmingRow {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self { gallery: row.at(0)?, slot: row.at(1)?, until: row.at(2)? })
-    }
-}
-
-impl FromRow for Gallery {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let policy = ThresholdPolicy {
-            palms_max: row.get("palms_max")?,
-            false_positives_per_billion: row.get("false_positives_per_billion")?,
-        };
-        Ok(Self {
-            spec: NewGallery {
-                gallery: row.get("gallery_id")?,
-                party: row.get("party")?,
-                purpose: row.get("purpose")?,
-                policy,
-            },
-            thresholds: Thresholds {
-                identify: row.get("identify_threshold")?,
-                verify: row.get("verify_threshold")?,
-            },
-            state: row.get("state")?,
-        })
-    }
-}
-
-/// A hand as its word in a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoredSide(pub(crate) Side);
-
-impl StoredSide {
-    /// The word stored for it.
-    pub(crate) const fn word(self) -> &'static str {
-        match self.0 {
-            Side::Left => "left",
-            Side::Right => "right",
-        }
-    }
-}
-
-impl ToParam for StoredSide {
-    fn to_param(&self) -> Param {
-        Param::Text(Some(self.word().to_owned()))
-    }
-    fn null() -> Param {
-        Param::Text(None)
-    }
-}
-
-impl FromColumn for StoredSide {
-    fn from_cell(cell: &Cell<'_>) -> Result<Option<Self>, StoreError> {
-        let Some(word) = String::from_cell(cell)? else { return Ok(None) };
-        [Self(Side::Left), Self(Side::Right)]
-            .into_iter()
-            .find(|side| side.word() == word)
-            .map(Some)
-            .ok_or_else(|| cell.unexpected("`left` or `right`"))
-    }
-}
-
-impl ToParam for SlotId {
-    fn to_param(&self) -> Param {
-        Param::Int(Some(self.get()))
-    }
-    fn null() -> Param {
-        Param::Int(None)
-    }
-}
-
-impl FromColumn for SlotId {
-    fn from_cell(cell: &Cell<'_>) -> Result<Option<Self>, StoreError> {
-        let Some(number) = i64::from_cell(cell)? else { return Ok(None) };
-        Self::new(number).map(Some).ok_or_else(|| cell.unexpected("a slot number from 1"))
     }
 }
 

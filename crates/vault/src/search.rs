@@ -48,7 +48,7 @@ impl PlainVault {
         presentation: Presentation,
     ) -> Result<Vec<PalmIdentification>, VaultError> {
         for &gallery in galleries {
-            self.0.directory().open_gallery(gallery)?;
+            self.0.directory().galleries.get_open(gallery)?;
         }
         let galleries = galleries.to_vec();
         let now = self.0.clock.now();
@@ -112,7 +112,7 @@ impl PlainVault {
         token: PairwiseToken,
         palm: PresentedPalm,
     ) -> Result<Verification, VaultError> {
-        self.0.directory().open_gallery(gallery)?;
+        self.0.directory().galleries.get_open(gallery)?;
         let now = self.0.clock.now();
         self.0
             .with_matcher(move |matcher| {
@@ -126,7 +126,7 @@ impl PlainVault {
 /// A new query's tag, where it found this slot, or nobody.
 fn tag(key: &AuditKey, random: &dyn Random, slot: Option<SlotId>) -> AuditTag {
     let query = drawn(random);
-    AuditTag { query, tag: key.value(query, slot) }
+    AuditTag { query, tag: key.value(query, slot), parts: None }
 }
 
 fn drawn(random: &dyn Random) -> [u8; 16] {

@@ -43,6 +43,7 @@ use crate::identity::{FrontSecrets, IdentityError};
 use crate::node::{Head, NodeStatus};
 use crate::sealing::SealingKey;
 use crate::share_sealing::RecipientSecret;
+use crate::transport::Delay;
 use crate::{VaultError, VaultStatus, private_file};
 pub use administering::NodeClient;
 pub use benching::BenchGallery;
@@ -65,7 +66,7 @@ const SETTLE_AGAIN_AFTER: StdDuration = StdDuration::from_secs(2);
 #[derive(Clone)]
 pub struct FrontOptions {
     /// Every message arrives this much later than it would: to measure what distance costs.
-    pub delay: StdDuration,
+    pub delay: Delay,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
     /// Its randomness.
@@ -159,7 +160,7 @@ impl SplitVault {
         let directory = self.0.directory();
         VaultStatus {
             palms: directory.palms(),
-            open_galleries: directory.open_galleries(),
+            open_galleries: directory.galleries.open(),
             nodes: Some(self.0.nodes.states()),
         }
     }
@@ -189,6 +190,7 @@ impl SplitVault {
         {
             settling.abort();
         }
+        self.0.nodes.hang_up();
         self.0.store.close().await;
     }
 

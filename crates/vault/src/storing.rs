@@ -8,8 +8,9 @@ use std::sync::Arc;
 use handfast_model::{CompanyId, GalleryId, PairwiseToken, RelyingParty, Timestamp};
 use handfast_palm::{FORMAT_VERSION, Reference, Side};
 
+use crate::gallery_records::{self, ArmingRow, StoredSide};
 use crate::matcher::Armed;
-use crate::records::{self, ArmingRow, SlotRow, StoredSide};
+use crate::records::{self, SlotRow};
 use crate::row_key_file::VaultId;
 use crate::sealing::{Place, SealingKey};
 use crate::vault::{Inner, SlotNumbers, Step, blocking};
@@ -96,7 +97,7 @@ impl Inner {
                     records::insert_slot(tx, row, now).await?;
                     for &gallery in &sealed.new.galleries {
                         let (slot, until) = (row.slot, sealed.new.until);
-                        records::arm(tx, ArmingRow { gallery, slot, until }).await?;
+                        gallery_records::arm(tx, ArmingRow { gallery, slot, until }).await?;
                     }
                 }
                 Ok(())
@@ -135,7 +136,7 @@ impl Inner {
         let directory = self.directory();
         let mut armed = Vec::with_capacity(sealed.slots.len() * sealed.new.galleries.len());
         for &id in &sealed.new.galleries {
-            let party: RelyingParty = directory.gallery(id)?.spec.party;
+            let party: RelyingParty = directory.galleries.get(id)?.spec.party;
             for &slot in &sealed.slots {
                 let token = directory.token(party, slot)?;
                 armed.push((id, Armed { slot, token, until: sealed.new.until }));

@@ -7,6 +7,7 @@
 //! What was received waits until somebody takes it, and holds up that connection alone.
 
 mod connection;
+mod delay;
 mod dialer;
 mod framing;
 mod listener;
@@ -22,6 +23,7 @@ use crate::deployment::{Deployment, Member};
 
 pub use connection::bytes_sent;
 pub(crate) use connection::{Event, Events, Outbox};
+pub use delay::Delay;
 pub(crate) use dialer::keep_connected;
 pub(crate) use listener::{Listening, listen};
 pub(crate) use tls::TlsSecrets;
@@ -100,7 +102,7 @@ pub(crate) struct Endpoint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tls: TlsSecrets,
     /// Every message arrives this much later than it would: to measure what distance costs.
-    pub(crate) delay: StdDuration,
+    pub(crate) delay: Delay,
 }
 
 #[cfg(test)]

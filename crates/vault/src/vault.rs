@@ -82,7 +82,7 @@ impl PlainVault {
         let directory = self.0.directory();
         VaultStatus {
             palms: directory.palms(),
-            open_galleries: directory.open_galleries(),
+            open_galleries: directory.galleries.open(),
             nodes: None,
         }
     }

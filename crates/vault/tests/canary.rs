@@ -18,6 +18,7 @@ use handfast_palm::{probe, reference};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
+use handfast_vault::transport::Delay;
 use handfast_vault::{
     EnrolOutcome, FrontOptions, Identification, NewGallery, Purpose, SplitVault, ThresholdPolicy,
     Vault,
@@ -39,14 +40,15 @@ async fn what_was_dealt_is_nowhere_in_memory() {
         let options = NodeOptions {
             dir: dir.path().join(word),
             listen: None,
-            delay: StdDuration::ZERO,
+            delay: Delay::default(),
+            strict: true,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
         nodes.push(RunningNode::start(options).await.unwrap());
     }
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+    let options = FrontOptions { delay: Delay::default(), clock, random };
     let split = SplitVault::open(&dir.path().join("front"), options).await.unwrap();
     split.ready(StdDuration::from_secs(60)).await.unwrap();
     let vault: Vault = split.into();

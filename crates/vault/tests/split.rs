@@ -14,6 +14,7 @@ use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
+use handfast_vault::transport::Delay;
 use handfast_vault::{
     AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, Capture, EnrolOutcome, FrontOptions, Identification,
     NewGallery, NodeClient, Purpose, SplitVault, ThresholdPolicy, Vault, VaultError, Verification,
@@ -37,7 +38,8 @@ fn node_options(dir: &Path, word: &str, listen: Option<String>) -> NodeOptions {
     NodeOptions {
         dir: dir.join(word),
         listen,
-        delay: StdDuration::ZERO,
+        delay: Delay::default(),
+        strict: false,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     }
@@ -45,7 +47,7 @@ fn node_options(dir: &Path, word: &str, listen: Option<String>) -> NodeOptions {
 
 async fn front(dir: &Path) -> SplitVault {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+    let options = FrontOptions { delay: Delay::default(), clock, random };
     SplitVault::open(&dir.join("front"), options).await.unwrap()
 }
 
@@ -286,7 +288,7 @@ async fn a_device_is_revoked_while_the_front_is_at_work_and_let_in_again_with_a_
         assert_eq!(find(lane).await.unwrap(), Identification::Match(armed));
     }
     let options = FrontOptions {
-        delay: StdDuration::ZERO,
+        delay: Delay::default(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };

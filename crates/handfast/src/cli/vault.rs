@@ -11,6 +11,7 @@ use handfast_model::{SystemClock, SystemRandom};
 use handfast_vault::node::{NodeStatus, REQUEST_VERSION};
 use handfast_vault::process::{NodeOptions, RunError, RunningNode};
 use handfast_vault::setup::{init, local_addresses};
+use handfast_vault::transport::Delay;
 use handfast_vault::{FrontOptions, NodeClient, VaultError};
 use serde_json::{Value, json};
 
@@ -76,6 +77,10 @@ struct Node {
     /// Listen here instead of at the deployment's address
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
+    /// Take part in searches and enrolments only where all three nodes have checked that no vector that
+    /// was dealt is longer than a palm's; one strict node is enough for all three to check
+    #[arg(long)]
+    strict: bool,
     /// Stop when standard input is closed, as whoever started this does when it ends
     #[arg(long)]
     until_stdin_closes: bool,
@@ -207,7 +212,8 @@ impl Node {
             let options = NodeOptions {
                 dir: self.dir.clone(),
                 listen: self.listen.clone(),
-                delay: StdDuration::ZERO,
+                delay: Delay::default(),
+                strict: self.strict,
                 clock: Arc::new(SystemClock),
                 random: Arc::new(SystemRandom),
             };
@@ -237,7 +243,7 @@ async fn stdin_closes() {
 
 fn client(dir: &Path) -> anyhow::Result<NodeClient> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+    let options = FrontOptions { delay: Delay::default(), clock, random };
     Ok(NodeClient::connect(dir, options)?)
 }
 
@@ -305,6 +311,7 @@ fn as_json(status: &Result<NodeStatus, VaultError>) -> Value {
             "row_bytes": status.row_bytes,
             "peers_up": status.peers_up,
             "store_works": status.store_works,
+            "strict": status.strict,
             "refusals": status.refusals.iter()
                 .map(|(reason, count)| (reason.word().to_owned(), json!(count)))
                 .collect::<serde_json::Map<_, _>>(),
@@ -322,6 +329,9 @@ fn sentence(status: &Result<NodeStatus, VaultError>) -> String {
         "up, {} palms, {} galleries, operation {}, shares of epoch {}",
         status.slots, status.galleries, status.head.number, status.epoch
     );
+    if status.strict {
+        text += ", strict";
+    }
     if status.lacking > 0 {
         text += &format!("; LACKS {} rows: run `handfast vault rebuild` for it", status.lacking);
     }

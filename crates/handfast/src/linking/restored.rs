@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration as StdDuration;
 
 use handfast_model::{Clock as _, Duration, LinkId, ManualClock, Random as _, SeededRandom};
 use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
@@ -231,7 +230,8 @@ impl Nodes {
             let options = NodeOptions {
                 dir: dir.join(word),
                 listen: None,
-                delay: StdDuration::ZERO,
+                delay: handfast_vault::transport::Delay::default(),
+                strict: false,
                 clock: clock.clone(),
                 random: Arc::new(handfast_model::SystemRandom),
             };

@@ -70,6 +70,7 @@ fn join() -> Join {
         own: [4; 16],
         time: Timestamp::from_micros(11),
         check: [5; 32],
+        strict: true,
     }
 }
 
@@ -97,6 +98,7 @@ fn contents() -> Vec<Content> {
         Content::Join { query, attempt, join: join() },
         Content::Leave { query, attempt, refusal: Reason::Stale.with(3) },
         Content::Step { query, attempt, chunk: 3, step: 17, body: vec![1, 2, 3] },
+        Content::Lengths { query, attempt, part: [8; 16] },
         Content::WantRows { page, number: 7, slots: vec![1, 2] },
         Content::RowsNonce { page, lost: Role::C, nonce: [4; 16] },
         Content::Rows { page, body: vec![5; 20] },
@@ -167,6 +169,7 @@ fn replies() -> Vec<Vec<u8>> {
         row_bytes: 5,
         peers_up: [true, false],
         store_works: true,
+        strict: false,
         refusals,
     };
     let certificate = certified().certificate;
@@ -181,6 +184,7 @@ fn replies() -> Vec<Vec<u8>> {
             sealed: vec![5; 64],
             signature: [6; 64],
             audit: [7; 16],
+            audit_signature: [8; 64],
         }),
         Reply::Rebuilt { rows: 9 },
         Reply::Operations(vec![certified()]),
@@ -196,7 +200,7 @@ fn digest(all: &[Vec<u8>]) -> String {
     bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Frames are of version 2, requests and replies of version 1.
+/// Frames are of version 3, requests and replies of version 2.
 #[test]
 fn golden_bytes_stay() {
     let (mut requests, mut replies) = (requests(), replies());
@@ -209,13 +213,13 @@ fn golden_bytes_stay() {
     let bytes = Frame { from: Role::A, to: Role::C, epoch: 2, content: step }.to_bytes();
     let name = [6; 16];
     let expected =
-        [&[2, 0, 10][..], &name, &[2, 17, 3, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9]];
+        [&[3, 0, 10][..], &name, &[2, 17, 3, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9]];
     assert_eq!(bytes, expected.concat());
     assert_eq!(bytes.len(), super::message::HEADER + 1);
 }
 
 const GOLDEN: [&str; 4] =
-    ["1ed5bf0d25546659", "b8a99d25d58c0d43", "a8dfdb7c2f5ce000", "cd58d946cc2d0c5b"];
+    ["643c58a00758c2de", "b5bf35c0c6192e50", "2a65e0e6f6939bc1", "95eef93919713c95"];
 
 #[test]
 fn what_is_written_is_read_and_every_cut_is_refused() {

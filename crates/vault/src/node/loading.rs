@@ -223,9 +223,6 @@ impl Node {
                 self.rows.remove(&name);
             }
             RowChange::Moved(name, side, change) => {
-                if matches!(change, PlaceChange::Freed(_)) {
-                    self.stop_searches_in(name);
-                }
                 let bytes = match change {
                     PlaceChange::Added(slot) => {
                         // An operation's slots ascend.

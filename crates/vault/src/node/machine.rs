@@ -127,6 +127,8 @@ pub struct Node {
     pub(super) store_works: bool,
     /// Whether it opens galleries that store rows without a duplicate check.
     pub(super) danger_unchecked: bool,
+    /// Whether it takes part in searches only where lengths are checked.
+    pub(super) strict: bool,
     /// Whether rows in memory are those of the list's end; where reading them failed, nothing is
     /// searched until it succeeds.
     pub(super) rows_fit: bool,
@@ -169,6 +171,7 @@ impl Node {
             peers: Default::default(),
             store_works: true,
             danger_unchecked: false,
+            strict: false,
             rows_fit: true,
             now: Timestamp::from_micros(0),
             out: Vec::new(),
@@ -190,6 +193,14 @@ impl Node {
     #[must_use]
     pub const fn danger_allow_unchecked(mut self) -> Self {
         self.danger_unchecked = true;
+        self
+    }
+
+    /// The node takes part in searches and enrolments only where all three have checked that no vector
+    /// that was dealt is longer than a palm's. One strict node is enough for all three to check.
+    #[must_use]
+    pub const fn strict(mut self) -> Self {
+        self.strict = true;
         self
     }
 
@@ -236,6 +247,7 @@ impl Node {
             frame.content,
             Content::Join { .. }
                 | Content::Step { .. }
+                | Content::Lengths { .. }
                 | Content::WantRows { .. }
                 | Content::RowsNonce { .. }
                 | Content::Rows { .. }
@@ -260,6 +272,9 @@ impl Node {
             }
             Content::Step { query, attempt, chunk, step, body } => {
                 self.on_step(from, (query, attempt), chunk, (step, body))
+            }
+            Content::Lengths { query, attempt, part } => {
+                self.on_lengths(from, (query, attempt), part)
             }
             Content::WantRows { page, number, slots } => {
                 self.on_want_rows(from, page, number, slots)
@@ -341,6 +356,7 @@ impl Node {
             row_bytes: sides.map(SideRows::bytes).sum(),
             peers_up: [role.next(), role.previous()].map(|peer| self.peers[peer.index()].up),
             store_works: self.store_works,
+            strict: self.strict,
             refusals: self.refusals.clone(),
         }
     }

@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 use super::request::Sought;
 
 /// Version of frames between nodes. Since 2 a check of shares carries the sender's parts of the
-/// enrolment's duplicate checks, and node A says what it will not number.
-pub const PEER_VERSION: u16 = 2;
+/// enrolment's duplicate checks, and node A says what it will not number; since 3 nodes may be strict.
+pub const PEER_VERSION: u16 = 3;
 /// Longest frame: a chunk's longest step (2 MiB, see `search.rs`) and what stands around it. The
 /// transport refuses longer ones before it reads them.
 pub const PEER_FRAME_MAX: usize = 4 << 20;
@@ -62,6 +62,8 @@ pub(crate) enum Content {
     Leave { query: QueryName, attempt: u8, refusal: Refusal },
     /// A step of a comparison.
     Step { query: QueryName, attempt: u8, chunk: u32, step: u8, body: Vec<u8> },
+    /// The sender's part of whether a vector that was dealt for the search is too long.
+    Lengths { query: QueryName, attempt: u8, part: [u8; TOKEN] },
     /// Asks for rows that the sender lost.
     WantRows { page: QueryName, number: u64, slots: Vec<u64> },
     /// A helper's nonce for the other helper.
@@ -96,6 +98,8 @@ pub(crate) struct Join {
     /// The sender's keyed hash of the component that the receiver was dealt too; zeros where no
     /// shares are dealt.
     pub(crate) check: [u8; 32],
+    /// Whether the sender takes part only where the vectors' lengths are checked.
+    pub(crate) strict: bool,
 }
 
 const STATE: u8 = 1;
@@ -112,6 +116,7 @@ const WANT_ROWS: u8 = 11;
 const ROWS_NONCE: u8 = 12;
 const ROWS: u8 = 13;
 const DECLINED: u8 = 14;
+const LENGTHS: u8 = 15;
 
 /// The fields of a header that not every kind uses.
 #[derive(Default)]
@@ -187,6 +192,9 @@ impl Content {
             Self::Leave { query, attempt, .. } => {
                 Fields { name: query.0, attempt: *attempt, ..of(LEAVE) }
             }
+            Self::Lengths { query, attempt, .. } => {
+                Fields { name: query.0, attempt: *attempt, ..of(LENGTHS) }
+            }
             Self::Step { query, attempt, chunk, step, .. } => {
                 let (attempt, step, chunk) = (*attempt, *step, *chunk);
                 Fields { kind: STEP, name: query.0, attempt, step, chunk }
@@ -231,6 +239,9 @@ impl Content {
             }
             Self::Join { join, .. } => join.write(&mut writer),
             Self::Leave { refusal, .. } => refusal.write(&mut writer),
+            Self::Lengths { part, .. } => {
+                writer.raw(part);
+            }
             Self::WantRows { number, slots, .. } => {
                 writer.u64(*number).count(slots.len());
                 slots.iter().for_each(|slot| {
@@ -278,6 +289,7 @@ impl Content {
             VOTE => Self::Vote { head: read_head(&mut reader)?, vote: read_vote(&mut reader)? },
             JOIN => Self::Join { query, attempt, join: Join::read(&mut reader)? },
             LEAVE => Self::Leave { query, attempt, refusal: Refusal::read(&mut reader)? },
+            LENGTHS => Self::Lengths { query, attempt, part: reader.array()? },
             WANT_ROWS => Self::WantRows {
                 page,
                 number: reader.u64()?,
@@ -352,6 +364,7 @@ impl Join {
         writer.u8(u8::from(self.right_side));
         self.sought.write(writer);
         writer.u16(self.vectors).raw(&self.nonce).raw(&self.own).time(self.time).raw(&self.check);
+        writer.u8(u8::from(self.strict));
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -366,6 +379,7 @@ impl Join {
             own: reader.array()?,
             time: reader.time()?,
             check: reader.array()?,
+            strict: reader.flag("strictness")?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use handfast_model::Timestamp;
 use handfast_mpc::{
-    Parameters, PartyError, ProbeWeights, RowsError, Shape, ShapeError, Threshold,
+    LengthError, Parameters, PartyError, ProbeWeights, RowsError, Shape, ShapeError, Threshold,
     local_products_together,
 };
 use thiserror::Error;
@@ -25,6 +25,8 @@ pub(crate) enum PlanError {
     Rows(#[from] RowsError),
     #[error(transparent)]
     Party(#[from] PartyError),
+    #[error(transparent)]
+    Lengths(#[from] LengthError),
 }
 
 /// Rows, places and how they are cut.
@@ -47,6 +49,11 @@ impl Plan {
         threshold: Threshold,
     ) -> Self {
         Self { segments, places, slots, per_slot, threshold }
+    }
+
+    /// Numbers in a row, and in a vector of a probe.
+    pub(crate) fn dimension(&self) -> usize {
+        self.segments.first().map_or(0, |segment| segment.dimension())
     }
 
     /// Segments in a chunk.

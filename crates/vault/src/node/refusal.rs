@@ -123,6 +123,8 @@ reasons! {
     Duplicate = 41, "the duplicate check of this enrolment found somebody";
     /// Not one duplicate check a palm; the detail is how many were named.
     Unchecked = 42, "an enrolment needs a duplicate check for every palm";
+    /// The nodes checked the lengths of what was dealt, and a vector is longer than a palm's.
+    VectorTooLong = 43, "the device dealt a vector that is longer than any palm's";
 }
 
 /// A refusal, with a number that says more.

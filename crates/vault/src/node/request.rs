@@ -14,8 +14,9 @@ use super::refusal::{Refusal, Refusals};
 use crate::audit::AUDIT_QUERIES_MAX;
 use crate::deployment::DeploymentId;
 
-/// Version of requests and replies.
-pub const REQUEST_VERSION: u16 = 1;
+/// Version of requests and replies. Since 2 a node says whether it is strict, and signs its part of an
+/// audit tag by itself.
+pub const REQUEST_VERSION: u16 = 2;
 /// Longest request: the shares of an enrolment of synthetic palms. The transport refuses longer
 /// ones before it reads them.
 pub const REQUEST_MAX: usize = 4 << 20;
@@ -201,6 +202,8 @@ pub struct Found {
     pub signature: [u8; 64],
     /// The node's part of the audit tag, for the log; zeros for duplicate checks and deliveries.
     pub audit: [u8; 16],
+    /// The node's signature over [`crate::SignedTagPart::signed_bytes`], for whoever is shown the tag.
+    pub audit_signature: [u8; 64],
 }
 
 /// Where a node stands.
@@ -230,6 +233,8 @@ pub struct NodeStatus {
     pub peers_up: [bool; 2],
     /// Whether its last write to disk succeeded.
     pub store_works: bool,
+    /// Whether it takes part in searches only where the lengths of what was dealt are checked.
+    pub strict: bool,
     /// What it refused so far.
     pub refusals: Refusals,
 }
@@ -428,7 +433,7 @@ impl Reply {
             }
             Self::Found(found) => {
                 writer.u8(SEARCH).raw(&found.query.0).u8(found.attempt).bytes(&found.sealed);
-                writer.raw(&found.signature).raw(&found.audit);
+                writer.raw(&found.signature).raw(&found.audit).raw(&found.audit_signature);
             }
             Self::Rebuilt { rows } => {
                 writer.u8(REBUILD).u64(*rows);
@@ -475,6 +480,7 @@ impl Reply {
                 sealed: reader.bytes("a sealed part", KEYS_MAX)?.to_vec(),
                 signature: reader.array()?,
                 audit: reader.array()?,
+                audit_signature: reader.array()?,
             }),
             REBUILD => Self::Rebuilt { rows: reader.u64()? },
             OPERATIONS => Self::Operations(reader.list(
@@ -501,7 +507,7 @@ impl NodeStatus {
         write_head(self.head, writer);
         writer.u64(self.epoch).u64(self.undecided).u64(self.slots).u64(self.lacking);
         writer.u32(self.galleries).u32(self.searching).u64(self.row_bytes);
-        for flag in [self.peers_up[0], self.peers_up[1], self.store_works] {
+        for flag in [self.peers_up[0], self.peers_up[1], self.store_works, self.strict] {
             writer.u8(u8::from(flag));
         }
         self.refusals.write(writer);
@@ -521,6 +527,7 @@ impl NodeStatus {
             row_bytes: reader.u64()?,
             peers_up: [reader.flag("a connection")?, reader.flag("a connection")?],
             store_works: reader.flag("the store")?,
+            strict: reader.flag("strictness")?,
             refusals: Refusals::read(reader)?,
         })
     }

@@ -74,6 +74,7 @@ const CHECK: &[u8] = b"handfast vault 1 component check";
 const TOKEN: &[u8] = b"handfast vault 1 token ";
 const AUDIT: &[u8] = b"handfast vault 1 audit";
 const DUPLICATE: &[u8] = b"handfast vault 1 duplicate";
+const LENGTH: &[u8] = b"handfast vault 1 length";
 const REBUILD: &[u8] = b"handfast vault 1 rebuild ";
 
 fn expand(key: &[u8; 32], label: &[u8], name: &[u8]) -> [u8; 32] {
@@ -101,6 +102,10 @@ impl NodeKeys {
 
     pub(crate) fn duplicate_tokens(&self) -> [TokenKey; 2] {
         self.token_keys(DUPLICATE, &[])
+    }
+
+    pub(crate) fn length_tokens(&self) -> [TokenKey; 2] {
+        self.token_keys(LENGTH, &[])
     }
 
     /// The key with which the holders of `component` compare what they were dealt.

@@ -9,6 +9,7 @@
 
 mod admitting;
 mod comparing;
+mod ending;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use handfast_mpc::{
 };
 use handfast_palm::Side;
 
+use super::lengths::{LengthPlan, LengthRun};
 use super::machine::{Node, Waiter};
 use super::message::{Content, Join};
 use super::names::{DeviceName, GalleryName, Hash, QueryName};
 use super::plan::Plan;
 use super::refusal::{Reason, Refusal};
-use super::request::{Found, Reply, Search, Sought};
+use super::request::{Search, Sought};
 use super::seals::PartBinding;
 
 /// A search that hears nothing for so long is over: a person has gone to the other lane by then.
@@ -66,6 +68,8 @@ struct Attempt {
     selections: Vec<Selection>,
     early: Vec<(u32, Message)>,
     run: Option<Run>,
+    /// What the peers say of the lengths of what was dealt.
+    lengths: [Option<[u8; TOKEN]>; 3],
     moved: Timestamp,
 }
 
@@ -77,6 +81,8 @@ struct Run {
     /// The first chunk that is not begun.
     next: u32,
     total: u32,
+    /// The checks of lengths, whose chunks come last; none where no node is strict.
+    lengths: Option<LengthRun>,
     open: HashMap<u32, Chunk>,
     finished: u32,
     sums: Vec<[u8; TOKEN]>,
@@ -163,8 +169,19 @@ impl Searches {
         let next = |key: &&Key| self.active[*key].run.as_ref().map_or(u32::MAX, |run| run.next);
         let ready = self.order.iter().filter(|key| self.active[*key].has_work());
         let Some(first) = ready.clone().min_by_key(next) else { return Vec::new() };
+        let checks = |run: &Run| run.checks_lengths(run.next);
+        if self.active[first].run.as_ref().is_some_and(checks) {
+            return vec![*first];
+        }
         let same = |key: &&Key| self.active[*key].goes_with(&self.active[first]);
         ready.filter(same).take(TOGETHER_MAX).copied().collect()
+    }
+}
+
+impl Run {
+    /// Whether a chunk compares no rows, but what was dealt with its bounds.
+    fn checks_lengths(&self, chunk: u32) -> bool {
+        self.lengths.as_ref().is_some_and(|lengths| lengths.plan.has(chunk))
     }
 }
 
@@ -306,6 +323,16 @@ impl Node {
         let Some(own) = attempt.own.take() else { return };
         let vectors = attempt.shares.as_ref().map_or(1, ShareSet::count);
         let chunks = attempt.plan.as_ref().map_or(1, |plan| plan.chunks(vectors));
+        let strict = [attempt.join, next, previous].iter().any(|join| join.strict);
+        let lengths = attempt.shares.as_ref().filter(|_| strict).map(|shares| {
+            let plan = LengthPlan::new(shares.dimension(), vectors, chunks);
+            let [own, previous] = self.keys.length_tokens();
+            LengthRun::new(plan, shares, Selection::length(&own, &previous, &key.0.0))
+        });
+        let Ok(lengths) = lengths.transpose() else {
+            return self.leave(key, Reason::Shares.into());
+        };
+        let chunks = chunks + lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks());
         let Join { gallery, operation, time, .. } = attempt.join;
         let context =
             QueryContext { query: key.0.0, attempt: key.1, operation, gallery: gallery.0 };
@@ -329,6 +356,7 @@ impl Node {
             time,
             next: 0,
             total: chunks,
+            lengths,
             open: HashMap::new(),
             finished: 0,
             sums: vec![[0; TOKEN]; attempt.selections.len()],
@@ -367,34 +395,9 @@ impl Node {
             .next()
             .and_then(|mut keys| attempt.selections.first()?.deliver(role, slot, &mut keys).ok());
         match part {
-            Some(part) => self.complete(key, &[*part.bytes()]),
+            Some(part) => self.answer(key, &[*part.bytes()]),
             None => self.leave(key, Reason::Attempt.into()),
         }
-    }
-
-    /// Seals this node's part and answers.
-    fn complete(&mut self, key: Key, sums: &[[u8; TOKEN]]) {
-        let Some(attempt) = self.searches.active.remove(&key) else { return };
-        self.searches.order.retain(|there| *there != key);
-        let Some(part) = sums.first() else { return };
-        let binding = attempt.binding.to_bytes();
-        let sealed = self.seals.seal_part(&attempt.recipient, &binding, part);
-        let audit = sums.get(1).copied().unwrap_or_default();
-        let signature = self.seals.sign(&attempt.binding.signed_bytes(&sealed, &audit));
-        let found = Found { query: key.0, attempt: key.1, sealed, signature, audit };
-        let bytes = Reply::Found(found).to_bytes();
-        for waiter in attempt.waiters {
-            self.reply_bytes(waiter, bytes.clone());
-        }
-        let since = self.now;
-        if let Some((by, reference)) = attempt.reference {
-            let (Join { gallery, operation, .. }, side) = (attempt.join, attempt.side);
-            let part = *part;
-            let check = DuplicateCheck { gallery, side, operation, part, by, reference, since };
-            self.searches.checks.insert(key.0, check);
-        }
-        let answer = Answer { digest: attempt.digest, bytes, since };
-        self.searches.answers.insert(key, answer);
     }
 
     /// Gives an attempt up and tells the peers.

@@ -56,6 +56,10 @@ impl Segment {
         self.rows.first().map_or(0, Rows::count)
     }
 
+    pub(crate) fn dimension(&self) -> usize {
+        self.rows.first().map_or(0, Rows::dimension)
+    }
+
     /// A slot's rows, one after the other; zeros for `None`.
     pub(crate) fn push(&mut self, bytes: Option<&[u8]>) -> Result<(), RowsError> {
         let length = self.rows.first().map_or(0, Rows::stored_length);

@@ -14,6 +14,7 @@ use super::{Inner, SplitVault};
 use crate::arming::ArmedIn;
 use crate::deletion::{DeletionReceipt, DeletionReceiptId};
 use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose};
+use crate::gallery_records::{self, ArmingRow};
 use crate::node::{
     Change, GalleryName, GalleryPurpose, GallerySpec, OperationName, Policy, QueryName, Reason,
     RelyingName, SLOTS_PER_CHANGE_MAX, Sought,
@@ -38,17 +39,10 @@ const SLOT_HOURLY: u32 = 60;
 impl SplitVault {
     /// As [`Vault::open_gallery`](crate::Vault::open_gallery).
     pub(crate) async fn open_gallery(&self, spec: NewGallery) -> Result<(), VaultError> {
-        if spec.purpose == Purpose::DuplicateCheck {
-            return Err(VaultError::PurposeReserved);
-        }
         self.to_the_end(move |inner| async move {
             let _one_change = inner.changes.lock().await;
-            let found = inner.directory().gallery(spec.gallery);
-            match found {
-                Ok(gallery) if gallery.spec == spec => Ok(()),
-                Ok(_) => Err(VaultError::GalleryDiffers { gallery: spec.gallery }),
-                Err(_) => inner.add_gallery(spec).await.map(drop),
-            }
+            let new = inner.directory().galleries.is_new(&spec)?;
+            if new { inner.add_gallery(spec).await.map(drop) } else { Ok(()) }
         })
         .await
     }
@@ -81,7 +75,7 @@ impl SplitVault {
             let _one_change = inner.changes.lock().await;
             let slot = {
                 let directory = inner.directory();
-                directory.gallery(gallery)?;
+                directory.galleries.get(gallery)?;
                 let slot = directory.palm(company, palm)?.slot;
                 if directory.armed_until(gallery, slot).is_none() {
                     return Ok(());
@@ -125,7 +119,7 @@ impl SplitVault {
     /// As [`Vault::armed`](crate::Vault::armed).
     pub(crate) fn armed(&self, gallery: GalleryId) -> Result<usize, VaultError> {
         let directory = self.0.directory();
-        directory.gallery(gallery)?;
+        directory.galleries.get(gallery)?;
         Ok(directory.armed(gallery, self.0.clock.now()))
     }
 
@@ -166,7 +160,7 @@ impl Inner {
         self.nodes.operate(name, &opened, None).await?;
         let gallery = Gallery { spec, thresholds, state: GalleryState::Open };
         let added = self.store.transaction("front.open_gallery", |tx| {
-            Box::pin(async move { records::insert_gallery(tx, &gallery).await })
+            Box::pin(async move { gallery_records::insert_gallery(tx, &gallery).await })
         });
         added.await?;
         self.directory_mut().put_gallery(gallery);
@@ -201,10 +195,7 @@ impl Inner {
 
     async fn close_gallery(self: Arc<Self>, id: GalleryId) -> Result<(), VaultError> {
         let _one_change = self.changes.lock().await;
-        let gallery = self.directory().gallery(id)?;
-        if gallery.spec.purpose == Purpose::DuplicateCheck {
-            return Err(VaultError::PurposeReserved);
-        }
+        let gallery = self.directory().galleries.closable(id)?;
         if gallery.state == GalleryState::Closed {
             return Ok(());
         }
@@ -214,7 +205,7 @@ impl Inner {
             self.nodes.operate(name, &Change::CloseGallery(GalleryName::from(id)), None).await;
         unless(closed, &[Reason::GalleryClosed])?;
         let closed = self.store.transaction("front.close_gallery", |tx| {
-            Box::pin(async move { records::close_gallery(tx, id).await })
+            Box::pin(async move { gallery_records::close_gallery(tx, id).await })
         });
         closed.await?;
         self.directory_mut().put_gallery(Gallery { state: GalleryState::Closed, ..gallery });
@@ -236,7 +227,7 @@ impl Inner {
         }
         let (party, palm, before) = {
             let directory = self.directory();
-            let gallery = directory.open_gallery(id)?;
+            let gallery = directory.galleries.get_open(id)?;
             let palm = directory.palm(company, palm)?;
             let before = directory.armed_until(id, palm.slot);
             let palms_max = gallery.spec.policy.palms_max;
@@ -272,8 +263,9 @@ impl Inner {
         slot: Slot,
         until: Timestamp,
     ) -> Result<(), VaultError> {
+        let arming = ArmingRow { gallery, slot: records::id_of(slot), until };
         let recorded = self.store.transaction("front.arm", |tx| {
-            Box::pin(async move { records::arm(tx, gallery, slot, until).await })
+            Box::pin(async move { gallery_records::arm(tx, arming).await })
         });
         recorded.await?;
         self.directory_mut().arm(gallery, slot, until);
@@ -284,7 +276,7 @@ impl Inner {
         let forgotten = self.store.transaction("front.disarm", |tx| {
             Box::pin(async move {
                 for &slot in slots {
-                    records::disarm(tx, gallery, slot).await?;
+                    gallery_records::disarm(tx, gallery, records::id_of(slot)).await?;
                 }
                 Ok::<_, VaultError>(())
             })
@@ -342,7 +334,7 @@ impl Inner {
     }
 
     async fn disarm_slots(&self, gallery: GalleryId, slots: Vec<Slot>) -> Result<(), VaultError> {
-        let open = self.directory().gallery(gallery)?.state == GalleryState::Open;
+        let open = self.directory().galleries.get(gallery)?.state == GalleryState::Open;
         if open {
             self.settle().await?;
             let change =
@@ -435,7 +427,7 @@ impl Inner {
             palms: u32::try_from(palms).expect("a person has few palms"),
         };
         let kept = self.store.transaction("front.receipt", |tx| {
-            Box::pin(async move { records::insert_receipt(tx, receipt).await })
+            Box::pin(async move { gallery_records::insert_receipt(tx, receipt).await })
         });
         kept.await?;
         Ok(receipt.clone())

@@ -6,7 +6,7 @@ use handfast_model::{CompanyId, GalleryId, PairwiseToken, RelyingParty, Timestam
 use handfast_palm::Side;
 
 use crate::VaultError;
-use crate::gallery::{Gallery, GalleryState, Purpose};
+use crate::gallery::{Galleries, Gallery, GalleryState};
 use crate::node::OperationName;
 
 /// A slot of the nodes.
@@ -26,7 +26,7 @@ pub(super) struct Palm {
 /// An image of the front's database in memory, changed only after the database was.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    galleries: HashMap<GalleryId, Gallery>,
+    pub(super) galleries: Galleries,
     palms: HashMap<(CompanyId, PairwiseToken), Slot>,
     slots: BTreeMap<Slot, Palm>,
     /// What relying parties know palms by.
@@ -40,34 +40,7 @@ impl Directory {
         if gallery.state == GalleryState::Closed {
             self.armings.remove(&gallery.spec.gallery);
         }
-        self.galleries.insert(gallery.spec.gallery, gallery);
-    }
-
-    /// A gallery, open or closed.
-    pub(super) fn gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
-        self.galleries.get(&gallery).copied().ok_or(VaultError::GalleryUnknown { gallery })
-    }
-
-    /// A gallery that is open.
-    pub(super) fn open_gallery(&self, gallery: GalleryId) -> Result<Gallery, VaultError> {
-        match self.gallery(gallery)? {
-            found @ Gallery { state: GalleryState::Open, .. } => Ok(found),
-            Gallery { state: GalleryState::Closed, .. } => {
-                Err(VaultError::GalleryClosed { gallery })
-            }
-        }
-    }
-
-    pub(super) fn enrolment_gallery(&self, company: CompanyId) -> Option<Gallery> {
-        let party = RelyingParty::Company(company);
-        let is_it = |gallery: &&Gallery| {
-            gallery.spec.purpose == Purpose::DuplicateCheck && gallery.spec.party == party
-        };
-        self.galleries.values().find(is_it).copied()
-    }
-
-    pub(super) fn open_galleries(&self) -> usize {
-        self.galleries.values().filter(|gallery| gallery.state == GalleryState::Open).count()
+        self.galleries.put(gallery);
     }
 
     pub(super) fn add_palm(&mut self, palm: Palm) {

@@ -16,7 +16,8 @@ use super::{Capture, Inner, SplitVault};
 use crate::VaultError;
 use crate::dealer::Enrolments;
 use crate::enrolment::{EnrolOutcome, EnrolledPalm};
-use crate::gallery::{Gallery, NewGallery, Purpose, ThresholdPolicy};
+use crate::gallery::{Gallery, NewGallery};
+use crate::gallery_records::{self, ArmingRow};
 use crate::node::{
     Change, DeviceName, Enrolment, GalleryName, GalleryPurpose, OperationName, QueryName, Reason,
     Sought,
@@ -82,17 +83,12 @@ impl Inner {
 
     /// The company's gallery for duplicate checks, made at its first enrolment.
     async fn ensure_enrolment_gallery(&self, company: CompanyId) -> Result<Gallery, VaultError> {
-        let found = self.directory().enrolment_gallery(company);
+        let found = self.directory().galleries.of_duplicate_checks(company);
         if let Some(gallery) = found {
             return Ok(gallery);
         }
-        self.add_gallery(NewGallery {
-            gallery: GalleryId::new(&*self.clock, &*self.random),
-            party: RelyingParty::Company(company),
-            purpose: Purpose::DuplicateCheck,
-            policy: ThresholdPolicy::DUPLICATE_CHECK,
-        })
-        .await
+        self.add_gallery(NewGallery::of_duplicate_checks(company, &*self.clock, &*self.random))
+            .await
     }
 
     /// Deals and seals everything of an enrolment; the templates are zeroed when this returns.
@@ -216,7 +212,9 @@ impl Inner {
                 for (palm, [token, known]) in stored.iter().zip(sealed) {
                     records::insert_palm(tx, palm, token).await?;
                     records::insert_known(tx, party, palm.slot, known).await?;
-                    records::arm(tx, pending.gallery, palm.slot, pending.until).await?;
+                    let (gallery, slot) = (pending.gallery, records::id_of(palm.slot));
+                    let arming = ArmingRow { gallery, slot, until: pending.until };
+                    gallery_records::arm(tx, arming).await?;
                 }
                 records::delete_enrolment(tx, pending.name).await
             })

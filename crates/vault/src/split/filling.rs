@@ -16,6 +16,7 @@ use super::{Inner, SplitVault, records};
 use crate::VaultError;
 use crate::danger::{FilledPalm, random_vector};
 use crate::gallery::{NewGallery, Purpose, ThresholdPolicy};
+use crate::gallery_records::{self, ArmingRow};
 use crate::node::{
     Change, Enrolment, GalleryName, GalleryPurpose, GallerySpec, OperationName, RelyingName,
 };
@@ -53,7 +54,7 @@ impl Inner {
             return Err(VaultError::NotEmpty);
         }
         for &gallery in &galleries {
-            let palms_max = self.directory().open_gallery(gallery)?.spec.policy.palms_max;
+            let palms_max = self.directory().galleries.get_open(gallery)?.spec.policy.palms_max;
             if count > palms_max as usize {
                 return Err(VaultError::GalleryFull { gallery, palms_max });
             }
@@ -72,7 +73,7 @@ impl Inner {
         let mut filled: Vec<FilledPalm> =
             tokens.into_iter().map(|token| FilledPalm { token, armed: Vec::new() }).collect();
         for gallery in galleries {
-            let known = self.directory().gallery(gallery)?.spec.party;
+            let known = self.directory().galleries.get(gallery)?.spec.party;
             self.arm_all(gallery, &slots, until).await?;
             let tokens = self.deliver_all(gallery, &slots).await?;
             if known != party {
@@ -154,7 +155,8 @@ impl Inner {
         let recorded = self.store.transaction("front.danger_arm", |tx| {
             Box::pin(async move {
                 for &slot in slots {
-                    records::arm(tx, gallery, slot, until).await?;
+                    let slot = records::id_of(slot);
+                    gallery_records::arm(tx, ArmingRow { gallery, slot, until }).await?;
                 }
                 Ok::<_, VaultError>(())
             })

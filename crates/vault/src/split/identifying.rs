@@ -31,7 +31,7 @@ impl SplitVault {
         let inner = &self.0;
         let mut searches = Vec::new();
         for &id in galleries {
-            let gallery = inner.directory().open_gallery(id)?;
+            let gallery = inner.directory().galleries.get_open(id)?;
             for palm in presentation.palms() {
                 let dealt = deal_probes(palm.probes(), &*inner.random)?;
                 searches.push((gallery, palm.side(), dealt));
@@ -68,7 +68,7 @@ impl SplitVault {
         palm: PresentedPalm,
     ) -> Result<Verification, VaultError> {
         let inner = &self.0;
-        let gallery = inner.directory().open_gallery(gallery)?;
+        let gallery = inner.directory().galleries.get_open(gallery)?;
         let side = palm.side();
         let Some(slot) = inner.armed_slot(&gallery, token, side) else {
             return Ok(Verification::NotArmed);

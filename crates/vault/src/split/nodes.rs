@@ -16,7 +16,9 @@ use crate::VaultError;
 use crate::deployment::{Deployment, Member};
 use crate::node::{Refusal, Reply, Request};
 use crate::process::REQUEST_NUMBER;
-use crate::transport::{Endpoint, Event, Outbox, TlsSecrets, TransportError, keep_connected};
+use crate::transport::{
+    Delay, Endpoint, Event, Outbox, TlsSecrets, TransportError, keep_connected,
+};
 
 /// An answer comes within this, or the node is taken for gone: a search of a million palms takes
 /// seconds, three attempts at it some more.
@@ -46,7 +48,7 @@ pub(super) struct Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.hang_up();
     }
 }
 
@@ -123,7 +125,7 @@ impl Nodes {
         dir: &Path,
         deployment: Arc<Deployment>,
         clock: Arc<dyn Clock>,
-        delay: StdDuration,
+        delay: Delay,
     ) -> Result<Self, VaultError> {
         let tls = TlsSecrets::load(dir)?;
         let endpoint = Endpoint {
@@ -164,6 +166,11 @@ impl Nodes {
             tasks.push(tokio::spawn(keep_connected(endpoint, Member::Node(role), events, failed)));
         }
         Ok(Self { shared, deployment, tasks })
+    }
+
+    /// Ends all connections, and makes no more.
+    pub(super) fn hang_up(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 
     pub(super) fn deployment(&self) -> &Deployment {

@@ -1,17 +1,15 @@
-//! The front's tables, and every statement on them. Tokens lie in them only sealed; no share, no
-//! template ever does.
+//! The front's tables, and every statement on them that the plain vault does not make as well
+//! ([`crate::gallery_records`]). Tokens lie in them only sealed; no share, no template ever does.
 
 use handfast_model::{CompanyId, GalleryId, PairwiseToken, Random, RelyingParty, Timestamp};
 use handfast_palm::Side;
 use handfast_store::{FromRow, Migration, Migrations, Row, Store, StoreError, Tx, params};
 
 use super::directory::{Directory, Palm, Slot};
-use crate::deletion::DeletionReceipt;
-use crate::gallery::{Gallery, GalleryState, NewGallery, ThresholdPolicy};
+use crate::gallery_records::{self, ArmingRow, StoredSide, disarm_everywhere};
 use crate::node::OperationName;
-use crate::records::StoredSide;
 use crate::sealing::{Place, SealingKey};
-use crate::{Thresholds, VaultError};
+use crate::{SlotId, VaultError};
 
 /// Tables of the front.
 pub(super) const MIGRATIONS: Migrations = Migrations {
@@ -139,6 +137,11 @@ fn number(slot: Slot) -> i64 {
     slot.cast_signed()
 }
 
+/// A slot of the nodes, which number them from 1, as a slot of the tables.
+pub(super) fn id_of(slot: Slot) -> SlotId {
+    SlotId::new(number(slot)).expect("nodes number slots from 1")
+}
+
 struct PalmRow {
     slot: i64,
     company: CompanyId,
@@ -206,7 +209,7 @@ pub(super) async fn found(store: &Store, deployment: &[u8; 16]) -> Result<(), St
 /// Reads everything.
 pub(super) async fn load(store: &Store, seal: &TokenSeal) -> Result<Directory, VaultError> {
     let mut directory = Directory::default();
-    let galleries: Vec<Gallery> = all(store, "SELECT * FROM gallery").await?;
+    let galleries = gallery_records::galleries(store).await?;
     galleries.into_iter().for_each(|gallery| directory.put_gallery(gallery));
     let palms: Vec<PalmRow> = all(store, "SELECT * FROM palm").await?;
     for row in palms {
@@ -223,10 +226,8 @@ pub(super) async fn load(store: &Store, seal: &TokenSeal) -> Result<Directory, V
         let token = seal.open("known", &party.to_string(), slot, &sealed)?;
         directory.add_known(party, token, slot);
     }
-    let armings: Vec<(GalleryId, i64, Timestamp)> =
-        all(store, "SELECT gallery_id, slot, until_at FROM arming").await?;
-    for (gallery, slot, until) in armings {
-        directory.arm(gallery, slot.cast_unsigned(), until);
+    for ArmingRow { gallery, slot, until } in gallery_records::armings(store).await? {
+        directory.arm(gallery, slot.get().cast_unsigned(), until);
     }
     Ok(directory)
 }
@@ -289,40 +290,6 @@ pub(super) async fn delete_enrolment(
     tx.execute("DELETE FROM enrolment WHERE name = $1", params![&name.0[..]]).await.map(drop)
 }
 
-pub(super) async fn insert_gallery(
-    tx: &mut Tx<'_>,
-    Gallery { spec, thresholds, state }: &Gallery,
-) -> Result<(), StoreError> {
-    let NewGallery { gallery, party, purpose, policy } = *spec;
-    let ThresholdPolicy { palms_max, false_positives_per_billion } = policy;
-    let Thresholds { identify, verify } = *thresholds;
-    tx.execute(
-        "INSERT INTO gallery (gallery_id, party, purpose, palms_max, false_positives_per_billion,
-            identify_threshold, verify_threshold, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        params![
-            gallery,
-            party,
-            purpose,
-            palms_max,
-            false_positives_per_billion,
-            identify,
-            verify,
-            *state
-        ],
-    )
-    .await
-    .map(drop)
-}
-
-pub(super) async fn close_gallery(tx: &mut Tx<'_>, gallery: GalleryId) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE gallery SET state = $1 WHERE gallery_id = $2",
-        params![GalleryState::Closed, gallery],
-    )
-    .await?;
-    tx.execute("DELETE FROM arming WHERE gallery_id = $1", params![gallery]).await.map(drop)
-}
-
 pub(super) async fn insert_palm(
     tx: &mut Tx<'_>,
     palm: &Palm,
@@ -352,30 +319,6 @@ pub(super) async fn insert_known(
     .map(drop)
 }
 
-pub(super) async fn arm(
-    tx: &mut Tx<'_>,
-    gallery: GalleryId,
-    slot: Slot,
-    until: Timestamp,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO arming (gallery_id, slot, until_at) VALUES ($1, $2, $3)
-            ON CONFLICT (gallery_id, slot) DO UPDATE SET until_at = excluded.until_at",
-        params![gallery, number(slot), until],
-    )
-    .await
-    .map(drop)
-}
-
-pub(super) async fn disarm(
-    tx: &mut Tx<'_>,
-    gallery: GalleryId,
-    slot: Slot,
-) -> Result<(), StoreError> {
-    let sql = "DELETE FROM arming WHERE gallery_id = $1 AND slot = $2";
-    tx.execute(sql, params![gallery, number(slot)]).await.map(drop)
-}
-
 pub(super) async fn mark_deleting(
     tx: &mut Tx<'_>,
     slot: Slot,
@@ -386,24 +329,9 @@ pub(super) async fn mark_deleting(
 }
 
 pub(super) async fn delete_slot(tx: &mut Tx<'_>, slot: Slot) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM arming WHERE slot = $1",
-        "DELETE FROM known WHERE slot = $1",
-        "DELETE FROM palm WHERE slot = $1",
-    ] {
+    disarm_everywhere(tx, id_of(slot)).await?;
+    for sql in ["DELETE FROM known WHERE slot = $1", "DELETE FROM palm WHERE slot = $1"] {
         tx.execute(sql, params![number(slot)]).await?;
     }
     Ok(())
-}
-
-pub(super) async fn insert_receipt(
-    tx: &mut Tx<'_>,
-    receipt: &DeletionReceipt,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO deletion_receipt (receipt_id, deleted_at, palms) VALUES ($1, $2, $3)",
-        params![receipt.receipt.to_string(), receipt.deleted_at, receipt.palms],
-    )
-    .await
-    .map(drop)
 }

@@ -7,7 +7,7 @@ use handfast_palm::Side;
 use super::Inner;
 use super::operating::says_most;
 use crate::VaultError;
-use crate::audit::AuditTag;
+use crate::audit::{AuditTag, SignedTagPart};
 use crate::deployment::Member;
 use crate::node::{
     Found, GalleryName, Head, PartBinding, QueryName, Reason, Reply, Request, SealedShares, Search,
@@ -78,9 +78,7 @@ impl Inner {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(query, attempt, at).await {
-                Ok((opened, tag)) => {
-                    return Ok((opened, AuditTag { query: query.name.0, tag }, at));
-                }
+                Ok((opened, tag)) => return Ok((opened, tag, at)),
                 Err(error) => error,
             };
             let again = match &error {
@@ -100,7 +98,7 @@ impl Inner {
         query: &Query,
         attempt: u8,
         at: Standing,
-    ) -> Result<(Opened, [u8; TOKEN]), VaultError> {
+    ) -> Result<(Opened, AuditTag), VaultError> {
         let requests = Role::ALL.map(|role| {
             Request::Search(Search {
                 query: query.name,
@@ -115,14 +113,16 @@ impl Inner {
             })
         });
         let replies = self.nodes.ask_all(&requests).await;
-        let (mut xor, mut audit) = ([0; TOKEN], [0; TOKEN]);
+        let (mut xor, mut tag, mut parts) = ([0; TOKEN], [0; TOKEN], Vec::with_capacity(3));
         let mut errors = Vec::new();
         for (node, reply) in Role::ALL.into_iter().zip(replies) {
             match reply {
                 Ok(Reply::Found(found)) => match self.open_part(query, attempt, at, node, &found) {
                     Some(part) => {
                         add(&mut xor, part);
-                        add(&mut audit, found.audit);
+                        add(&mut tag, found.audit);
+                        let (part, signature) = (found.audit, found.audit_signature);
+                        parts.push(SignedTagPart { part, signature });
                     }
                     None => errors.push(VaultError::NodeAnswer { node }),
                 },
@@ -132,6 +132,7 @@ impl Inner {
             }
         }
         errors.sort_by_key(says_most);
+        let audit = AuditTag { query: query.name.0, tag, parts: parts.try_into().ok() };
         match errors.into_iter().next() {
             Some(error) => Err(error),
             None if xor == [0; TOKEN] => Ok((Opened::Nothing, audit)),
@@ -162,8 +163,11 @@ impl Inner {
             consent: shares.map_or([0; 16], |shares| shares.consent),
         };
         let signed = binding.signed_bytes(&found.sealed, &found.audit);
+        let id = self.deployment.id();
+        let tag = SignedTagPart::signed_bytes(id, node, query.name.0, &found.audit);
         let own = found.query == query.name
             && found.attempt == attempt
+            && self.deployment.verifies(Member::Node(node), &tag, &found.audit_signature)
             && self.deployment.verifies(Member::Node(node), &signed, &found.signature);
         if !own {
             return None;

@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration as StdDuration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::delay::Delay;
 use super::framing::{PATIENCE, read_message, write_heartbeat, write_message};
 use super::{
     Endpoint, GREETING_WITHIN, HEARTBEAT_EVERY, OUTBOX_BYTES_MAX, TRANSPORT_VERSION, TransportError,
@@ -112,7 +112,7 @@ where
         return ended("this side is stopping".to_owned());
     }
     // On a task of its own, so that neither waits for the other.
-    let writing = tokio::spawn(write_all(writer, outgoing, waiting, endpoint.delay));
+    let writing = tokio::spawn(write_all(writer, outgoing, waiting, endpoint.delay.clone()));
     let stop = writing.abort_handle();
     let reading = read_all(reader, from, connection, events);
     let reason = tokio::select! {
@@ -152,7 +152,7 @@ async fn write_all<S: AsyncWrite>(
     mut writer: BufWriter<WriteHalf<S>>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting: Arc<AtomicUsize>,
-    delay: StdDuration,
+    delay: Delay,
 ) -> io::Result<()> {
     loop {
         let next = match outgoing.try_recv() {
@@ -172,6 +172,7 @@ async fn write_all<S: AsyncWrite>(
         let Some(Outgoing { bytes, at }) = next else {
             return writer.shutdown().await;
         };
+        let delay = delay.get();
         if !delay.is_zero() && Instant::now() < at + delay {
             writer.flush().await?;
             sleep_until(at + delay).await;

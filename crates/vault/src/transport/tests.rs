@@ -35,7 +35,7 @@ impl Members {
             deployment: Arc::new(Deployment::load(&folder).unwrap()),
             clock: self.clock.clone(),
             tls: TlsSecrets::load(&folder).unwrap(),
-            delay: StdDuration::ZERO,
+            delay: Delay::default(),
         }
     }
 
@@ -371,7 +371,7 @@ async fn a_simulated_distance_delays_but_does_not_queue() {
     let members = Members::new();
     let mut b = listening(members.endpoint(B)).await;
     let far = StdDuration::from_millis(60);
-    let endpoint = Endpoint { delay: far, ..members.endpoint_towards(A, b.address()) };
+    let endpoint = Endpoint { delay: Delay::of(far), ..members.endpoint_towards(A, b.address()) };
     let mut a = dialling(endpoint, B);
     let to_b = a.up().await;
     let _to_a = b.up().await;

@@ -56,9 +56,31 @@ pub(super) struct Vault {
     /// Instead: galleries from 1,000 rows to --rows, as a table, drawn into this file
     #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["restart", "changes", "json"])]
     growth: Option<PathBuf>,
+    /// Check in every search that what was dealt is short, as strict nodes do
+    #[arg(long)]
+    strict: bool,
+    /// Instead: the same search in clear alone, without nodes
+    #[arg(long, conflicts_with_all = ["restart", "changes", "growth", "strict", "rtt", "searches_at_once"])]
+    plain: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The search in clear, and reading as many bytes.
+#[derive(Serialize)]
+struct PlainReport {
+    rows: usize,
+    length: usize,
+    probes: usize,
+    /// 16-bit numbers, one thread and two.
+    plain_ms: f64,
+    plain_two_threads_ms: f64,
+    /// With 8-bit numbers.
+    plain_int8_ms: f64,
+    plain_int8_two_threads_ms: f64,
+    /// Reading the 16-bit numbers once, one thread.
+    read_limit_ms: f64,
 }
 
 #[derive(Serialize)]
@@ -67,6 +89,7 @@ struct Report {
     length: usize,
     probes: usize,
     rtt_ms: u64,
+    strict: bool,
     searches: usize,
     p50_ms: f64,
     p95_ms: f64,
@@ -142,6 +165,9 @@ impl Vault {
             return block_on(growth::run(&self, folder.path(), file, out));
         }
         let together = self.searches_at_once;
+        if self.plain {
+            return self.in_clear(out);
+        }
         let local = Local::measure(self.rows, self.length, self.probes, together)?;
         let report = block_on(self.measure(folder.path(), local))?;
         if self.json {
@@ -152,9 +178,39 @@ impl Vault {
         Ok(Answer::Positive)
     }
 
+    /// What the same search takes in clear, where nobody shares anything.
+    fn in_clear(&self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let local = Local::measure(self.rows, self.length, self.probes, 1)?;
+        let report = PlainReport {
+            rows: self.rows,
+            length: self.length,
+            probes: self.probes,
+            plain_ms: local.plain_ms[0],
+            plain_two_threads_ms: local.plain_ms[1],
+            plain_int8_ms: local.plain_int8_ms[0],
+            plain_int8_two_threads_ms: local.plain_int8_ms[1],
+            read_limit_ms: local.read_ms,
+        };
+        if self.json {
+            print_json(out, &report)?;
+            return Ok(Answer::Positive);
+        }
+        let (rows, length, probes) = (self.rows, self.length, self.probes);
+        writeln!(out, "{rows} rows of {length} numbers, {probes} probe vectors, in clear")?;
+        for (what, value) in [
+            ("16 bits, one thread, ms", report.plain_ms),
+            ("16 bits, two threads, ms", report.plain_two_threads_ms),
+            ("8 bits, one thread, ms", report.plain_int8_ms),
+            ("8 bits, two threads, ms", report.plain_int8_two_threads_ms),
+            ("reading the 16-bit rows once, ms", report.read_limit_ms),
+        ] {
+            writeln!(out, "  {what:<36} {value:>10.2}")?;
+        }
+        Ok(Answer::Positive)
+    }
+
     async fn measure(&self, dir: &Path, local: Local) -> anyhow::Result<Report> {
-        let delay = StdDuration::from_millis(self.rtt) / 2;
-        let mut bed = Bed::set_up(dir, delay).await?;
+        let mut bed = Bed::set_up(dir, self.strict).await?;
         let watch = SystemStopwatch::start();
         let gallery = bed.vault.danger_bench_gallery(self.rows, self.length, self.probes).await?;
         let fill_us_per_row = passed(&watch) * 1e3 / self.rows as f64;
@@ -164,6 +220,7 @@ impl Vault {
             let (again, Starts { one_ms, three_ms }) = bed.start_again().await?;
             (bed, start) = (again, Some(Start { one_ms, three_ms }));
         }
+        bed.set_round_trip(StdDuration::from_millis(self.rtt));
         let searched = self.search(&bed.vault, gallery).await?;
         let together = match self.searches_at_once {
             1 => None,
@@ -192,6 +249,7 @@ impl Vault {
             length: self.length,
             probes: self.probes,
             rtt_ms: self.rtt,
+            strict: self.strict,
             searches: self.searches,
             p50_ms: at(&times, 0.5),
             p95_ms: at(&times, 0.95),

@@ -27,6 +27,7 @@ use handfast_vault::node::{NodeStore as _, SqliteStore};
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::ring::{Element, POINTS};
 use handfast_vault::setup::{init, move_nodes};
+use handfast_vault::transport::Delay;
 use handfast_vault::{EnrolOutcome, FrontOptions, Role, SplitVault, Vault};
 use serde::Serialize;
 
@@ -240,14 +241,15 @@ async fn enrol_all(dir: &Path, people: &People) -> anyhow::Result<()> {
         let options = NodeOptions {
             dir: dir.join(word),
             listen: None,
-            delay: StdDuration::ZERO,
+            delay: Delay::default(),
+            strict: false,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
         nodes.push(RunningNode::start(options).await?);
     }
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+    let options = FrontOptions { delay: Delay::default(), clock, random };
     let split = SplitVault::open(&dir.join("front"), options).await?;
     split.ready(PATIENCE).await?;
     let vault: Vault = split.into();

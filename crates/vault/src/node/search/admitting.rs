@@ -60,6 +60,7 @@ impl Node {
             own: own.public(),
             time: self.now,
             check: [0; 32],
+            strict: self.strict,
         };
         let sealed = search.shares.as_ref();
         let binding = PartBinding {
@@ -90,6 +91,7 @@ impl Node {
             selections: self.selections(&search, &spec),
             early: Vec::new(),
             run: None,
+            lengths: Default::default(),
             moved: self.now,
         };
         Ok((attempt, checks))

@@ -2,8 +2,10 @@
 
 use handfast_mpc::{Message, Party, ProbeWeights, ResultPart, Role, Step, TOKEN, Turn};
 
+use super::super::lengths::LengthPlan;
 use super::super::machine::Node;
 use super::super::message::Content;
+use super::super::plan::PlanError;
 use super::super::refusal::{Reason, Refusal};
 use super::{Chunk, Key, WINDOW};
 
@@ -22,6 +24,12 @@ impl Node {
         };
         let (Some(plan), Some(run)) = (first.plan.clone(), &first.run) else { return };
         let chunk = run.next;
+        if run.checks_lengths(chunk) {
+            if let Some(key) = group.first() {
+                self.begin_chunk(*key, chunk, Vec::new());
+            }
+            return;
+        }
         let probes: Vec<&ProbeWeights> = group
             .iter()
             .filter_map(|key| self.searches.active.get(key)?.run.as_ref())
@@ -47,9 +55,16 @@ impl Node {
         let Some(attempt) = self.searches.active.get_mut(&key) else { return };
         let (Some(plan), Some(run)) = (&attempt.plan, &mut attempt.run) else { return };
         let Some(keys) = run.keys.pop_front() else { return };
-        let started = plan.parameters(chunk, run.probe.count(), run.time).and_then(|parameters| {
-            let selections = attempt.selections.clone();
-            Ok(Party::start(role, parameters, keys, products, selections)?)
+        let parts = match &run.lengths {
+            Some(lengths) if lengths.plan.has(chunk) => {
+                lengths.chunk(chunk).map_err(PlanError::from)
+            }
+            _ => plan
+                .parameters(chunk, run.probe.count(), run.time)
+                .map(|parameters| (parameters, products, attempt.selections.clone())),
+        };
+        let started = parts.and_then(|(parameters, summands, selections)| {
+            Ok(Party::start(role, parameters, keys, summands, selections)?)
         });
         let (party, turn) = match started {
             Ok(started) => started,
@@ -86,10 +101,16 @@ impl Node {
         let attempt = self.searches.active.get_mut(&key).ok_or(Reason::Unexpected)?;
         let Some(plan) = &attempt.plan else { return Err(Reason::Unexpected.into()) };
         let vectors = usize::from(attempt.join.vectors);
-        if chunk >= plan.chunks(vectors) {
+        // Whether the search is strict this node may hear later.
+        let lengths = LengthPlan::new(plan.dimension(), vectors, plan.chunks(vectors));
+        let shape = if lengths.has(chunk) {
+            lengths.shape(chunk).map_err(|_| Reason::Limits)?
+        } else if chunk < plan.chunks(vectors) {
+            plan.shape(chunk, vectors).map_err(|_| Reason::Limits)?
+        } else {
             return Err(Reason::Limits.into());
-        }
-        let comparisons = plan.shape(chunk, vectors).map_err(|_| Reason::Limits)?.comparisons();
+        };
+        let comparisons = shape.comparisons();
         if message.body.len() > COMPARISON_BYTES_MAX * comparisons {
             return Err(Reason::WrongLength.with(message.body.len() as u64));
         }
@@ -167,12 +188,18 @@ impl Node {
                 let Some(run) = run.and_then(|attempt| attempt.run.as_mut()) else { return };
                 run.open.remove(&chunk);
                 run.finished += 1;
-                for (sum, part) in run.sums.iter_mut().zip(&parts) {
-                    add(sum, part);
+                let done = run.finished == run.total;
+                match &mut run.lengths {
+                    Some(lengths) if lengths.plan.has(chunk) => {
+                        parts.iter().for_each(|part| add(&mut lengths.part, part));
+                    }
+                    _ => {
+                        let sums = run.sums.iter_mut().zip(&parts);
+                        sums.for_each(|(sum, part)| add(sum, part));
+                    }
                 }
-                if run.finished == run.total {
-                    let sums = run.sums.clone();
-                    self.complete(key, &sums);
+                if done {
+                    self.chunks_done(key);
                 }
             }
         }

@@ -42,7 +42,7 @@ pub(super) async fn run(
     let unwritable = || format!("the picture cannot be written to {}", file.display());
     // Told before minutes are spent.
     std::fs::write(file, "").with_context(unwritable)?;
-    let bed = Bed::set_up(dir, StdDuration::from_millis(vault.rtt) / 2).await?;
+    let bed = Bed::set_up(dir, vault.strict).await?;
     let mut points = Vec::new();
     writeln!(
         out,
@@ -52,6 +52,7 @@ pub(super) async fn run(
     )?;
     for rows in sizes(vault.rows) {
         let gallery = bed.vault.danger_bench_gallery(rows, vault.length, vault.probes).await?;
+        bed.set_round_trip(StdDuration::from_millis(vault.rtt));
         let Searches { times, cpu_ms, .. } = vault.search(&bed.vault, gallery).await?;
         let (p50_ms, p95_ms) = (at(&times, 0.5), at(&times, 0.95));
         let point = Point { rows, p50_ms, p95_ms, cpu_ms_per_node: cpu_ms / 3.0 };
@@ -63,6 +64,7 @@ pub(super) async fn run(
         )?;
         out.flush()?;
         points.push(point);
+        bed.set_round_trip(StdDuration::ZERO);
     }
     bed.stop().await;
     std::fs::write(file, drawn(vault, &points)).with_context(unwritable)?;

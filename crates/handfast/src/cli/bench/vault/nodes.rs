@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use handfast_model::{SystemClock, SystemRandom};
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses};
+use handfast_vault::transport::Delay;
 use handfast_vault::{FrontOptions, SplitVault};
 
 use crate::cli::stopwatch::SystemStopwatch;
@@ -18,16 +19,15 @@ const WORDS: [&str; 3] = ["a", "b", "c"];
 /// A deployment of three nodes that run, and store rows of nobody.
 pub(in crate::cli::bench) struct ThreeNodes {
     dir: PathBuf,
-    delay: StdDuration,
+    /// Nothing until it is set, so that preparing takes no longer than it must.
+    pub(in crate::cli::bench) delay: Delay,
+    strict: bool,
     running: Vec<RunningNode>,
 }
 
 impl ThreeNodes {
-    /// A new deployment in `dir`, every message arriving `delay` late.
-    pub(in crate::cli::bench) async fn set_up(
-        dir: &Path,
-        delay: StdDuration,
-    ) -> anyhow::Result<Self> {
+    /// A new deployment in `dir`.
+    pub(in crate::cli::bench) async fn set_up(dir: &Path, strict: bool) -> anyhow::Result<Self> {
         let [a, b, c] = [0; 3].map(|_| std::net::TcpListener::bind("127.0.0.1:0"));
         let held = [a?, b?, c?];
         let mut addresses = local_addresses(0);
@@ -36,7 +36,8 @@ impl ThreeNodes {
         }
         init(dir, addresses, &SystemClock, &SystemRandom)?;
         drop(held);
-        let mut nodes = Self { dir: dir.to_owned(), delay, running: Vec::new() };
+        let (dir, delay, running) = (dir.to_owned(), Delay::default(), Vec::new());
+        let mut nodes = Self { dir, delay, strict, running };
         nodes.start().await?;
         Ok(nodes)
     }
@@ -58,7 +59,8 @@ impl ThreeNodes {
         let options = NodeOptions {
             dir: self.dir.join(word),
             listen: None,
-            delay: self.delay,
+            delay: self.delay.clone(),
+            strict: self.strict,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
@@ -67,9 +69,7 @@ impl ThreeNodes {
 
     /// Ends what was begun and closes the disks.
     pub(in crate::cli::bench) async fn stop(&mut self) {
-        for node in std::mem::take(&mut self.running) {
-            node.stop().await;
-        }
+        RunningNode::stop_together(std::mem::take(&mut self.running)).await;
     }
 }
 
@@ -88,11 +88,16 @@ pub(super) struct Starts {
 }
 
 impl Bed {
-    /// A new deployment in `dir`, every message arriving `delay` late.
-    pub(super) async fn set_up(dir: &Path, delay: StdDuration) -> anyhow::Result<Self> {
-        let nodes = ThreeNodes::set_up(dir, delay).await?;
+    /// A new deployment in `dir`.
+    pub(super) async fn set_up(dir: &Path, strict: bool) -> anyhow::Result<Self> {
+        let nodes = ThreeNodes::set_up(dir, strict).await?;
         let vault = front(&nodes).await?;
         Ok(Self { nodes, vault })
+    }
+
+    /// Makes every round trip between two members so much longer from now on.
+    pub(super) fn set_round_trip(&self, rtt: StdDuration) {
+        self.nodes.delay.set(rtt / 2);
     }
 
     /// Stops the front and all nodes.
@@ -122,7 +127,7 @@ impl Bed {
 
 async fn front(nodes: &ThreeNodes) -> anyhow::Result<SplitVault> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let options = FrontOptions { delay: nodes.delay, clock, random };
+    let options = FrontOptions { delay: nodes.delay.clone(), clock, random };
     let vault = SplitVault::open(&nodes.front(), options).await?;
     vault.ready(PATIENCE).await?;
     Ok(vault)

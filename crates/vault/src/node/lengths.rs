@@ -1,0 +1,78 @@
+//! A strict search: before a node lets its part go, the three have checked that every vector dealt for the
+//! search is short ([`handfast_mpc::LengthChecks`]), and opened among themselves whether all are.
+
+use std::ops::Range;
+
+use handfast_mpc::{LengthChecks, LengthError, Parameters, Selection, Shape, ShareSet, TOKEN};
+use zeroize::Zeroizing;
+
+/// Checks in a chunk: as many as a chunk of a gallery has comparisons.
+const CHUNK_CHECKS: usize = 1 << 16;
+
+/// The checks of one search's vectors, cut into chunks that come after those of the gallery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LengthPlan {
+    checks: LengthChecks,
+    /// The first chunk.
+    first: u32,
+}
+
+impl LengthPlan {
+    /// Of `vectors` vectors of `dimension` numbers, after `first` chunks of a gallery.
+    pub(super) const fn new(dimension: usize, vectors: usize, first: u32) -> Self {
+        Self { checks: LengthChecks::new(dimension, vectors), first }
+    }
+
+    pub(super) const fn chunks(&self) -> u32 {
+        self.checks.count().div_ceil(CHUNK_CHECKS) as u32
+    }
+
+    /// Whether a chunk of the search is one of these.
+    pub(super) const fn has(&self, chunk: u32) -> bool {
+        self.first <= chunk && chunk - self.first < self.chunks()
+    }
+
+    fn part(&self, chunk: u32) -> Range<usize> {
+        let start = chunk.saturating_sub(self.first) as usize * CHUNK_CHECKS;
+        start..self.checks.count().min(start + CHUNK_CHECKS)
+    }
+
+    pub(super) fn shape(&self, chunk: u32) -> Result<Shape, LengthError> {
+        Ok(LengthChecks::shape(&self.part(chunk))?)
+    }
+
+    pub(super) fn parameters(&self, chunk: u32) -> Result<Parameters, LengthError> {
+        self.checks.parameters(self.part(chunk))
+    }
+}
+
+/// The checks under way.
+pub(super) struct LengthRun {
+    pub(super) plan: LengthPlan,
+    summands: Zeroizing<Vec<u16>>,
+    selection: Selection,
+    /// This node's part of what is opened: of the chunks that are done.
+    pub(super) part: [u8; TOKEN],
+}
+
+impl LengthRun {
+    pub(super) fn new(
+        plan: LengthPlan,
+        shares: &ShareSet,
+        selection: Selection,
+    ) -> Result<Self, LengthError> {
+        let summands = plan.checks.summands(shares)?;
+        Ok(Self { plan, summands, selection, part: [0; TOKEN] })
+    }
+
+    /// What [`handfast_mpc::Party::start`] takes for a chunk.
+    pub(super) fn chunk(
+        &self,
+        chunk: u32,
+    ) -> Result<(Parameters, Vec<u16>, Vec<Selection>), LengthError> {
+        let (parameters, shape) = (self.plan.parameters(chunk)?, self.plan.shape(chunk)?);
+        let mut summands = self.summands[self.plan.part(chunk)].to_vec();
+        summands.resize(shape.comparisons(), 0);
+        Ok((parameters, summands, vec![self.selection.clone()]))
+    }
+}
