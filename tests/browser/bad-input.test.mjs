@@ -342,6 +342,25 @@ test("a palm that was identified and left alone admits nobody", async () => {
   assert.equal(await inside(), before);
 });
 
+test("a pedestal that is revoked while it is connected is told, and serves nobody any more", async () => {
+  const inside = await connect(demo.url, "inside");
+  await inside.on("welcome");
+  const events = await api(demo.url, "/console/events", { cookie: operator });
+  const { device_id } = await until("the connected pedestal among the devices", async () => {
+    for (const { event_id } of events) {
+      const devices = await api(demo.url, `/console/events/${event_id}/devices`, { cookie: operator });
+      const found = devices.find(({ kind, name, revoked }) => kind === "pedestal" && /inside/i.test(name) && !revoked);
+      if (found) return found;
+    }
+    return null;
+  });
+  await api(demo.url, `/console/devices/${device_id}`, { method: "DELETE", cookie: operator });
+  inside.send({ type: "begin" });
+  assert.equal((await inside.problem()).slug, "unauthenticated");
+  await inside.ended();
+  assert.ok(!inside.views.some(({ screen }) => ["consent", "palm"].includes(screen)));
+});
+
 test("the server lived through all of it", async () => {
   await api(demo.url, "/demo");
   assert.doesNotMatch(demo.log(), /panicked/);

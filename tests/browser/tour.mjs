@@ -135,6 +135,7 @@ export const states = [
   { name: "portal-delete", as: "ana", at: "/portal#/palm", see: "delete", act: (page) => page.getByTestId("delete").first().click() },
   { name: "portal-uses", as: "ana", at: "/portal#/uses" },
   { name: "portal-wallet", as: "ana", at: "/portal#/wallet", see: "credit" },
+  { name: "portal-guardian", as: "giver", at: (of) => `/portal#/guardian/${of.ticket.ticket_id}`, see: "guardian-agree" },
   { name: "portal-tickets-few", as: "empty", at: "/portal" },
   { name: "portal-palm-none", as: "empty", at: "/portal#/palm" },
   { name: "portal-uses-none", as: "empty", at: "/portal#/uses" },
@@ -155,6 +156,7 @@ export const states = [
     await page.getByTestId("event-set-up").click();
     await page.getByTestId("product-name").waitFor();
   } },
+  { name: "console-approvals", as: "operator", at: "/console#/approvals", see: "approval-ask" },
   { name: "console-set-up", as: "operator", at: "/console#/setup" },
   { name: "console-money", as: "operator", at: "/console#/money", see: "shop-money" },
   { name: "console-books", as: "operator", at: "/console#/money", see: "shop-money", act: async (page) => {
@@ -218,6 +220,17 @@ export const states = [
     await page.getByTestId("accept").click();
     await page.getByTestId("hands-one").waitFor();
   }, after: stop },
+  { name: "pedestal-younger", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: async (page) => {
+    await begin("younger")(page);
+    await page.getByTestId("younger").click();
+    await page.getByTestId("age-minor").waitFor();
+  }, after: stop },
+  { name: "pedestal-guardian", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: async (page) => {
+    await begin("younger")(page);
+    await page.getByTestId("younger").click();
+    await page.getByTestId("age-minor").click();
+    await page.getByTestId("ok").waitFor();
+  }, after: (page) => page.getByTestId("ok").click() },
   { name: "pedestal-declined", at: pedestal("outside", "Ben"), kiosk: true, see: "begin", act: async (page) => {
     await begin("decline")(page);
     await page.getByTestId("decline").click();

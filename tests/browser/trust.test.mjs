@@ -62,6 +62,29 @@ async function show(index, tries = 3) {
   assert.notEqual(reason, "not_recognised", `${screen}: ${reason}`);
 }
 
+/** A booth at whose consent somebody younger stands. */
+async function younger(ticket) {
+  const booth = await connect(demo.url, "outside");
+  await booth.on("welcome");
+  booth.send({ type: "begin" });
+  await booth.on("show_ticket");
+  booth.send({ type: "ticket_code", code: ticket.code });
+  const consent = await booth.on("consent");
+  assert.deepEqual(consent.age, { from: 18, by_guardian: false });
+  booth.send({ type: "younger" });
+  assert.equal((await booth.on("younger")).minimum, 13);
+  return booth;
+}
+
+/** A page at which somebody is signed in. */
+async function signedIn(email, address, { realm = "fan", ...window } = {}) {
+  const page = await openPage(browser, window);
+  const [key, value] = (await signIn(demo.url, email, realm)).split("=");
+  await page.context().addCookies([{ name: key, value, url: demo.url }]);
+  await page.goto(`${demo.url}${address}`);
+  return page;
+}
+
 /** A window of a signed-in fan. */
 async function portal(name, size) {
   const page = await openPage(browser, { size });
@@ -140,6 +163,85 @@ step("the databases say what the log says; then Ana deletes and the report count
   const agreed = await until("databases and log that agree", () => compare().code === 0);
   assert.ok(agreed);
   assert.ok(existsSync(join(demo.data, "deletions")));
+  const log = run(["verify", "log", demo.url, "--key", key]);
+  assert.equal(log.code, 0, log.out);
+});
+
+step("somebody younger goes on with the code, or with a guardian who consents in the portal", async () => {
+  const david = fan("David");
+  const ticket = david.tickets.find(({ event_name }) => event_name === NIGHT_ONE);
+  const small = await younger(ticket);
+  small.send({ type: "age", choice: "too_young" });
+  assert.deepEqual(await small.on("turned_away"), { screen: "turned_away", reason: "too_young", way_on: "qr_lane" });
+  await small.close();
+  const child = await younger(ticket);
+  child.send({ type: "age", choice: "minor" });
+  assert.equal((await child.on("turned_away")).reason, "guardian_wanted");
+  await child.close();
+  const mail = await until("a mail to the ticket's holder", async () =>
+    (await api(demo.url, "/demo/mailbox")).find(({ to, link }) => to === david.email && link?.includes("#/guardian/")));
+  const address = new URL(mail.link).pathname + new URL(mail.link).hash;
+  for (const [size, language] of [["phone", "es-ES"], ["desk", "de-DE"], ["phone", "en-US"]]) {
+    const page = await signedIn(david.email, address, { size, language });
+    await page.getByTestId("guardian-agree").waitFor();
+    await keep(page, `trust-guardian-${size}-${language.slice(0, 2)}`);
+    if (language === "en-US") {
+      await page.getByTestId("guardian-agree").click();
+      await page.getByTestId("guardian-withdraw").waitFor();
+      await keep(page, "trust-guardian-given");
+    }
+    await page.close();
+  }
+  const booth = await connect(demo.url, "outside");
+  booth.send({ type: "source", kind: "simulated", fan: david.index, code: ticket.code });
+  await booth.on("welcome");
+  booth.send({ type: "begin" });
+  await booth.on("consent");
+  booth.send({ type: "younger" });
+  await booth.on("younger");
+  booth.send({ type: "age", choice: "minor" });
+  assert.deepEqual((await booth.on("consent")).age, { from: 13, by_guardian: true });
+  booth.send({ type: "accept", scope: "event" });
+  await booth.on("choose_hands");
+  booth.send({ type: "hands", choice: "one" });
+  assert.equal((await shown(booth, "linked", "turned_away")).screen, "linked");
+  await booth.close();
+  const cookie = await signIn(demo.url, david.email);
+  const enrolled = (await api(demo.url, "/me/receipts", { cookie })).find(({ kind }) => kind === "enrol");
+  assert.equal(enrolled.record["handfast:age"]["handfast:said"], "guardian");
+  assert.equal(enrolled.record["handfast:age"]["handfast:saidBy"], "holder");
+  assert.ok(!JSON.stringify(enrolled.record).match(/birth|\byears\b/i), "no age is kept");
+});
+
+step("what touches many people takes two operators, and both words are in the log", async () => {
+  const one = await signedIn("olivia@example.org", "/console#/approvals", { realm: "staff", size: "desk" });
+  await one.getByTestId("approval-reason").fill("The artist asked for it");
+  await one.getByTestId("approval-ask").click();
+  await one.getByTestId("approval").waitFor();
+  assert.equal(await one.getByTestId("approve").count(), 0, "nobody approves their own");
+  await keep(one, "trust-approvals-asked");
+  const olivia = await signIn(demo.url, "olivia@example.org", "staff");
+  const [{ number }] = await api(demo.url, "/console/approvals", { cookie: olivia });
+  const own = await fetch(`${demo.url}/api/v1/console/approvals/${number}`, {
+    method: "POST", body: JSON.stringify({ approve: true }),
+    headers: { "content-type": "application/json", "x-handfast": "1", cookie: olivia },
+  });
+  assert.equal(own.status, 409);
+  for (const [size, language] of [["phone", "es-ES"], ["desk", "de-DE"]]) {
+    const two = await signedIn("oscar@example.org", "/console#/approvals", { realm: "staff", size, language });
+    await two.getByTestId("approval").waitFor();
+    const tooWide = await two.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.ok(!tooWide, `the approvals are wider than a ${size}`);
+    await keep(two, `trust-approvals-${size}-${language.slice(0, 2)}`);
+    if (size === "desk") {
+      await two.getByTestId("approve").click();
+      await two.getByText("erledigt").waitFor();
+      await keep(two, "trust-approvals-done");
+    }
+    await two.close();
+  }
+  await one.close();
+  const key = (await (await fetch(`${demo.url}/log/key`)).text()).trim();
   const log = run(["verify", "log", demo.url, "--key", key]);
   assert.equal(log.code, 0, log.out);
 });

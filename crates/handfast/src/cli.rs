@@ -9,6 +9,7 @@ mod demo;
 mod disclose;
 mod encode;
 mod eval;
+mod folder;
 mod import;
 mod lane;
 mod liveness;

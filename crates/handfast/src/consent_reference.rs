@@ -53,6 +53,7 @@ mod tests {
             until: None,
             given_at,
             withdrawn_at: None,
+            age: None,
         };
         let given = of_parts("palm-2026-1", "de", "venue", given_at);
         assert_eq!(of(&consent), given);

@@ -1,6 +1,7 @@
 //! What a pedestal asks, answered by box office, vault and till: the wiring of a capture.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use handfast_boxoffice::BoxOfficeError;
@@ -42,6 +43,9 @@ struct Desk {
     connection: Arc<str>,
     /// The same, as the till knows it: what its customer steps back from stays so.
     session: PedestalSession,
+    /// Set once the page's connection ended: whoever stood there sees nothing any more, and what is still
+    /// searched for them takes no money.
+    gone: Arc<AtomicBool>,
     /// Who was identified and has not entered yet.
     identified: Arc<Mutex<HashMap<RequestId, entry::Identified>>>,
 }
@@ -70,7 +74,8 @@ impl Errands {
         hub.random.fill(&mut name);
         let (connection, identified) = (hex::encode(name).into(), Arc::default());
         let session = PedestalSession::from_bytes(name);
-        let desk = Desk { hub, device, api_key, connection, session, identified };
+        let gone = Arc::default();
+        let desk = Desk { hub, device, api_key, connection, session, gone, identified };
         Self { desk, station, shut_out: Arc::default() }
     }
 
@@ -92,6 +97,12 @@ impl Errands {
     /// Comes back once the device was revoked or set up anew.
     pub(crate) async fn shut_out(&self) {
         self.shut_out.notified().await;
+    }
+}
+
+impl Drop for Errands {
+    fn drop(&mut self) {
+        self.desk.gone.store(true, Ordering::Relaxed);
     }
 }
 
@@ -118,6 +129,10 @@ impl Desk {
             Request::StepBack { charge } => self.step_back(charge).await,
             Request::Release { identified } => {
                 self.take_identified(identified);
+                return None;
+            }
+            Request::AskGuardian { code } => {
+                self.ask_guardian(&code).await;
                 return None;
             }
             Request::CaptureFailed { last } => {

@@ -1,9 +1,14 @@
 //! The HTTP service: API routes with their access rules, and the pages.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Response, header};
+use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
 use handfast_boxoffice::{DeviceKind, Role};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
@@ -12,6 +17,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
 
 use self::access::Access;
+use self::problem::Problem;
 use self::routes::{Routes, Rule};
 use crate::hub::SharedHub;
 
@@ -45,6 +51,9 @@ const WINDOW: Access = Access::Staff(&[Role::Operator, Role::Supervisor, Role::C
 /// Who changes an event.
 const OPERATES: Access = Access::Staff(&[Role::Operator]);
 
+/// Requests that panicked since the start.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "Handfast",
@@ -74,6 +83,7 @@ fn identity_routes(routes: Routes) -> Routes {
 fn boxoffice_routes(routes: Routes) -> Routes {
     routes
         .add(Access::Fan, routes!(boxoffice::tickets::mine))
+        .add(Access::Fan, routes!(boxoffice::tickets::rotating_code))
         .add(Access::Fan, routes!(boxoffice::links::mine))
         .add(Access::Fan, routes!(boxoffice::links::confirm))
         .add(Access::Fan, routes!(boxoffice::links::change_scope))
@@ -132,6 +142,7 @@ fn sales_routes(routes: Routes) -> Routes {
         .add(WINDOW, routes!(boxoffice::window::one))
         .add(WINDOW, routes!(boxoffice::window::print))
         .add(WINDOW, routes!(boxoffice::window::refund))
+        .add(WINDOW, routes!(boxoffice::window::paid))
         .add(WINDOW, routes!(boxoffice::window::exchange))
         .add(OPERATES, routes!(boxoffice::setup::venues))
         .add(OPERATES, routes!(boxoffice::setup::add_venue))
@@ -143,6 +154,7 @@ fn sales_routes(routes: Routes) -> Routes {
         .add(OPERATES, routes!(boxoffice::setup::lists))
         .add(OPERATES, routes!(boxoffice::setup::add_list))
         .add(OPERATES, routes!(boxoffice::setup::set_list))
+        .add(OPERATES, routes!(boxoffice::setup::explain))
 }
 
 fn till_routes(routes: Routes) -> Routes {
@@ -210,6 +222,16 @@ fn trust_routes(routes: Routes) -> Routes {
         .add(Access::Anyone, routes!(trust::report::report))
         .add(Access::Anyone, routes!(trust::audit::nodes))
         .add(Access::Fan, routes!(trust::audit::ask))
+        // A released text, the same for everybody.
+        .add(Access::Anyone, routes!(trust::guardians::text))
+        .add(Access::Fan, routes!(trust::guardians::mine))
+        .add(Access::Fan, routes!(trust::guardians::give))
+        .add(Access::Fan, routes!(trust::guardians::withdraw))
+        .add(WINDOW, routes!(trust::guardians::give_at_window))
+        .add(OPERATES, routes!(trust::approvals::all))
+        .add(OPERATES, routes!(trust::approvals::ask))
+        .add(OPERATES, routes!(trust::approvals::decide))
+        .add(OPERATES, routes!(trust::approvals::orders_csv))
         .add(Access::Fan, routes!(trust::receipts::mine))
         .add(Access::Fan, routes!(trust::receipts::one))
 }
@@ -258,9 +280,21 @@ pub(crate) fn service(hub: SharedHub) -> Router {
         .layer(Extension(hub))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     let trace = TraceLayer::new_for_http().make_span_with(span_of).on_request(());
-    secure_headers().into_iter().fold(router.layer(trace), |router, (name, value)| {
+    let router = router.layer(CatchPanicLayer::custom(answer_panic)).layer(trace);
+    secure_headers().into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     })
+}
+
+/// A fault that nobody foresaw ends one request, not the connection and not the service. What it says
+/// goes nowhere: it may hold anything that the request held.
+fn answer_panic(_payload: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    let panics = PANICS.fetch_add(1, Ordering::Relaxed) + 1;
+    tracing::error!(panics, "a request panicked: this is a defect of the program");
+    Problem::internal(
+        "It may have been done or not: look again before you repeat it. If it stays, look at the server's log.",
+    )
+    .into_response()
 }
 
 /// What the log says of a request, at any level: the route's pattern, never the path itself, which
@@ -322,6 +356,27 @@ mod tests {
             "{again}"
         );
         assert_eq!(committed("routes.md"), rules_as_markdown(), "{again}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_answers_as_a_problem_is_counted_and_tells_nothing() {
+        use tower::ServiceExt as _;
+
+        async fn broken() -> &'static str {
+            panic!("ana@example.org was here")
+        }
+        let before = PANICS.load(Ordering::Relaxed);
+        let service = Router::new()
+            .route("/broken", axum::routing::get(broken))
+            .layer(CatchPanicLayer::custom(answer_panic));
+        let request = Request::builder().uri("/broken").body(Body::empty()).unwrap();
+        let answer = service.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("problems/internal") && !body.contains("ana"), "{body}");
+        assert_eq!(PANICS.load(Ordering::Relaxed), before + 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, RwLock};
 use crate::demo::Demo;
 use crate::http::lockout::Lockouts;
 use crate::http::trust::report::CountedSoFar;
+use crate::linking::Unlogged;
 use crate::local_nodes::LocalNodes;
 use crate::post::Post;
 use crate::stations::Stations;
@@ -47,6 +48,8 @@ pub(crate) struct Hub {
     pub(crate) stations: Stations,
     /// Held while palms are enrolled and their link is not recorded yet (many may read at once).
     pub(crate) enrolments: RwLock<()>,
+    /// How many links may lack their leaf.
+    pub(crate) unlogged: Unlogged,
     /// Held while armings are carried from the box office to the vault: an old list of changes must
     /// not be carried after a newer one.
     pub(crate) carrying: Mutex<()>,

@@ -1,13 +1,13 @@
 //! What the transparency log is told: one method for each thing that leaves a leaf. A leaf names
 //! nobody; what opens it is kept for the person it is about ([`handfast_trust`]).
 
-use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope};
-use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId};
+use handfast_boxoffice::{Biometrics, Consent, Device, DueDeletion, Link, Role, Scope, WideAct};
+use handfast_model::{AccountId, CompanyId, EventId, GalleryId, LinkId, ShopId, VenueId};
 use handfast_tlog::{
     AccessReason, AuditTag, AuditTags, DeletionCause, DemandOutcome, PublicText, Purpose, Rule,
-    StaffRole, Statement, TAGS_MAX,
+    StaffRole, Statement, Step, TAGS_MAX,
 };
-use handfast_trust::{ConsentRecord, ConsentScope, Promised, Record, TrustError};
+use handfast_trust::{AgeRecord, ConsentRecord, ConsentScope, Promised, Record, TrustError};
 use handfast_vault::{DeletionReceipt, PalmIdentification, ThresholdPolicy};
 use sha2::{Digest as _, Sha256};
 
@@ -56,13 +56,11 @@ impl Hub {
         &self,
         account: AccountId,
         link: LinkId,
-        device: &Device,
+        venue: VenueId,
     ) -> Result<(), LinkingError> {
         let Some(link) = self.link(account, link).await? else { return Ok(()) };
-        let statement = Statement::Enrol {
-            place: self.trust.label(&device.venue_id),
-            palms: count(link.palms.len()),
-        };
+        let statement =
+            Statement::Enrol { place: self.trust.label(&venue), palms: count(link.palms.len()) };
         let record = self.consent_record(&link, &link.consent).await?;
         Ok(self.trust.record(link.id, statement, &record).await?)
     }
@@ -101,6 +99,11 @@ impl Hub {
             given_at: consent.given_at,
             until: consent.until,
             withdraw_at: format!("{}/portal", self.public_url),
+            age: consent.age.map(|age| AgeRecord {
+                said: age.said.as_str().to_owned(),
+                by: age.by.as_str().to_owned(),
+                at: age.at,
+            }),
         })))
     }
 
@@ -226,7 +229,37 @@ impl Hub {
         }
         let everywhere = self.trust.label(&"everywhere");
         let days = self.retention.dormant_days();
-        self.trust.note_rule(Rule::DormantDays, everywhere, days).await.map(drop)
+        self.trust.note_rule(Rule::DormantDays, everywhere, days).await?;
+        let years = i64::from(self.retention.minimum_age(None));
+        self.trust.note_rule(Rule::MinimumAge, everywhere, years).await.map(drop)
+    }
+
+    /// Logs the youngest age of a venue, before it is followed.
+    pub(crate) async fn note_minimum_age(
+        &self,
+        venue: VenueId,
+        years: u32,
+    ) -> Result<(), TrustError> {
+        let (place, years) = (self.trust.label(&venue), i64::from(years));
+        self.trust.note_rule(Rule::MinimumAge, place, years).await.map(drop)
+    }
+
+    /// Logs that one of the staff asked for something that touches many people, or that another
+    /// decided it, before it is.
+    pub(crate) async fn note_four_eyes(
+        &self,
+        step: Step,
+        act: &WideAct,
+        people: usize,
+    ) -> Result<(), TrustError> {
+        let act = match act {
+            WideAct::EndPalmsOfEvent { .. } => handfast_tlog::WideAct::EndPalms,
+            WideAct::SwitchAllEvents { .. } => handfast_tlog::WideAct::SwitchAllEvents,
+            WideAct::SetMinimumAge { .. } => handfast_tlog::WideAct::MinimumAge,
+            WideAct::Disclose { .. } => handfast_tlog::WideAct::Disclosure,
+            WideAct::ExportOrders { .. } => handfast_tlog::WideAct::ExportOrders,
+        };
+        self.note(Statement::FourEyes { step, act, people: count(people) }).await
     }
 
     /// Logs that the vault's nodes renewed their shares, once it was heard of.

@@ -22,6 +22,12 @@ use thiserror::Error;
 use crate::consent_reference;
 use crate::hub::Hub;
 
+mod unlogged;
+
+pub(crate) use self::unlogged::Unlogged;
+
+#[cfg(test)]
+mod at_once;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
@@ -360,9 +366,15 @@ impl Hub {
         Ok(())
     }
 
-    /// Destroys palms that were just enrolled and whose link could not be recorded. What stays
-    /// after a failure here, the sweep finds.
+    /// Destroys palms that were just enrolled and whose link was refused. What stays after a failure
+    /// here, the sweep finds.
     pub(crate) async fn discard_palms(&self, company: CompanyId, palms: &[PalmHandle]) {
+        // A transaction that was repeated after its commit's answer was lost finds its own link.
+        let known = self.boxoffice.known_palms(company).await;
+        if !known.is_ok_and(|known| palms.iter().all(|palm| !known.contains(&palm.company_token))) {
+            tracing::warn!("whether new palms have a link is left to the next sweep");
+            return;
+        }
         let tokens: Vec<PairwiseToken> = palms.iter().map(|palm| palm.company_token).collect();
         if let Err(error) = self.vault.delete(company, &tokens).await {
             tracing::warn!(%error, "palms without a link stay until the next sweep");

@@ -19,6 +19,7 @@ mod serve;
 mod simulated;
 mod station;
 mod stations;
+mod wide_acts;
 mod witnesses;
 
 fn main() -> std::process::ExitCode {

@@ -12,6 +12,7 @@ use handfast_store::Store;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust, TrustConfig};
+use handfast_vault::transport::Delay;
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, RwLock};
@@ -134,8 +135,8 @@ impl Settings {
         };
         let gateway = self.store("gateway").await?;
         let test_gateway = TestGateway::open(gateway, clock.clone(), random.clone(), options);
-        let test_gateway =
-            Arc::new(test_gateway.await.context("the test gateway cannot be opened")?);
+        let test_gateway = test_gateway.await.context("the test gateway cannot be opened")?;
+        let test_gateway = Arc::new(test_gateway.far_away(money::test_gateway_latency()?));
         let roots = money::roots(self.outward.roots.as_deref())?;
         let witnesses = Arc::new(Witnesses::new(self.witnesses.clone(), &roots));
         let post = self.post(&clock, &roots).await?;
@@ -165,6 +166,7 @@ impl Settings {
             public_url: public_url.to_owned(),
             stations: Stations::default(),
             enrolments: RwLock::default(),
+            unlogged: Default::default(),
             carrying: Mutex::default(),
             deleting: Mutex::default(),
             camera: self.camera.clone(),
@@ -192,7 +194,7 @@ impl Settings {
             }
         };
         let (clock, random) = (clock.clone(), random.clone());
-        let options = FrontOptions { delay: StdDuration::ZERO, clock, random };
+        let options = FrontOptions { delay: Delay::default(), clock, random };
         let vault = SplitVault::open(&front, options).await;
         let vault = vault.context("the vault's front cannot be opened")?;
         if let Err(error) = vault.ready(NODES_WITHIN).await {
@@ -306,6 +308,7 @@ pub(crate) async fn recover(hub: &Hub) -> anyhow::Result<()> {
     let linked = async {
         hub.carry_due_deletions().await?;
         hub.sweep_palms_without_link().await?;
+        hub.log_unlogged_links().await?;
         hub.carry_armings().await
     };
     match linked.await {
@@ -373,6 +376,8 @@ async fn look_after_links(hub: SharedHub) {
         let looked_after = [
             hub.carry_due_deletions().await,
             hub.sweep_palms_without_link().await,
+            hub.log_unlogged_links().await,
+            hub.carry_approved_acts().await,
             hub.carry_armings().await,
             hub.vault.disarm_expired(hub.clock.now()).await.map(drop).map_err(LinkingError::from),
             hub.note_refresh().await.map_err(LinkingError::from),

@@ -37,10 +37,32 @@ export type TicketState =
   | 'revoked'
   | 'blocked';
 
+/** Which code opens the gate for a ticket. */
+export type CodeKind = 'static' | 'signed' | 'rotating';
+
+/** What a phone shows a rotating code with (RFC 6238, HMAC-SHA-1). */
+export interface RotatingSecret {
+  beginning: string;
+  /** In base 16. */
+  secret: string;
+  period_seconds: number;
+  digits: number;
+  now: Time;
+}
+
+/** What a ticket would be answered, check by check. */
+export interface Explanation {
+  outcome: AdmissionOutcome;
+  reason: string | null;
+  steps: { check: string; passed: boolean; detail: string }[];
+}
+
 export interface Ticket {
   ticket_id: string;
-  code: string;
-  qr_svg: string;
+  codes: CodeKind;
+  /** Null where it rotates: the phone shows it by itself. */
+  code: string | null;
+  qr_svg: string | null;
   product: string;
   state: TicketState;
   event: {
@@ -390,6 +412,7 @@ export interface WindowProduct extends SaleProduct {
   taken: number;
   capacity: number | null;
   on_sale: boolean;
+  codes: CodeKind;
 }
 
 export interface WindowEvent extends EventCore {
@@ -409,6 +432,8 @@ export interface Order {
   tender: 'till' | 'cash' | 'terminal' | 'free' | null;
   paying: boolean;
   refunded_minor: number;
+  /** Of it, what was handed out at the window. */
+  refunded_hand_minor: number;
   refund_owed_minor: number;
   tickets: { ticket_id: string; product: string; state: TicketState }[];
   reason: string | null;
@@ -698,8 +723,82 @@ export const transparency = {
   report: () => call<{ leaves: number; months: ReportMonth[] }>('GET', '/transparency'),
 };
 
+/** The words that a parent or guardian reads. */
+export interface GuardianText {
+  version: string;
+  language: string;
+  paragraphs: string[];
+  minimum_age: number;
+  own_consent_from: number;
+}
+
+/** A guardian's consent that somebody younger links a palm with a ticket. */
+export interface GuardianConsent {
+  ticket_id: string;
+  given_at: Time;
+  text_version: string;
+  by: 'holder' | 'staff';
+}
+
+/** What touches many people; two of the staff decide it. */
+export type WideAct =
+  | { act: 'end_palms_of_event'; event_id: string }
+  | { act: 'switch_all_events'; biometrics: Biometrics }
+  | { act: 'set_minimum_age'; venue_id: string; years: number }
+  | { act: 'disclose'; people: number }
+  | { act: 'export_orders'; event_id: string };
+
+/** A request for it. */
+export interface Approval {
+  number: number;
+  act: WideAct;
+  reason: string;
+  asked_by: string;
+  mine: boolean;
+  asked_at: Time;
+  expires_at: Time;
+  state: 'waiting' | 'approved' | 'refused' | 'done' | 'expired';
+  decided_by: string | null;
+  decided_at: Time | null;
+}
+
+export const approvals = {
+  all: () => call<Approval[]>('GET', '/console/approvals'),
+  ask: (act: WideAct, reason: string) =>
+    call<Approval>('POST', '/console/approvals', { act, reason }),
+  decide: (number: number, approve: boolean) =>
+    call<Approval>('POST', `/console/approvals/${number}`, { approve }),
+  ordersCsv: async (number: number): Promise<Blob> => {
+    const response = await fetch(`/api/v1/console/approvals/${number}/orders.csv`, {
+      method: 'POST',
+      headers: { 'X-Handfast': '1' },
+    });
+    if (!response.ok) throw await problemFrom(response);
+    return response.blob();
+  },
+};
+
+export const guardians = {
+  text: (language: string) => call<GuardianText>('GET', `/guardian-consent/${id(language)}`),
+  mine: () => call<GuardianConsent[]>('GET', '/me/guardian-consents'),
+  give: (ticket: string, read: GuardianText) =>
+    call<GuardianConsent>('PUT', `/me/tickets/${id(ticket)}/guardian-consent`, {
+      text_version: read.version,
+      language: read.language,
+    }),
+  withdraw: (ticket: string) =>
+    call<unknown>('DELETE', `/me/tickets/${id(ticket)}/guardian-consent`),
+  giveAtWindow: (ticket: string, read: GuardianText) =>
+    call<GuardianConsent>('PUT', `/window/tickets/${id(ticket)}/guardian-consent`, {
+      text_version: read.version,
+      language: read.language,
+    }),
+};
+
 export const me = {
   tickets: () => call<Ticket[]>('GET', '/me/tickets'),
+  rotatingCode: (ticket: string) =>
+    call<RotatingSecret>('POST', `/me/tickets/${id(ticket)}/rotating-code`),
   links: () => call<PalmLink[]>('GET', '/me/links'),
   confirmLink: (link: string) => call<void>('POST', `/me/links/${id(link)}/confirm`),
   deleteLink: (link: string) =>
@@ -785,6 +884,8 @@ export const boxWindow = {
   }) => call<Order>('POST', '/window/orders', sale),
   order: (order: string) => call<Order>('GET', `/window/orders/${id(order)}`),
   pdf: (order: string) => `${PREFIX}/window/orders/${id(order)}/tickets.pdf`,
+  paid: (order: string, tender: 'cash' | 'terminal') =>
+    call<Order>('POST', `/window/orders/${id(order)}/paid`, { tender }),
   refund: (order: string, ticket_ids: string[], reason: string) =>
     call<Order>('POST', `/window/orders/${id(order)}/refund`, { ticket_ids, reason }),
   exchange: (ticket: string, product: string, reason: string) =>
@@ -816,11 +917,13 @@ export const setUp = {
   }) => call<EventCore>('POST', '/console/events', event),
   setProduct: (
     event: string,
-    product: { name: string; price: Money; capacity: number | null; on_sale: boolean },
+    product: { name: string; price: Money; capacity: number | null; on_sale: boolean; codes: CodeKind },
   ) => call<void>('PUT', `/console/events/${id(event)}/products`, product),
   lists: (event: string) => call<CheckInList[]>('GET', `/console/events/${id(event)}/lists`),
   addList: (event: string, terms: ListTerms) =>
     call<CheckInList>('POST', `/console/events/${id(event)}/lists`, terms),
+  explain: (code: string, device: string, at: Time | null) =>
+    call<Explanation>('POST', '/console/explain', { code, device_id: device, at }),
   setList: (list: string, terms: ListTerms) =>
     call<CheckInList>('PUT', `/console/lists/${id(list)}`, terms),
   invite: (

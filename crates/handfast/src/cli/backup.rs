@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use super::runtime::block_on;
 use super::{Answer, print_json};
+use crate::cli::folder::bytes_below;
 
 /// The folder of the public log inside a data folder.
 const LOG: &str = "log";
@@ -267,18 +268,6 @@ fn private_folder(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
         .with_context(|| format!("{} cannot be made", folder.display()))
-}
-
-fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        bytes += match entry.file_type()?.is_dir() {
-            true => bytes_below(&entry.path())?,
-            false => entry.metadata()?.len(),
-        };
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ async fn sign_in_link(office: &BoxOffice, email: &EmailAddress) -> anyhow::Resul
     })
 }
 
-fn chosen(companies: Vec<Company>, wanted: Option<&str>) -> anyhow::Result<Company> {
+/// The company of that name or id; where there is one alone, that one.
+pub(super) fn chosen(companies: Vec<Company>, wanted: Option<&str>) -> anyhow::Result<Company> {
     let names: Vec<String> = companies.iter().map(|company| company.name.clone()).collect();
     let fits = |company: &Company| {
         wanted.is_none_or(|wanted| company.name == wanted || company.id.to_string() == wanted)

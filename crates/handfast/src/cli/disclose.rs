@@ -5,10 +5,11 @@ use std::io::Write;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use handfast_boxoffice::{Account, EmailAddress};
+use handfast_boxoffice::{Account, EmailAddress, WideAct};
 use handfast_tlog::{DemandOutcome, PublicText};
 use serde_json::{Value, json};
 
+use super::company::chosen;
 use super::runtime::block_on;
 use super::serve::Place;
 use super::{Answer, print_json};
@@ -18,14 +19,22 @@ use crate::hub::Hub;
 /// Arguments of `handfast disclose`.
 #[derive(Debug, Args)]
 pub struct Disclose {
-    /// The mail address of the person's account
-    person: String,
+    /// The mail addresses of the people's accounts
+    #[arg(required = true, value_name = "ADDRESS")]
+    people: Vec<EmailAddress>,
     /// Under whose law it is demanded, for example US-CO
     #[arg(long, value_name = "LAW")]
     law: String,
     /// What becomes of the demand
     #[arg(long, value_enum)]
     outcome: Outcome,
+    /// About more than one person: the number of the request that a second operator approved at the
+    /// console
+    #[arg(long, value_name = "NUMBER")]
+    approval: Option<i64>,
+    /// Whose request it is, where there are several companies
+    #[arg(long, value_name = "COMPANY")]
+    company: Option<String>,
     #[command(flatten)]
     place: Place,
     /// Print JSON
@@ -46,10 +55,8 @@ enum Outcome {
 
 impl Disclose {
     /// Prints what there is, once the demand's leaf is in the log; the answer is no where nobody has
-    /// this address.
+    /// one of these addresses.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
-        let email: EmailAddress =
-            self.person.parse().context("name the person by the mail address of the account")?;
         let law = PublicText::new(&self.law).context("--law is a short name such as US-CO")?;
         let outcome = match self.outcome {
             Outcome::Received => DemandOutcome::Received,
@@ -61,29 +68,56 @@ impl Disclose {
                 "the data folder cannot be opened; where a service runs on it, stop that first: \
                  two programs must not write one log",
             )?;
+            self.check_approval(&hub).await?;
             // A demand about somebody who is not here is a demand all the same.
-            let account = hub.boxoffice.account_by_email(&email).await?;
-            let people = usize::from(account.is_some());
-            hub.note_demand(law, outcome, people)
+            let mut accounts = Vec::new();
+            for email in &self.people {
+                accounts.push(hub.boxoffice.account_by_email(email).await?);
+            }
+            let known = accounts.iter().flatten().count();
+            hub.note_demand(law, outcome, known)
                 .await
                 .context("without its leaf nothing is shown")?;
             hub.trust.publish().await?;
-            let shown = match (&account, self.outcome) {
-                (None, _) => json!({ "account": "there is none with this mail address" }),
-                (Some(_), Outcome::Refused) => json!({ "handed_over": "nothing" }),
-                (Some(account), Outcome::Received | Outcome::Answered) => {
-                    about(&hub, account).await?
-                }
-            };
             let leaf = hub.trust.status().promised.saturating_sub(1);
+            let mut shown = Vec::new();
+            for account in &accounts {
+                shown.push(self.shown(&hub, account.as_ref()).await?);
+            }
+            // About one person it is that person's.
+            let shown = if shown.len() == 1 { shown.remove(0) } else { Value::Array(shown) };
             if self.json {
                 print_json(out, &json!({ "leaf": leaf, "about": shown }))?;
             } else {
                 writeln!(out, "Leaf {leaf} of the public log counts this demand.")?;
                 writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?;
             }
-            Ok(if account.is_some() { Answer::Positive } else { Answer::Negative })
+            Ok(if known == accounts.len() { Answer::Positive } else { Answer::Negative })
         })
+    }
+
+    /// About more than one person a second operator has approved it; each approval serves once.
+    async fn check_approval(&self, hub: &Hub) -> anyhow::Result<()> {
+        if self.people.len() < 2 {
+            return Ok(());
+        }
+        let number = self.approval.context(
+            "what there is about several people takes two operators: one asks at the console under \
+             \"Four eyes\", another approves, and --approval names the request",
+        )?;
+        let company = chosen(hub.boxoffice.companies().await?, self.company.as_deref())?;
+        let people = u32::try_from(self.people.len()).unwrap_or(u32::MAX);
+        let act = WideAct::Disclose { people };
+        let used = hub.boxoffice.use_approval(company.id, number, &act).await;
+        used.with_context(|| format!("request {number} does not allow this for {people} people"))
+    }
+
+    async fn shown(&self, hub: &Hub, account: Option<&Account>) -> anyhow::Result<Value> {
+        match (account, self.outcome) {
+            (None, _) => Ok(json!({ "account": "there is none with this mail address" })),
+            (Some(_), Outcome::Refused) => Ok(json!({ "handed_over": "nothing" })),
+            (Some(account), Outcome::Received | Outcome::Answered) => about(hub, account).await,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use handfast_boxoffice::{
-    Biometrics, BoxOffice, Company, DeviceKind, DeviceMode, Direction, Event, Language, NewDevice,
+    Biometrics, BoxOffice, CodeKind, Company, DeviceKind, DeviceMode, Direction, Event, Language, NewDevice,
     NewEvent, NewOrder, NewTicket, OrderState, Product, Role, Venue,
 };
 use handfast_model::{Currency, DeviceId, Duration, LaneId, Money, ShopId, Timestamp, TransferId};
@@ -224,14 +224,19 @@ impl Seeding<'_> {
         venue: &Venue,
         evening: &Evening,
     ) -> anyhow::Result<()> {
-        let products = [("General admission", 4_500, 9_000), ("Terrace seat", 7_500, 400)];
+        let products = [
+            ("General admission", 4_500, 9_000, CodeKind::Static),
+            ("Terrace seat", 7_500, 400, CodeKind::Signed),
+            ("Front row", 12_000, 60, CodeKind::Rotating),
+        ];
         for event in [&evening.night_one, &evening.night_two, &evening.unplugged] {
-            for (name, minor, capacity) in products {
+            for (name, minor, capacity, codes) in products {
                 let product = Product {
                     name: name.to_owned(),
                     price: Money::new(minor, Currency::Usd),
                     capacity: Some(capacity),
                     on_sale: true,
+                    codes,
                 };
                 self.boxoffice().set_product(company.id, event.id, &product).await?;
             }
@@ -306,6 +311,7 @@ impl Seeding<'_> {
     async fn staff(&mut self, company: &Company) -> anyhow::Result<()> {
         for (name, role) in [
             ("Olivia Park", Role::Operator),
+            ("Oscar Lind", Role::Operator),
             ("Sam Reyes", Role::Supervisor),
             ("Toni Braun", Role::Steward),
         ] {

@@ -3,15 +3,18 @@
 use handfast_boxoffice::{
     BoxOfficeError, LinkRefusal, NewLink, PalmHandle, Side, TicketToLink, consent_text,
 };
+use handfast_model::{AccountId, LinkId};
 use handfast_pedestal::{
-    Answer, ConsentOffer, ConsentPurpose, ConsentText, GivenConsent, GuidanceState, Language,
-    LivenessCue, Reason, Scope, ScopeOffer, TicketBrief, TicketCode, TicketProblem,
+    AgeSaid, AgeTerms, Answer, ConsentOffer, ConsentPurpose, ConsentText, GivenConsent,
+    GuidanceState, Language, LivenessCue, Reason, Scope, ScopeOffer, TicketBrief, TicketCode,
+    TicketProblem,
 };
 use handfast_vault::EnrolOutcome;
 use handfast_vault::dealer::Enrolments;
 
 use super::{Desk, Refused, fault};
 use crate::consent_reference;
+use crate::linking::LinkingError;
 
 impl Desk {
     pub(super) async fn look_up_ticket(
@@ -21,13 +24,41 @@ impl Desk {
     ) -> Result<Answer, Refused> {
         let found = self.hub.boxoffice.ticket_to_link(self.device.id, code.expose()).await;
         match found {
-            Ok(ticket) => Ok(Answer::ConsentOffer(consent_offer(&ticket, language))),
+            Ok(ticket) => {
+                let age = self.age_terms(&ticket).await?;
+                Ok(Answer::ConsentOffer(consent_offer(&ticket, language, age)))
+            }
             Err(error) => ticket_problem(&error),
         }
     }
 
+    /// From which age palms are linked here.
+    async fn age_terms(&self, ticket: &TicketToLink) -> Result<AgeTerms, Refused> {
+        let of_venue = self.hub.boxoffice.minimum_age(self.device.device.venue_id).await;
+        let of_venue = of_venue.map_err(|error| fault(&error))?;
+        let retention = &self.hub.retention;
+        Ok(AgeTerms {
+            minimum: retention.minimum_age(of_venue),
+            own_consent_from: retention.own_consent_from_age(),
+            guardian: ticket.guardian,
+        })
+    }
+
+    /// Writes to whoever holds the ticket that somebody younger showed it.
+    pub(super) async fn ask_guardian(&self, code: &TicketCode) {
+        let boxoffice = &self.hub.boxoffice;
+        let asked = async {
+            let ticket = boxoffice.ticket_to_link(self.device.id, code.expose()).await?;
+            boxoffice.ask_guardian(ticket.ticket_id).await
+        };
+        if let Err(error) = asked.await {
+            tracing::warn!(%error, "a ticket's holder could not be asked as a guardian");
+        }
+    }
+
     /// Stores the palms, then the link. A crash in between leaves palms that no link knows: the
-    /// next sweep ([`crate::linking`]) removes them.
+    /// next sweep ([`crate::linking`]) removes them. Once there is a link the person is told so:
+    /// its leaf and its armings are carried later where they fail now.
     pub(super) async fn enrol(
         &self,
         code: &TicketCode,
@@ -52,6 +83,7 @@ impl Desk {
             accepted_at,
         );
         let handles = self.store_palms(&ticket, palms, until, reference).await?;
+        self.hub.unlogged.expect_one();
         let linked = boxoffice
             .create_link(&NewLink {
                 device_id: self.device.id,
@@ -61,19 +93,24 @@ impl Desk {
                 language: language_of(consent.language),
                 scope,
                 accepted_at,
+                age: age_said(consent.age),
             })
             .await;
         let linked = match linked {
             Ok(linked) => linked,
             Err(error) => {
-                self.hub.discard_palms(ticket.company_id, &handles).await;
+                // A database that failed may have stored the link all the same: then the sweep
+                // decides, once it answers again.
+                if !matches!(error, BoxOfficeError::Store(_)) {
+                    self.hub.discard_palms(ticket.company_id, &handles).await;
+                    self.hub.unlogged.had_one();
+                }
                 return ticket_problem(&error);
             }
         };
-        let logged =
-            self.hub.log_enrolment(linked.account_id, linked.link_id, &self.device.device).await;
-        logged.map_err(|error| fault(&error))?;
-        self.hub.carry_armings_of(linked.account_id).await.map_err(|error| fault(&error))?;
+        if let Err(error) = self.follow_up(linked.account_id, linked.link_id).await {
+            tracing::error!(%error, "a new palm link waits for its leaf or its armings");
+        }
         Ok(Answer::Enrolled {
             palms: u32::try_from(handles.len()).unwrap_or(u32::MAX),
             scope: consent.scope,
@@ -81,6 +118,14 @@ impl Desk {
             enters_tonight: linked.enters_tonight,
             mail_sent: linked.mail_sent,
         })
+    }
+
+    /// What a new link is owed: its leaf, then its armings.
+    async fn follow_up(&self, account: AccountId, link: LinkId) -> Result<(), LinkingError> {
+        let venue = self.device.device.venue_id;
+        self.hub.log_enrolment(account, link, venue).await?;
+        self.hub.unlogged.had_one();
+        self.hub.carry_armings_of(account).await
     }
 
     async fn store_palms(
@@ -129,7 +174,7 @@ impl Desk {
     }
 }
 
-fn consent_offer(ticket: &TicketToLink, language: Language) -> ConsentOffer {
+fn consent_offer(ticket: &TicketToLink, language: Language, age: AgeTerms) -> ConsentOffer {
     let text = consent_text(language_of(language));
     ConsentOffer {
         ticket: TicketBrief {
@@ -157,6 +202,14 @@ fn consent_offer(ticket: &TicketToLink, language: Language) -> ConsentOffer {
             .iter()
             .map(|offered| ScopeOffer { id: shown_scope(offered.scope), until: offered.until })
             .collect(),
+        age,
+    }
+}
+
+fn age_said(age: AgeSaid) -> handfast_boxoffice::AgeSaid {
+    match age {
+        AgeSaid::OfAge => handfast_boxoffice::AgeSaid::OfAge,
+        AgeSaid::ByGuardian => handfast_boxoffice::AgeSaid::Guardian,
     }
 }
 
@@ -172,6 +225,7 @@ fn ticket_problem(error: &BoxOfficeError) -> Result<Answer, Refused> {
             LinkRefusal::EventOver => TicketProblem::EventOver,
             LinkRefusal::NoBiometrics => return Err(Refused(Reason::NoBiometrics)),
             LinkRefusal::AlreadyLinked => return Err(Refused(Reason::AlreadyLinked)),
+            LinkRefusal::NoGuardian => return Err(Refused(Reason::GuardianWanted)),
         },
         BoxOfficeError::PalmLinked => return Err(Refused(Reason::AlreadyLinked)),
         other => return Err(fault(other)),

@@ -2,7 +2,8 @@
 //! gateway, and the errands that a session would send.
 
 use handfast_boxoffice::{
-    Biometrics, Company, DeviceKind, DeviceMode, Event, Language as Speech, NewDevice, NewEvent,
+    AdmissionRequest, Biometrics, Company, DeviceKind, DeviceMode, Direction, Event,
+    Language as Speech, NewDevice, NewEvent, NewOrder, NewTicket, OrderState, Outcome, Presented,
 };
 use handfast_model::{
     Currency, DeviceId, Duration, GalleryId, LinkId, ManualClock, Money, PairwiseToken,
@@ -35,7 +36,10 @@ struct Bed {
     company: Company,
     event: Event,
     register: DeviceId,
-    _dir: TempDir,
+    venue: VenueId,
+    palm: PairwiseToken,
+    link: LinkId,
+    dir: TempDir,
 }
 
 fn samples() -> Vec<Sample> {
@@ -111,11 +115,12 @@ impl Bed {
         let EnrolOutcome::Enrolled(palms) = enrolled else { panic!("nobody else is there") };
         let gallery = GalleryId::from(shop);
         let token = hub.vault.arm(company.id, palms[0].token, gallery, until).await.unwrap();
-        pays_by_palm(&hub, shop, token).await;
+        let link = pays_by_palm(&hub, shop, token).await;
+        let palm = palms[0].token;
         let caller = hub.authenticate_device(&api_key).await.unwrap();
         let station = station::start(Mode::Counter, Language::En, clock.clone(), |_| true).unwrap();
         let errands = Errands::new(hub, caller, api_key, station);
-        Self { errands, clock, company, event, register, _dir: dir }
+        Self { errands, clock, company, event, register, venue, palm, link, dir }
     }
 
     fn desk(&self) -> &Desk {
@@ -151,7 +156,7 @@ impl Bed {
 }
 
 /// The palm's owner has a payment method and lets the palm use it.
-async fn pays_by_palm(hub: &Hub, shop: ShopId, token: PairwiseToken) {
+async fn pays_by_palm(hub: &Hub, shop: ShopId, token: PairwiseToken) -> LinkId {
     let email = "ana@example.org".parse().unwrap();
     let account = hub.boxoffice.create_account(&email, "Ana", Speech::English).await.unwrap().id;
     let started = hub.till.begin_setup(account, "/back/").await.unwrap();
@@ -163,6 +168,21 @@ async fn pays_by_palm(hub: &Hub, shop: ShopId, token: PairwiseToken) {
     let link = LinkId::new(&*hub.clock, &*hub.random);
     let palm = ArmedPalm { shop, token, account, link };
     hub.till.acknowledge(&palm).await.unwrap();
+    link
+}
+
+#[tokio::test]
+async fn a_hand_whose_page_is_gone_pays_nothing() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    let desk = bed.desk().clone();
+    // The connection ends while the hand is searched.
+    let Bed { errands, register, dir: _dir, .. } = bed;
+    drop(errands);
+    let paid = desk.pay(&shown, hover()).await.map_err(|Refused(reason)| reason);
+    assert_eq!(paid, Err(Reason::ChargeCancelled));
+    let charge = desk.hub.till.charge(register, shown.charge_id).await.unwrap();
+    assert_eq!(charge.state, ChargeState::Requested, "it stays with its register");
 }
 
 #[tokio::test]
@@ -222,6 +242,73 @@ async fn no_palm_pays_at_an_event_without_biometrics() {
     assert_eq!(bed.read(&shown).await.state, ChargeState::Requested);
     switch(Biometrics::Allowed).await;
     assert!(matches!(bed.pay(&shown).await, Ok(Answer::Paid { .. })));
+}
+
+#[tokio::test]
+async fn a_person_who_deletes_while_being_identified_is_found_or_gone() {
+    // The search and the deletion meet at different moments.
+    for later in [0, 1, 4, 16] {
+        let bed = Bed::new().await;
+        let shown = bed.charge(1).await;
+        let hub = bed.hub();
+        let (paid, ()) = tokio::join!(bed.pay(&shown), async {
+            for _ in 0..later {
+                tokio::task::yield_now().await;
+            }
+            hub.till.forget_link(bed.link).await.unwrap();
+            hub.vault.delete(bed.company.id, &[bed.palm]).await.unwrap();
+        });
+        let state = bed.read(&shown).await.state;
+        match paid {
+            Ok(_) => assert_eq!(state, ChargeState::Captured, "found before, and paid once"),
+            Err(_) => {
+                assert_eq!(state, ChargeState::Requested, "gone, and nobody paid");
+                hub.till.cancel_charge(bed.register, shown.charge_id).await.unwrap();
+            }
+        }
+        let next = bed.charge(2).await;
+        assert_eq!(bed.pay(&next).await, Err(Reason::NotRecognised), "gone for good");
+    }
+}
+
+#[tokio::test]
+async fn a_full_log_disk_stops_palms_and_entry_goes_on_by_code() {
+    let bed = Bed::new().await;
+    let shown = bed.charge(1).await;
+    let hub = bed.hub();
+    // Where nothing can be written: a file stands in the journal's way.
+    let journal = bed.dir.path().join("log").join("journal");
+    let _ = std::fs::remove_dir_all(&journal);
+    std::fs::write(&journal, b"in the way").unwrap();
+    let refused = bed.pay(&shown).await;
+    let email = "ben@example.org".parse().unwrap();
+    let ben = hub.boxoffice.create_account(&email, "Ben", Speech::English).await.unwrap();
+    let wanted = [NewTicket { event_id: bed.event.id, product: "Floor", account_id: None }];
+    let order = NewOrder {
+        company_id: bed.company.id,
+        account_id: ben.id,
+        state: OrderState::Paid,
+        tickets: &wanted,
+    };
+    let ticket = hub.boxoffice.place_order(&order).await.unwrap().1.remove(0);
+    let gate = hub.boxoffice.create_gate(bed.venue, None, "North").await.unwrap();
+    let lane = hub.boxoffice.create_lane(gate.id, "1", Direction::Straight, &[]).await.unwrap();
+    let scanner = NewDevice {
+        venue_id: bed.venue,
+        name: "Scanner",
+        kind: DeviceKind::Scanner,
+        mode: None,
+        lane_id: Some(lane.id),
+        shop_reference: None,
+        paired_with: None,
+    };
+    let (scanner, _) = hub.boxoffice.register_device(&scanner).await.unwrap();
+    let presented = Presented::Code(ticket.code.as_str());
+    let request = AdmissionRequest { device_id: scanner, nonce: "nonce-entry-1", presented };
+    let verdict = hub.boxoffice.admit(&request).await.unwrap();
+    assert_eq!(verdict.outcome, Outcome::Ok);
+    assert_eq!(refused, Err(Reason::VaultUnavailable), "what was found is withheld");
+    assert_eq!(bed.read(&shown).await.state, ChargeState::Requested, "and nobody paid");
 }
 
 #[tokio::test]

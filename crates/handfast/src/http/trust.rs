@@ -1,6 +1,8 @@
 //! The transparency log, for everybody; its receipts, for whom they are about.
 
+pub(super) mod approvals;
 pub(super) mod audit;
+pub(super) mod guardians;
 pub(super) mod log_files;
 pub(super) mod receipts;
 pub(crate) mod report;

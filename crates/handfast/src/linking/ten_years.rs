@@ -110,6 +110,14 @@ impl World {
 
     /// Links a palm for an event of tonight, with some reach.
     pub(super) async fn link(&mut self) {
+        self.link_without_leaf().await;
+        if let Some(palm) = self.palms.last() {
+            self.hub.log_enrolment(self.account, palm.link, self.venue.id).await.unwrap();
+        }
+    }
+
+    /// The same, cut short before its leaf.
+    pub(super) async fn link_without_leaf(&mut self) {
         let Some(palm) = self.unused.pop() else { return };
         let (now, boxoffice) = (self.clock.now(), &self.hub.boxoffice);
         let event = NewEvent {
@@ -139,10 +147,9 @@ impl World {
             language: Language::English,
             scope,
             accepted_at: now,
+            age: handfast_boxoffice::AgeSaid::OfAge,
         };
         let linked = boxoffice.create_link(&new).await.unwrap();
-        let device = boxoffice.devices(self.venue.id).await.unwrap().remove(0);
-        self.hub.log_enrolment(self.account, linked.link_id, &device).await.unwrap();
         let palm =
             Palm { link: linked.link_id, scope, until: linked.until, last_used: now, gone: None };
         self.palms.push(palm);

@@ -18,6 +18,8 @@ export type Reason =
   | 'no_biometrics'
   | 'already_linked'
   | 'declined_consent'
+  | 'too_young'
+  | 'guardian_wanted'
   | 'capture_timeout'
   | 'capture_refused'
   | 'vault_unavailable'
@@ -91,7 +93,10 @@ export type View =
       ticket: { event_name: string; venue_name: string; starts_at: Time; product: string };
       text: ConsentText;
       scopes: { id: Scope; until: Time }[];
+      /** Accepting says that somebody is at least so old, or younger with a guardian's consent. */
+      age: { from: number; by_guardian: boolean };
     }
+  | { screen: 'younger'; minimum: number; own_consent_from: number }
   | { screen: 'choose_hands' }
   | {
       screen: 'palm';
@@ -143,6 +148,8 @@ export type ClientMessage =
   | { type: 'ticket_code'; code: string }
   | { type: 'accept'; scope: Scope }
   | { type: 'decline' }
+  | { type: 'younger' }
+  | { type: 'age'; choice: 'minor' | 'too_young' }
   | { type: 'hands'; choice: 'one' | 'both' }
   | { type: 'count'; count: number }
   | { type: 'pin'; pin: string }
@@ -270,7 +277,9 @@ function arrivalCue(view: View): Tone | null {
     case 'linked':
       return 'good';
     case 'turned_away':
-      return view.reason === 'declined_consent' ? null : 'wait';
+      return ['declined_consent', 'too_young', 'guardian_wanted'].includes(view.reason)
+        ? null
+        : 'wait';
     default:
       return null;
   }

@@ -20,6 +20,7 @@ use handfast_tlog::{
 };
 use serde::Serialize;
 
+use crate::cli::folder::bytes_below;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
 
@@ -309,18 +310,6 @@ fn verify(
 fn rank(sorted: &[f64], percent: usize) -> f64 {
     let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
     sorted.get(place).copied().unwrap_or(f64::NAN)
-}
-
-fn bytes_below(dir: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        bytes += match entry.file_type()?.is_dir() {
-            true => bytes_below(&entry.path())?,
-            false => entry.metadata()?.len(),
-        };
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use handfast_boxoffice::{
-    AdmissionRequest, Biometrics, CURRENT_VERSION, Company, DeviceKind, DeviceMode, Direction,
-    Language, ListTerms, NewDevice, NewEvent, NewLink, NewOrder, NewTicket, OrderState, PalmHandle,
-    Presented, Product, Realm, Role, Scope, Side, Ticket,
+    AdmissionRequest, Biometrics, CURRENT_VERSION, CodeKind, Company, DeviceKind, DeviceMode,
+    Direction, GUARDIAN_VERSION, Language, ListTerms, NewDevice, NewEvent, NewLink, NewOrder,
+    NewTicket, OrderState, PalmHandle, Presented, Product, Realm, Role, Scope, Side, Ticket,
+    WideAct,
 };
 use handfast_model::{
     AccountId, AdmissionId, CheckInListId, Currency, DeviceId, Duration, EventId, GateId, LaneId,
@@ -97,6 +98,12 @@ impl World {
             AdmissionRequest { device_id: own.scanner.0, nonce: passage_nonce, presented };
         let admission = hub.boxoffice.admit(&request).await.unwrap().admission_id;
         let (payment_method, setup) = payment(&hub, own.account).await;
+        let asker = "asker@own.example".parse().unwrap();
+        let (role, language) = (Role::Operator, Language::English);
+        let asker =
+            hub.boxoffice.create_staff_user(own.company.id, &asker, "Asker", role, language).await;
+        let act = WideAct::ExportOrders { event_id: own.event };
+        hub.boxoffice.ask_approval(asker.unwrap().id, &act, "an audit").await.unwrap();
         let mut callers = callers(&hub, &own, "own").await;
         callers.extend(self::callers(&hub, &other, "other").await);
         callers.push(revoked(&hub, &own).await);
@@ -165,6 +172,7 @@ impl World {
             "{id}" => self.payment_method.clone(),
             "{message_id}" => "msg_unknown".to_owned(),
             "{position}" => "0".to_owned(),
+            "{number}" => "1".to_owned(),
             part => {
                 assert!(!part.starts_with('{'), "whose is {part}? Say so in matrix/world.rs");
                 part.to_owned()
@@ -201,6 +209,7 @@ impl World {
             "POST /api/v1/window/orders/{order_id}/refund" => {
                 json!({ "ticket_ids": [own.tickets[2].id], "reason": "a reason" })
             }
+            "POST /api/v1/window/orders/{order_id}/paid" => json!({ "tender": "cash" }),
             "POST /api/v1/window/tickets/{ticket_id}/exchange" => {
                 json!({ "product": "Stand", "reason": "a reason" })
             }
@@ -217,6 +226,11 @@ impl World {
             "POST /api/v1/console/shops/{shop_id}/webhooks" => {
                 json!({ "url": "https://example.org/second" })
             }
+            "PUT /api/v1/me/tickets/{ticket_id}/guardian-consent"
+            | "PUT /api/v1/window/tickets/{ticket_id}/guardian-consent" => {
+                json!({ "text_version": GUARDIAN_VERSION, "language": "en" })
+            }
+            "POST /api/v1/console/approvals/{number}" => json!({ "approve": true }),
             "PUT /api/v1/console/shops/{shop_id}/offline-floor" => json!({}),
             "POST /api/v1/charges/{charge_id}/refund" => json!({ "nonce": "refund-0001" }),
             "POST /api/v1/charges/{charge_id}/capture" => json!({}),
@@ -225,7 +239,9 @@ impl World {
             "POST /api/v1/me/links/{link_id}/confirm"
             | "POST /api/v1/console/devices/{device_id}/invitation"
             | "POST /api/v1/me/orders/{order_id}/pay"
+            | "POST /api/v1/me/tickets/{ticket_id}/rotating-code"
             | "POST /api/v1/charges/{charge_id}/cancel"
+            | "POST /api/v1/console/approvals/{number}/orders.csv"
             | "POST /api/v1/console/shops/{shop_id}/deliveries/{message_id}/retry"
             | "POST /api/v1/console/shops/{shop_id}/webhooks/{endpoint_id}/secret"
             | "POST /api/v1/me/wallet/setup/{setup}/complete"
@@ -257,7 +273,16 @@ impl World {
         let (own, other) = (&self.own, &self.other);
         let operator = self.caller("other: operator");
         let empty = || json!({});
+        let asking = |act: serde_json::Value| json!({ "act": act, "reason": "a reason" });
         let cases = [
+            (
+                "POST /api/v1/console/approvals".to_owned(),
+                asking(json!({ "act": "end_palms_of_event", "event_id": own.event })),
+            ),
+            (
+                "POST /api/v1/console/approvals".to_owned(),
+                asking(json!({ "act": "set_minimum_age", "venue_id": own.venue, "years": 16 })),
+            ),
             (
                 "POST /api/v1/window/orders".to_owned(),
                 json!({ "event_id": own.event, "nonce": "crossed-0001", "name": "Eve",
@@ -269,6 +294,10 @@ impl World {
                 json!({ "venue_id": own.venue, "name": "Foreign", "biometrics": "allowed",
                         "doors_at": "2026-12-01T18:00:00Z", "starts_at": "2026-12-01T19:00:00Z",
                         "ends_at": "2026-12-01T23:00:00Z" }),
+            ),
+            (
+                "POST /api/v1/console/explain".to_owned(),
+                json!({ "device_id": own.scanner.0, "code": "HF1.UNKNOWN" }),
             ),
             (
                 format!("POST /api/v1/console/tickets/{}/force", other.tickets[1].id),
@@ -329,8 +358,13 @@ impl House {
         let event = boxoffice.create_event(&new).await.unwrap().id;
         for product in ["Floor", "Stand"] {
             let price = Money::new(1_000, Currency::Usd);
-            let product =
-                Product { name: product.to_owned(), price, capacity: None, on_sale: true };
+            let product = Product {
+                name: product.to_owned(),
+                price,
+                capacity: None,
+                on_sale: true,
+                codes: CodeKind::Static,
+            };
             boxoffice.set_product(company.id, event, &product).await.unwrap();
         }
         let terms = ListTerms::plain("Second");
@@ -412,6 +446,7 @@ async fn link(hub: &SharedHub, house: &House) -> LinkId {
         language: Language::English,
         scope: Scope::Company,
         accepted_at: hub.clock.now(),
+        age: handfast_boxoffice::AgeSaid::OfAge,
     };
     hub.boxoffice.create_link(&new).await.unwrap().link_id
 }

@@ -1,0 +1,209 @@
+//! Four eyes: one of the operators asks for what touches many people, another decides.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use handfast_boxoffice::{Approval, WideAct};
+use handfast_model::{EventId, Timestamp};
+use handfast_tlog::{AccessReason, Step};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::access::StaffCaller;
+use crate::http::json::Time;
+use crate::http::problem::{Body, PathOf, Problem};
+use crate::hub::{Hub, SharedHub};
+
+/// A request for something that touches many people.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApprovalView {
+    number: i64,
+    /// `end_palms_of_event`, `switch_all_events`, `set_minimum_age`, `disclose` or `export_orders`,
+    /// with what belongs to it.
+    #[schema(value_type = Object)]
+    act: WideAct,
+    reason: String,
+    asked_by: String,
+    /// Whether it was the caller: then somebody else approves it.
+    mine: bool,
+    asked_at: Time,
+    /// Until when it can be decided or, once approved, carried out.
+    expires_at: Time,
+    /// `waiting`, `approved`, `refused`, `done`, or `expired`.
+    #[schema(value_type = String, examples("waiting"))]
+    state: &'static str,
+    decided_by: Option<String>,
+    decided_at: Option<Time>,
+}
+
+impl ApprovalView {
+    fn of(approval: Approval, staff: &StaffCaller, now: Timestamp) -> Self {
+        use handfast_boxoffice::ApprovalState as State;
+        let open = matches!(approval.state, State::Waiting | State::Approved)
+            && !(approval.state == State::Approved && approval.act.is_immediate());
+        let state =
+            if open && approval.expires_at <= now { "expired" } else { approval.state.as_str() };
+        Self {
+            number: approval.number,
+            act: approval.act,
+            reason: approval.reason,
+            asked_by: approval.asked_by_name,
+            mine: approval.asked_by == staff.user,
+            asked_at: approval.asked_at.into(),
+            expires_at: approval.expires_at.into(),
+            state,
+            decided_by: approval.decided_by_name,
+            decided_at: approval.decided_at.map(Time),
+        }
+    }
+}
+
+/// A new request.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewApproval {
+    /// What is asked for, for example `{"act": "end_palms_of_event", "event_id": "evt_..."}`.
+    #[schema(value_type = Object)]
+    act: WideAct,
+    /// Why.
+    reason: String,
+}
+
+/// What was decided.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Deciding {
+    /// `true` approves it, `false` refuses it (or takes one's own back).
+    approve: bool,
+}
+
+/// The company's requests, the newest first.
+#[utoipa::path(get, path = "/api/v1/console/approvals", tag = "console",
+    responses((status = 200, body = Vec<ApprovalView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn all(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+) -> Result<Json<Vec<ApprovalView>>, Problem> {
+    let now = hub.clock.now();
+    let approvals = hub.boxoffice.approvals(staff.company).await?;
+    Ok(Json(approvals.into_iter().map(|one| ApprovalView::of(one, &staff, now)).collect()))
+}
+
+/// Ask for something that touches many people. Somebody else approves it within a day.
+#[utoipa::path(post, path = "/api/v1/console/approvals", request_body = NewApproval, tag = "console",
+    responses((status = 201, body = ApprovalView), (status = "4XX", body = Problem)))]
+pub(crate) async fn ask(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    Body(NewApproval { act, reason }): Body<NewApproval>,
+) -> Result<(StatusCode, Json<ApprovalView>), Problem> {
+    check(&hub, &staff, &act).await?;
+    let people = hub.people_of(staff.company, &act).await?;
+    hub.note_four_eyes(Step::Asked, &act, people).await?;
+    let asked = hub.boxoffice.ask_approval(staff.user, &act, &reason).await?;
+    Ok((StatusCode::CREATED, Json(ApprovalView::of(asked, &staff, hub.clock.now()))))
+}
+
+/// What is asked for is about things of the caller's company.
+async fn check(hub: &Hub, staff: &StaffCaller, act: &WideAct) -> Result<(), Problem> {
+    match act {
+        WideAct::EndPalmsOfEvent { event_id } | WideAct::ExportOrders { event_id } => {
+            let events = hub.boxoffice.events(staff.company).await?;
+            if !events.iter().any(|event| event.id == *event_id) {
+                return Err(Problem::not_found("There is no such event here; check the id."));
+            }
+        }
+        WideAct::SetMinimumAge { venue_id, years } => {
+            let venues = hub.boxoffice.venues(staff.company).await?;
+            if !venues.iter().any(|venue| venue.id == *venue_id) {
+                return Err(Problem::not_found("There is no such venue here; check the id."));
+            }
+            let law = hub.retention.minimum_age(None);
+            if !(law..=handfast_boxoffice::AGE_YEARS_MAX).contains(years) {
+                let max = handfast_boxoffice::AGE_YEARS_MAX;
+                return Err(Problem::malformed(format!(
+                    "A venue's minimum age is {law} (the law's here) to {max} years."
+                )));
+            }
+        }
+        WideAct::Disclose { people } if *people < 2 => {
+            return Err(Problem::malformed(
+                "What there is about one person is disclosed without an approval.",
+            ));
+        }
+        WideAct::SwitchAllEvents { .. } | WideAct::Disclose { .. } => {}
+    }
+    Ok(())
+}
+
+/// Approve or refuse what somebody else asked for. What is carried out by itself is, at once.
+#[utoipa::path(post, path = "/api/v1/console/approvals/{number}", request_body = Deciding,
+    params(("number" = i64, Path)), tag = "console",
+    responses((status = 200, body = ApprovalView), (status = "4XX", body = Problem)))]
+pub(crate) async fn decide(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(number): PathOf<i64>,
+    Body(Deciding { approve }): Body<Deciding>,
+) -> Result<Json<ApprovalView>, Problem> {
+    let asked = hub.boxoffice.approval(staff.company, number).await?;
+    let people = hub.people_of(staff.company, &asked.act).await?;
+    hub.boxoffice.may_decide(staff.user, number, approve).await?;
+    let step = if approve { Step::Approved } else { Step::Refused };
+    hub.note_four_eyes(step, &asked.act, people).await?;
+    hub.boxoffice.decide_approval(staff.user, number, approve).await?;
+    if approve {
+        // What is cut short here, the next round carries on.
+        hub.carry_approved_acts().await?;
+    }
+    let decided = hub.boxoffice.approval(staff.company, number).await?;
+    Ok(Json(ApprovalView::of(decided, &staff, hub.clock.now())))
+}
+
+/// All tickets of an event with their holders' names: once, for whoever asked, after the approval.
+#[utoipa::path(post, path = "/api/v1/console/approvals/{number}/orders.csv",
+    params(("number" = i64, Path)), tag = "console",
+    responses((status = 200, body = String, content_type = "text/csv"),
+              (status = "4XX", body = Problem)))]
+pub(crate) async fn orders_csv(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(number): PathOf<i64>,
+) -> Result<Response, Problem> {
+    let asked = hub.boxoffice.approval(staff.company, number).await?;
+    let WideAct::ExportOrders { event_id } = asked.act else {
+        return Err(Problem::conflict("This request is for something else than an export."));
+    };
+    if asked.asked_by != staff.user {
+        return Err(Problem::forbidden("Whoever asked for the export takes it."));
+    }
+    let lines = hub.boxoffice.fallback_list(staff.company, event_id).await?;
+    hub.note_staff_access(&staff, AccessReason::Audit, lines.len()).await?;
+    hub.boxoffice.use_approval(staff.company, number, &asked.act).await?;
+    csv_of(event_id, &lines)
+}
+
+fn csv_of(event: EventId, lines: &[handfast_boxoffice::FallbackLine]) -> Result<Response, Problem> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = (|| {
+        writer.write_record(["event", "name", "product", "people", "code_end", "entered"])?;
+        for line in lines {
+            let (people, entered) = (line.people.to_string(), line.entered.to_string());
+            let event = event.to_string();
+            let row = [&event, &line.name, &line.product, &people, &line.code_end, &entered];
+            // What begins like a formula is text: a spreadsheet must not run a name.
+            writer.write_record(row.map(|text| match text.chars().next() {
+                Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
+                _ => text.clone(),
+            }))?;
+        }
+        Ok::<_, csv::Error>(())
+    })();
+    written.map_err(|error| Problem::from_failure(&error))?;
+    let content = writer.into_inner().map_err(|error| Problem::from_failure(error.error()))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"orders.csv\""),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, content).into_response())
+}

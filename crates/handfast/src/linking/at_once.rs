@@ -1,0 +1,154 @@
+//! What happens at the same time, or was cut short: one leaf each, and nothing lost.
+
+use handfast_boxoffice::{ApprovalState, BoxOfficeError, Language, Role, WideAct};
+use handfast_model::{Duration, StaffUserId};
+use handfast_tlog::{DeletionCause, Kind, Leaf, Rule, Statement};
+
+use super::ten_years::World;
+
+async fn leaves(world: &World) -> Vec<Leaf> {
+    world.hub.trust.publish().await.unwrap();
+    let read = world
+        .hub
+        .trust
+        .read_from(0, Vec::new(), |all: &mut Vec<Leaf>, leaf| all.push(leaf.clone()));
+    read.await.unwrap().1
+}
+
+async fn count(world: &World, kind: Kind) -> usize {
+    leaves(world).await.iter().filter(|leaf| leaf.statement().kind() == kind).count()
+}
+
+#[tokio::test]
+async fn two_deletions_at_once_have_one_receipt_and_one_leaf() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), None).await;
+    world.link().await;
+    let due = world.hub.boxoffice.end_link(world.account, world.palms[0].link).await.unwrap();
+    let (person, round, staff) = tokio::join!(
+        world.hub.carry_deletion(&due, DeletionCause::Person),
+        world.hub.carry_due_deletions(),
+        world.hub.carry_deletion(&due, DeletionCause::Staff),
+    );
+    round.unwrap();
+    let receipts = [person.unwrap(), staff.unwrap()].into_iter().flatten().count();
+    assert!(receipts <= 1, "nobody gets a second receipt");
+    assert_eq!(count(&world, Kind::Delete).await, 1);
+    assert!(world.hub.boxoffice.due_deletions().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_link_that_a_crash_left_without_its_leaf_gets_one_and_no_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), None).await;
+    world.link().await;
+    world.link_without_leaf().await;
+    assert_eq!(count(&world, Kind::Enrol).await, 1, "the control: a leaf is missing");
+    world.hub.log_unlogged_links().await.unwrap();
+    assert_eq!(count(&world, Kind::Enrol).await, 2);
+    let receipts = world.hub.trust.receipts(world.palms[1].link).await.unwrap();
+    assert!(receipts[0].record.contains("dpv:ConsentRecord"), "with the consent in it");
+    // Whatever expects another one: what has its leaf gets no second.
+    world.hub.unlogged.expect_one();
+    world.hub.log_unlogged_links().await.unwrap();
+    assert_eq!(count(&world, Kind::Enrol).await, 2);
+}
+
+async fn staff(world: &World, name: &str, role: Role) -> StaffUserId {
+    let email = format!("{name}@example.com").parse().unwrap();
+    let (company, language) = (world.company.id, Language::English);
+    world.hub.boxoffice.create_staff_user(company, &email, name, role, language).await.unwrap().id
+}
+
+#[tokio::test]
+async fn many_palms_go_by_two_of_the_staff_and_never_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), None).await;
+    for _ in 0..3 {
+        world.link().await;
+    }
+    let office = &world.hub.boxoffice;
+    let (one, two) =
+        (staff(&world, "one", Role::Operator).await, staff(&world, "two", Role::Operator).await);
+    let steward = staff(&world, "steward", Role::Steward).await;
+    let event = office.events(world.company.id).await.unwrap()[0].id;
+    let act = WideAct::EndPalmsOfEvent { event_id: event };
+    assert_eq!(world.hub.people_of(world.company.id, &act).await.unwrap(), 1);
+    assert!(office.ask_approval(steward, &act, "why").await.is_err(), "no operator");
+    let asked = office.ask_approval(one, &act, "the artist wants it").await.unwrap();
+    for wrong in [one, steward] {
+        let decided = office.decide_approval(wrong, asked.number, true).await;
+        assert!(matches!(decided, Err(BoxOfficeError::Approval(_) | BoxOfficeError::Unknown(_))));
+    }
+    world.hub.carry_approved_acts().await.unwrap();
+    assert_eq!(count(&world, Kind::Delete).await, 0, "nothing happens on one word");
+    office.decide_approval(two, asked.number, true).await.unwrap();
+    world.hub.carry_approved_acts().await.unwrap();
+    world.hub.carry_approved_acts().await.unwrap();
+    let causes: Vec<_> = leaves(&world)
+        .await
+        .iter()
+        .filter_map(|leaf| match leaf.statement() {
+            Statement::Delete { cause, .. } => Some(*cause),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(causes, [DeletionCause::Staff]);
+    let asked = office.approval(world.company.id, asked.number).await.unwrap();
+    assert_eq!(asked.state, ApprovalState::Done);
+    assert!(office.decide_approval(two, asked.number, false).await.is_err(), "it was decided");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_approved_in_time_is_worth_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(dir.path(), None).await;
+    let office = &world.hub.boxoffice;
+    let (one, two) =
+        (staff(&world, "one", Role::Operator).await, staff(&world, "two", Role::Operator).await);
+    let (company, act) = (world.company.id, WideAct::Disclose { people: 3 });
+    let late = office.ask_approval(one, &act, "a court").await.unwrap();
+    world.clock.advance(Duration::from_hours(25));
+    assert!(office.decide_approval(two, late.number, true).await.is_err());
+    let asked = office.ask_approval(one, &act, "a court").await.unwrap();
+    assert!(office.use_approval(company, asked.number, &act).await.is_err(), "not approved yet");
+    office.decide_approval(two, asked.number, true).await.unwrap();
+    let other = WideAct::Disclose { people: 4 };
+    assert!(
+        office.use_approval(company, asked.number, &other).await.is_err(),
+        "for something else"
+    );
+    office.use_approval(company, asked.number, &act).await.unwrap();
+    assert!(office.use_approval(company, asked.number, &act).await.is_err(), "it serves once");
+}
+
+#[tokio::test]
+async fn a_minimum_age_is_followed_once_two_of_the_staff_set_it_and_leaves_old_and_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(dir.path(), None).await;
+    let office = &world.hub.boxoffice;
+    let (one, two) =
+        (staff(&world, "one", Role::Operator).await, staff(&world, "two", Role::Operator).await);
+    let venue = office.venues(world.company.id).await.unwrap()[0].id;
+    for years in [16, 21] {
+        let act = WideAct::SetMinimumAge { venue_id: venue, years };
+        let asked = office.ask_approval(one, &act, "house rule").await.unwrap();
+        office.decide_approval(two, asked.number, true).await.unwrap();
+        world.hub.carry_approved_acts().await.unwrap();
+        assert_eq!(office.minimum_age(venue).await.unwrap(), Some(years));
+    }
+    let label = world.hub.trust.label(&venue);
+    let changes: Vec<_> = leaves(&world)
+        .await
+        .iter()
+        .filter_map(|leaf| match leaf.statement() {
+            Statement::PolicyChange { rule: Rule::MinimumAge, place, old, new }
+                if *place == label =>
+            {
+                Some((*old, *new))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(changes, [(0, 16), (16, 21)]);
+}
