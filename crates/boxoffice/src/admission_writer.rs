@@ -10,6 +10,7 @@ use handfast_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attempt::{Attempt, Doors};
+use crate::gathered::Gathered;
 use crate::{BoxOfficeError, Result, Verdict};
 
 /// The most attempts of one transaction: few enough that the last of them waits some milliseconds.
@@ -109,10 +110,11 @@ impl Desk {
                 Box::pin(async move {
                     let now = self.clock.now();
                     let mut doors = Doors::default();
+                    let mut gathered = Gathered::ahead(tx, attempts).await?;
                     let mut verdicts = Vec::with_capacity(attempts.len());
                     for attempt in attempts {
                         let id = AdmissionId::new(&*self.clock, &*self.random);
-                        match attempt.run(tx, &mut doors, id, now).await {
+                        match attempt.run(tx, (&mut doors, &mut gathered), id, now).await {
                             Err(BoxOfficeError::Store(error)) => return Err(error.into()),
                             verdict => verdicts.push(verdict),
                         }

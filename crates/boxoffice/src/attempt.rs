@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 
 use handfast_model::{
-    AdmissionId, CheckInListId, DeviceId, EventId, LinkId, PairwiseToken, QuestionId, StaffUserId,
-    TicketId, Timestamp,
+    AdmissionId, CheckInListId, DeviceId, EventId, GateId, LaneId, LinkId, PairwiseToken,
+    QuestionId, StaffUserId, TicketId, Timestamp, VenueId,
 };
 use handfast_store::{Tx, from_row, params};
 use sha2::{Digest, Sha256};
 
 use crate::admission::entry_of;
+use crate::gathered::Gathered;
 use crate::judgement::{Check, Door, Judgement, Note, Trace, judge, open_questions};
 use crate::presence::Passing;
 use crate::scanned_code::ScannedCode;
@@ -70,7 +71,13 @@ pub(crate) enum Parsed {
 
 /// What several attempts of one transaction read once: where each device stands.
 #[derive(Default)]
-pub(crate) struct Doors(HashMap<(DeviceId, Option<Passing>), (Device, Door)>);
+pub(crate) struct Doors {
+    devices: HashMap<DeviceId, Device>,
+    places: HashMap<PlaceOf, Door>,
+}
+
+/// Devices at one lane and gate judge alike.
+type PlaceOf = (VenueId, Option<GateId>, Option<LaneId>, Option<Passing>);
 
 impl Doors {
     async fn at(
@@ -78,19 +85,24 @@ impl Doors {
         tx: &mut Tx<'_>,
         attempt: &Attempt,
         now: Timestamp,
-    ) -> Result<&(Device, Door)> {
-        match self.0.entry((attempt.device_id, attempt.terms.passing)) {
-            Place::Occupied(there) => Ok(there.into_mut()),
+    ) -> Result<(&Device, &Door)> {
+        let device = match self.devices.entry(attempt.device_id) {
+            Place::Occupied(there) => there.into_mut(),
             Place::Vacant(place) => {
-                let device = device::find_working(tx, attempt.device_id).await?;
-                let door = door::at(tx, &device, attempt.terms.passing, now).await?;
-                Ok(place.insert((device, door)))
+                place.insert(device::find_working(tx, attempt.device_id).await?)
             }
-        }
+        };
+        let passing = attempt.terms.passing;
+        let place = (device.venue_id, device.gate_id, device.lane_id, passing);
+        let door = match self.places.entry(place) {
+            Place::Occupied(there) => there.into_mut(),
+            Place::Vacant(place) => place.insert(door::at(tx, device, passing, now).await?),
+        };
+        Ok((device, door))
     }
 }
 
-struct Recorded {
+pub(crate) struct Recorded {
     id: AdmissionId,
     request_hash: [u8; 32],
     outcome: Outcome,
@@ -154,19 +166,22 @@ impl Attempt {
     pub async fn run(
         &self,
         tx: &mut Tx<'_>,
-        doors: &mut Doors,
+        (doors, gathered): (&mut Doors, &mut Gathered),
         id: AdmissionId,
         now: Timestamp,
     ) -> Result<Verdict> {
         let (device, door) = doors.at(tx, self, now).await?;
-        if let Some(recorded) = find_recorded(tx, self.device_id, &self.nonce).await? {
+        if let Some(recorded) = gathered.recorded(tx, self.device_id, &self.nonce).await? {
             return self.repeat(tx, device, recorded).await;
         }
         let mut trace = Trace::wanted(self.terms.explain);
-        let mut decided = self.decide(tx, door, now, &mut trace).await?;
+        let mut decided = self.decide(tx, gathered, (door, now), &mut trace).await?;
         self.apply_force(&mut decided, &mut trace);
         let questions = self.questions(&decided, door);
         self.record(tx, id, device, door, &decided, now).await?;
+        for (ticket, _) in &decided.passing {
+            gathered.changed(ticket.id);
+        }
         let previous = previous_entry(tx, &decided).await?;
         let ticket = decided.ticket.as_ref();
         Ok(Verdict {
@@ -187,16 +202,17 @@ impl Attempt {
         })
     }
 
-    async fn decide(
+    /// What the answer is. Writes nothing but answers to questions.
+    pub async fn decide(
         &self,
         tx: &mut Tx<'_>,
-        door: &Door,
-        now: Timestamp,
+        gathered: &mut Gathered,
+        (door, now): (&Door, Timestamp),
         trace: &mut Trace,
     ) -> Result<Decided> {
         match &self.presented {
             Parsed::Code(code) => {
-                let found = code_entry::find(tx, code, door, now, trace).await?;
+                let found = code_entry::find(tx, gathered, code, (door, now), trace).await?;
                 match found {
                     Ok(ticket) => self.decide_ticket(tx, ticket, door, now, trace).await,
                     Err(refused) => Ok(Decided::of(refused)),
@@ -506,17 +522,29 @@ async fn previous_entry(tx: &mut Tx<'_>, decided: &Decided) -> Result<Option<Ent
     }
 }
 
-async fn find_recorded(
+/// A statement that reads records: `a` is the record.
+macro_rules! recorded_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT a.device_id, a.nonce, a.id, a.request_hash, a.outcome, a.reason, a.passing,
+                    a.people, a.available, a.note, a.ticket_id, t.product, e.name AS event_name,
+                    a.annulled_at
+             FROM admissions a
+             LEFT JOIN tickets t ON t.id = a.ticket_id
+             LEFT JOIN events e ON e.id = t.event_id
+             WHERE ",
+            $condition
+        )
+    };
+}
+pub(crate) use recorded_where;
+
+pub(crate) async fn find_recorded(
     tx: &mut Tx<'_>,
     device_id: DeviceId,
     nonce: &str,
 ) -> Result<Option<Recorded>> {
-    let sql = "SELECT a.id, a.request_hash, a.outcome, a.reason, a.passing, a.people, a.available,
-                      a.note, a.ticket_id, t.product, e.name AS event_name, a.annulled_at
-               FROM admissions a
-               LEFT JOIN tickets t ON t.id = a.ticket_id
-               LEFT JOIN events e ON e.id = t.event_id
-               WHERE a.device_id = $1 AND a.nonce = $2";
+    let sql = recorded_where!("a.device_id = $1 AND a.nonce = $2");
     Ok(tx.fetch_optional(sql, params![device_id, nonce]).await?)
 }
 

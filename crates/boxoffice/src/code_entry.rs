@@ -4,6 +4,7 @@ use ed25519_dalek::VerifyingKey;
 use handfast_model::{CompanyId, EventId, Timestamp};
 use handfast_store::{Tx, params};
 
+use crate::gathered::Gathered;
 use crate::judgement::{Check, Door, Judgement, Trace};
 use crate::rotating_code::{Freshness, RotatingCode};
 use crate::scanned_code::ScannedCode;
@@ -17,16 +18,16 @@ type Found = std::result::Result<TicketFacts, Judgement>;
 /// apart.
 pub(crate) async fn find(
     tx: &mut Tx<'_>,
+    gathered: &mut Gathered,
     code: &ScannedCode,
-    door: &Door,
-    now: Timestamp,
+    (door, now): (&Door, Timestamp),
     trace: &mut Trace,
 ) -> Result<Found> {
     let found = match code {
-        ScannedCode::Static(code) => find_static(tx, code, door).await?,
-        ScannedCode::Signed(code) => find_signed(tx, code, door).await?,
-        ScannedCode::Rotating(code) => find_rotating(tx, code, door, now).await?,
-        ScannedCode::Foreign(text) => match ticket::facts_by_code(tx, text.as_str()).await? {
+        ScannedCode::Static(code) => find_static(tx, gathered, code, door.company_id).await?,
+        ScannedCode::Signed(code) => find_signed(tx, code, door.company_id).await?,
+        ScannedCode::Rotating(code) => find_rotating(tx, code, door.company_id, now).await?,
+        ScannedCode::Foreign(text) => match gathered.by_code(tx, text.as_str()).await? {
             Some(ticket) => Ok(ticket),
             None => Err(invalid(foreign_reason(tx, code, door).await?)),
         },
@@ -44,17 +45,40 @@ pub(crate) async fn find(
     Ok(found)
 }
 
-async fn find_static(tx: &mut Tx<'_>, code: &TicketCode, door: &Door) -> Result<Found> {
-    let Some(ticket) = ticket::facts_by_code(tx, code.as_str()).await? else {
+/// The ticket that a code of ours names, where the code is genuine and of now; at a pedestal, where a
+/// palm is linked to it.
+pub(crate) async fn genuine(
+    tx: &mut Tx<'_>,
+    code: &ScannedCode,
+    company_id: CompanyId,
+    now: Timestamp,
+) -> Result<Option<TicketFacts>> {
+    let found = match code {
+        ScannedCode::Static(code) => {
+            find_static(tx, &mut Gathered::default(), code, company_id).await?
+        }
+        ScannedCode::Signed(code) => find_signed(tx, code, company_id).await?,
+        ScannedCode::Rotating(code) => find_rotating(tx, code, company_id, now).await?,
+        ScannedCode::Foreign(_) | ScannedCode::Unreadable(_) => return Ok(None),
+    };
+    Ok(found.ok())
+}
+
+async fn find_static(
+    tx: &mut Tx<'_>,
+    gathered: &mut Gathered,
+    code: &TicketCode,
+    company_id: CompanyId,
+) -> Result<Found> {
+    let Some(ticket) = gathered.by_code(tx, code.as_str()).await? else {
         return Ok(Err(invalid(Reason::UnknownCode)));
     };
-    let rotating_only =
-        ticket.code_kind == CodeKind::Rotating && ticket.company_id == door.company_id;
+    let rotating_only = ticket.code_kind == CodeKind::Rotating && ticket.company_id == company_id;
     Ok(if rotating_only { Err(invalid(Reason::RotatingCodeNeeded)) } else { Ok(ticket) })
 }
 
-async fn find_signed(tx: &mut Tx<'_>, code: &SignedCode, door: &Door) -> Result<Found> {
-    let key = signing_key(tx, door.company_id, code.key_id).await?;
+async fn find_signed(tx: &mut Tx<'_>, code: &SignedCode, company_id: CompanyId) -> Result<Found> {
+    let key = signing_key(tx, company_id, code.key_id).await?;
     if !key.is_some_and(|key| code.verify(&key)) {
         return Ok(Err(invalid(Reason::BadSignature)));
     }
@@ -73,11 +97,11 @@ async fn find_signed(tx: &mut Tx<'_>, code: &SignedCode, door: &Door) -> Result<
 async fn find_rotating(
     tx: &mut Tx<'_>,
     code: &RotatingCode,
-    door: &Door,
+    company_id: CompanyId,
     now: Timestamp,
 ) -> Result<Found> {
     let ticket = ticket::find_facts(tx, code.ticket_id).await?;
-    let Some(ticket) = ticket.filter(|ticket| ticket.company_id == door.company_id) else {
+    let Some(ticket) = ticket.filter(|ticket| ticket.company_id == company_id) else {
         return Ok(Err(invalid(Reason::UnknownCode)));
     };
     let freshness = match &ticket.totp_secret {

@@ -4,8 +4,8 @@ use handfast_model::{AccountId, ConsentId, LinkId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::{
-    BoxOffice, BoxOfficeError, Language, PAYMENT_VERSION, Purpose, Result, Scope, Thing,
-    released_text,
+    AgeEvidence, BoxOffice, BoxOfficeError, Language, PAYMENT_VERSION, Purpose, Result, Scope,
+    Thing, released_text,
 };
 
 /// Consent as it was given.
@@ -27,6 +27,8 @@ pub struct Consent {
     pub given_at: Timestamp,
     /// When it was withdrawn.
     pub withdrawn_at: Option<Timestamp>,
+    /// What was said of the age of whose palm it is, where it is about a palm link.
+    pub age: Option<AgeEvidence>,
 }
 
 /// A living consent to paying by palm.
@@ -48,8 +50,16 @@ impl FromRow for Consent {
             until: row.get("until")?,
             given_at: row.get("given_at")?,
             withdrawn_at: row.get("withdrawn_at")?,
+            age: age(row)?,
         })
     }
+}
+
+/// All three columns, or none.
+fn age(row: &Row) -> Result<Option<AgeEvidence>, StoreError> {
+    let (said, by, at) = (row.get("age_said")?, row.get("age_said_by")?, row.get("age_said_at")?);
+    let (Some(said), Some(by), Some(at)) = (said, by, at) else { return Ok(None) };
+    Ok(Some(AgeEvidence { said, by, at }))
 }
 
 impl BoxOffice {
@@ -73,6 +83,7 @@ impl BoxOffice {
             until: None,
             given_at: now,
             withdrawn_at: None,
+            age: None,
         };
         self.store
             .transaction("consent.give_payment", |tx| {
@@ -107,7 +118,7 @@ impl BoxOffice {
             .read("consent.payment", |tx| {
                 Box::pin(async move {
                     let sql = "SELECT id, text_version, language, purposes, scope, until, given_at,
-                                      withdrawn_at
+                                      withdrawn_at, age_said, age_said_by, age_said_at
                                FROM consents
                                WHERE account_id = $1 AND link_id IS NULL AND withdrawn_at IS NULL
                                ORDER BY id DESC";
@@ -146,7 +157,7 @@ impl BoxOffice {
             .read("consent.of_account", |tx| {
                 Box::pin(async move {
                     let sql = "SELECT id, text_version, language, purposes, scope, until, given_at,
-                                      withdrawn_at
+                                      withdrawn_at, age_said, age_said_by, age_said_at
                                FROM consents WHERE account_id = $1 ORDER BY given_at DESC, id DESC";
                     Ok(tx.fetch_all(sql, params![account_id]).await?)
                 })
@@ -175,8 +186,8 @@ pub(crate) async fn insert(
     let purposes: Vec<&str> = consent.purposes.iter().map(|purpose| purpose.as_str()).collect();
     tx.execute(
         "INSERT INTO consents (id, account_id, link_id, text_version, language, purposes, scope,
-                               until, given_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                               until, given_at, age_said, age_said_by, age_said_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         params![
             consent.id,
             account_id,
@@ -186,7 +197,10 @@ pub(crate) async fn insert(
             purposes.join(","),
             consent.scope,
             consent.until,
-            consent.given_at
+            consent.given_at,
+            consent.age.map(|age| age.said),
+            consent.age.map(|age| age.by),
+            consent.age.map(|age| age.at)
         ],
     )
     .await?;
@@ -195,7 +209,8 @@ pub(crate) async fn insert(
 
 /// The living consent of a link; the newest where it has ended.
 pub(crate) async fn of_link(tx: &mut Tx<'_>, link_id: LinkId) -> Result<Consent> {
-    let sql = "SELECT id, text_version, language, purposes, scope, until, given_at, withdrawn_at
+    let sql = "SELECT id, text_version, language, purposes, scope, until, given_at, withdrawn_at,
+                      age_said, age_said_by, age_said_at
                FROM consents WHERE link_id = $1
                ORDER BY CASE WHEN withdrawn_at IS NULL THEN 0 ELSE 1 END, given_at DESC, id DESC";
     Ok(tx.fetch_one(sql, params![link_id]).await?)

@@ -219,7 +219,7 @@ static PAYMENT_SPANISH: ConsentText = ConsentText {
     purposes: &[PurposeText {
         purpose: Purpose::Payment,
         text: "Reconocerte en las tiendas de los recintos que cubre el vínculo de tu palma, y \
-               cobrar el importe mostrado con el medio de pago de tu monedero.",
+               cobrar el importe mostrado con el medio de pago de tu cartera.",
     }],
 };
 
@@ -283,6 +283,6 @@ mod tests {
             }
         }
         let digest = Sha256::digest(words.as_bytes());
-        assert_eq!(crate::base32::encode(&digest[..10]), "DNWFJKAF6WF4JVNR");
+        assert_eq!(crate::base32::encode(&digest[..10]), "8HNK29Z4SY5B2XM9");
     }
 }

@@ -128,6 +128,7 @@ impl BoxOffice {
             until: Some(event.ends_at),
             given_at: now,
             withdrawn_at: None,
+            age: None,
         })
     }
 }

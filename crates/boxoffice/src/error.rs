@@ -3,7 +3,7 @@
 use handfast_store::StoreError;
 use thiserror::Error;
 
-use crate::{CodeError, LinkRefusal, PEOPLE_AT_ONCE_MAX};
+use crate::{ApprovalRefusal, CodeError, LinkRefusal, PEOPLE_AT_ONCE_MAX};
 
 handfast_store::text_enum! {
     /// A kind of thing that can be unknown.
@@ -40,6 +40,8 @@ handfast_store::text_enum! {
         Admission = "admission",
         /// A consent text of that version and language.
         ConsentText = "consent text",
+        /// A request that a second person approves.
+        Approval = "request",
     }
 }
 
@@ -112,9 +114,12 @@ pub enum BoxOfficeError {
     /// A ticket whose code changes cannot be printed.
     #[error(
         "the code of a ticket of this order changes every few seconds and would be worth nothing on \
-         paper; show it on the phone, or have it replaced by a printed one at the window"
+         paper; show it on the phone, or exchange the ticket at the window"
     )]
     RotatingPrint,
+    /// The ticket's code stays as it is.
+    #[error("the code of this ticket does not rotate; show the code itself")]
+    NotRotating,
     /// More tickets than there are left.
     #[error("only {left} of these are left; choose fewer, or another product")]
     SoldOut {
@@ -213,6 +218,15 @@ pub enum BoxOfficeError {
     /// A ticket cannot be linked to a palm.
     #[error(transparent)]
     Link(#[from] LinkRefusal),
+    /// A second person's approval is missing.
+    #[error(transparent)]
+    Approval(#[from] ApprovalRefusal),
+    /// A minimum age that is none.
+    #[error("a minimum age is 0 to {max} years")]
+    Age {
+        /// The highest.
+        max: u32,
+    },
     /// A code does not name a ticket.
     #[error(transparent)]
     Code(#[from] CodeError),

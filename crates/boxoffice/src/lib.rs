@@ -18,6 +18,7 @@ mod account;
 mod admission;
 mod admission_writer;
 mod annulment;
+mod approval;
 mod area;
 mod arming;
 mod attempt;
@@ -35,7 +36,11 @@ mod door;
 mod email;
 mod error;
 mod event;
+mod explanation;
 mod gate;
+mod gathered;
+mod guardian;
+mod guardian_text;
 mod judgement;
 mod lane;
 mod lane_copy;
@@ -96,6 +101,9 @@ pub use admission::{
     AdmissionRequest, AdmissionTerms, Entry, PEOPLE_AT_ONCE_MAX, Presented, Verdict,
 };
 pub use annulment::ANNUL_WITHIN;
+pub use approval::{
+    APPROVED_WITHIN, Approval, ApprovalRefusal, ApprovalState, CARRIED_OUT_WITHIN, WideAct,
+};
 pub use area::Area;
 pub use arming::{Arming, ArmingChanges};
 pub use check_in_list::{AntiPassback, CheckInList, EntryMode, ListTerms, PassbackScope};
@@ -113,7 +121,10 @@ pub use device::{Device, DeviceKind, DeviceMode, NewDevice};
 pub use email::EmailAddress;
 pub use error::{BoxOfficeError, Thing};
 pub use event::{Biometrics, Event, NewEvent};
+pub use explanation::Explanation;
 pub use gate::Gate;
+pub use guardian::{AGE_YEARS_MAX, AgeEvidence, AgeSaid, GuardianConsent, SaidBy};
+pub use guardian_text::{GUARDIAN_VERSION, GuardianText, guardian_text};
 pub use judgement::{Check, Note, Step};
 pub use lane::{Direction, Lane};
 pub use lane_copy::{COPY_VERSION, LaneCopy};
@@ -123,7 +134,7 @@ pub use language::Language;
 pub use link::{ArmedAt, Link, LinkState, Scope, Side, ViaTicket};
 pub use link_creation::{LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink};
 pub use link_decision::{Decision, LinkQuestion};
-pub use link_deletion::{DeletedLink, DueDeletion, Ended};
+pub use link_deletion::{DeletedLink, DueDeletion, Ended, LivingLink};
 pub use mail::Mail;
 pub use mail_key::Realm;
 pub use occupancy::{AreaOccupancy, Occupancy};
@@ -136,7 +147,9 @@ pub use presence::Passing;
 pub use pretix_code::{NotPretix, PretixCode, public_key as pretix_public_key};
 pub use product::{Product, ProductSales};
 pub use question::{NewQuestion, Question, QuestionKind};
-pub use rotating_code::{PERIOD_SECONDS as ROTATING_PERIOD_SECONDS, RotatingCode};
+pub use rotating_code::{
+    PERIOD_SECONDS as ROTATING_PERIOD_SECONDS, RotatingCode, SHOWN_DIGITS as ROTATING_DIGITS,
+};
 pub use rule::{Anchor, Bound, Daily, Moment, Rule, RuleError, TimeOfDay, Weekday};
 pub use sale::{
     HOLD, HOLDS_MAX, ORDER_MINOR_MAX, Origin, SALE_TICKETS_MAX, Sale, SaleLine, SoldOrder, Tender,

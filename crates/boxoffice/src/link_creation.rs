@@ -6,11 +6,12 @@ use handfast_model::{
 use handfast_store::{StoreError, Tx, from_row, params};
 
 use crate::mail_text::{self, LinkNames};
+use crate::scanned_code::ScannedCode;
 use crate::ticket::TicketFacts;
 use crate::{
-    Biometrics, BoxOffice, BoxOfficeError, CodeError, Consent, Device, DeviceMode, Event, Language,
-    Result, Scope, Side, Standing, Thing, TicketCode, account, consent, device, event, link,
-    ticket,
+    AgeEvidence, AgeSaid, Biometrics, BoxOffice, BoxOfficeError, CodeError, Consent, Device,
+    DeviceMode, Event, Language, Result, SaidBy, Scope, Side, Standing, Thing, account, code_entry,
+    consent, device, event, guardian, link, ticket,
 };
 
 /// The longest standing consent: after a year people have forgotten that they gave it.
@@ -35,6 +36,8 @@ handfast_store::text_enum! {
         NoBiometrics = "no_biometrics",
         /// Another palm is linked to it.
         AlreadyLinked = "already_linked",
+        /// Its person is younger, and no guardian consented.
+        NoGuardian = "no_guardian",
     }
 }
 
@@ -53,6 +56,9 @@ impl LinkRefusal {
             Self::NotValid => "this ticket is not valid; ask the staff what is wrong with it",
             Self::EventOver => "this ticket's event is over; show one for a coming event",
             Self::NoBiometrics => "this event is without biometrics; enter with your code",
+            Self::NoGuardian => {
+                "a parent or guardian consents first, in the portal or at the window; the code works"
+            }
             Self::AlreadyLinked => {
                 "a palm is linked to this ticket already; sign in to see or delete it"
             }
@@ -95,6 +101,8 @@ pub struct TicketToLink {
     pub scopes: Vec<OfferedScope>,
     /// Whether the palm may enter with it tonight.
     pub enters_tonight: bool,
+    /// Whether a guardian consents that somebody younger links a palm with it.
+    pub guardian: bool,
 }
 
 /// A link to be made, after the vault stored the palms.
@@ -114,6 +122,8 @@ pub struct NewLink<'a> {
     pub scope: Scope,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// What the person said of their age.
+    pub age: AgeSaid,
 }
 
 /// A link that was made.
@@ -141,16 +151,19 @@ impl BoxOffice {
     /// [`BoxOfficeError::Link`] with the reason; [`BoxOfficeError::Code`] for a text that is no
     /// ticket code of ours or mistyped.
     pub async fn ticket_to_link(&self, device_id: DeviceId, code: &str) -> Result<TicketToLink> {
-        let code: &TicketCode = &code.parse().map_err(|error: CodeError| match error {
-            CodeError::Foreign => BoxOfficeError::Link(LinkRefusal::UnknownCode),
-            other => other.into(),
-        })?;
+        let code = &match ScannedCode::read(code) {
+            ScannedCode::Foreign(_) | ScannedCode::Unreadable(CodeError::Foreign) => {
+                return Err(LinkRefusal::UnknownCode.into());
+            }
+            ScannedCode::Unreadable(error) => return Err(error.into()),
+            code => code,
+        };
         let now = self.now();
         self.store
             .read("link.ticket_to_link", |tx| {
                 Box::pin(async move {
                     let device = device::find_working(tx, device_id).await?;
-                    let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
+                    let ticket = code_entry::genuine(tx, code, device.company_id, now).await?;
                     let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
                     Ok(check(tx, &device, &ticket, now).await?.1)
                 })
@@ -176,6 +189,7 @@ impl BoxOffice {
             until: None,
             given_at: new.accepted_at,
             withdrawn_at: None,
+            age: None,
         };
         let (id, consent) = (LinkId::new(&*self.clock, &*self.random), &consent);
         let now = self.now();
@@ -188,7 +202,8 @@ impl BoxOffice {
                 let until = chosen.ok_or(BoxOfficeError::Scope)?.until;
                 let link = NewRow { id, ticket: &ticket, device: &device, rules, until };
                 link.insert(tx, new, now).await?;
-                let consent = Consent { until: Some(until), ..consent.clone() };
+                let age = Some(age_of(tx, new).await?);
+                let consent = Consent { until: Some(until), age, ..consent.clone() };
                 consent::insert(tx, ticket.account_id, Some(id), &consent).await?;
                 self.tell_holder(tx, id, &ticket, &device).await?;
                 Ok(Linked {
@@ -221,6 +236,17 @@ impl BoxOffice {
         };
         let text = mail_text::link_made(holder.language, &names, &mail_link);
         self.queue_mail(tx, &holder.email, &text, &mail_link).await
+    }
+}
+
+/// What is kept of the age of whose palm it is: their own word, or their guardian's consent.
+async fn age_of(tx: &mut Tx<'_>, new: &NewLink<'_>) -> Result<AgeEvidence> {
+    match new.age {
+        said @ AgeSaid::OfAge => Ok(AgeEvidence { said, by: SaidBy::Person, at: new.accepted_at }),
+        AgeSaid::Guardian => {
+            let given = guardian::of_ticket(tx, new.ticket_id).await?;
+            Ok(given.ok_or(LinkRefusal::NoGuardian)?.evidence())
+        }
     }
 }
 
@@ -309,6 +335,7 @@ async fn check(
         event,
         product: ticket.product.clone(),
         enters_tonight: !inside,
+        guardian: guardian::of_ticket(tx, ticket.id).await?.is_some(),
     };
     Ok((ModeRules { future_only: inside, active_from }, offer))
 }

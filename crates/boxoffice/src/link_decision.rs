@@ -7,10 +7,11 @@ use crate::link::LinkFacts;
 use crate::link_creation::{STANDING_CONSENT_MAX, check_ticket};
 use crate::mail_key::{self, KeyHolder, KeyPurpose};
 use crate::mail_text::{self, LinkNames};
+use crate::scanned_code::ScannedCode;
 use crate::ticket::TicketFacts;
 use crate::{
     BoxOffice, BoxOfficeError, Consent, DueDeletion, LinkRefusal, LinkState, Result, Scope,
-    TicketCode, account, consent, link, link_deletion, ticket, venue,
+    account, code_entry, consent, link, link_deletion, ticket, venue,
 };
 
 handfast_store::text_enum! {
@@ -288,8 +289,11 @@ async fn movable(
     now: Timestamp,
 ) -> Result<(LinkFacts, TicketFacts)> {
     let link = link::find_own(tx, account_id, id).await?;
-    let code: TicketCode = code.parse()?;
-    let ticket = ticket::facts_by_code(tx, code.as_str()).await?;
+    let code = ScannedCode::read(code);
+    if let ScannedCode::Unreadable(error) = &code {
+        return Err((*error).into());
+    }
+    let ticket = code_entry::genuine(tx, &code, link.company_id, now).await?;
     let ticket = ticket.filter(|ticket| ticket.company_id == link.company_id);
     let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
     check_target(tx, &link, &ticket, now).await?;

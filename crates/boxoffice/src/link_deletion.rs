@@ -2,12 +2,12 @@
 //! the vault. Two steps, so that a crash between them loses nothing: what is due stays due until
 //! the vault's receipt is acknowledged, and only then the tokens go.
 
-use handfast_model::{AccountId, CompanyId, LinkId, Timestamp};
+use handfast_model::{AccountId, CompanyId, EventId, LinkId, PairwiseToken, Timestamp, VenueId};
 use handfast_store::{Tx, from_row, params};
 
 use crate::link::{LinkFacts, link_columns};
 use crate::{
-    BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, Scope, account, consent, link,
+    BoxOffice, BoxOfficeError, LinkState, PalmHandle, Result, Scope, Side, account, consent, link,
     mail_text,
 };
 
@@ -61,6 +61,29 @@ pub struct DeletedLink {
 }
 
 from_row!(DeletedLink { link_id, receipt_id, deleted_at });
+
+/// A living link, as far as its leaf needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivingLink {
+    /// The link.
+    pub id: LinkId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// Where it was made.
+    pub venue_id: VenueId,
+    /// Its palms.
+    pub palms: Vec<PalmHandle>,
+}
+
+struct LivingPalm {
+    id: LinkId,
+    account_id: AccountId,
+    venue_id: VenueId,
+    side: Side,
+    company_token: PairwiseToken,
+}
+
+from_row!(LivingPalm { id, account_id, venue_id, side, company_token });
 
 struct EndedLink {
     id: LinkId,
@@ -117,6 +140,35 @@ impl BoxOffice {
             .await
     }
 
+    /// Every living link with its palms, to compare with what was logged.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn living_links(&self) -> Result<Vec<LivingLink>> {
+        self.store
+            .read("link.living", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT k.id, k.account_id, k.venue_id, p.side, p.company_token
+                               FROM links k JOIN link_palms p ON p.link_id = k.id
+                               WHERE k.state IN ('pending', 'confirmed') ORDER BY k.id, p.side";
+                    let rows: Vec<LivingPalm> = tx.fetch_all(sql, params![]).await?;
+                    let mut links: Vec<LivingLink> = Vec::new();
+                    for LivingPalm { id, account_id, venue_id, side, company_token } in rows {
+                        let palm = PalmHandle { side, company_token };
+                        match links.last_mut().filter(|last| last.id == id) {
+                            Some(link) => link.palms.push(palm),
+                            None => {
+                                let palms = vec![palm];
+                                links.push(LivingLink { id, account_id, venue_id, palms });
+                            }
+                        }
+                    }
+                    Ok(links)
+                })
+            })
+            .await
+    }
+
     /// Living links that were made before this moment: whichever of them nobody used since is
     /// dormant.
     ///
@@ -141,24 +193,7 @@ impl BoxOffice {
     /// # Errors
     /// [`BoxOfficeError::Store`].
     pub async fn retire_link(&self, id: LinkId) -> Result<Option<DueDeletion>> {
-        let now = self.now();
-        self.store
-            .transaction("link.retire", |tx| {
-                Box::pin(async move {
-                    let sql = concat!(
-                        "SELECT ",
-                        link_columns!(),
-                        " FROM links k LEFT JOIN tickets kt ON kt.id = k.ticket_id
-                          WHERE k.id = $1 AND k.state IN ('pending', 'confirmed')"
-                    );
-                    let link: Option<LinkFacts> = tx.fetch_optional(sql, params![id]).await?;
-                    match link {
-                        Some(link) => end(tx, &link, LinkState::Expired, now).await.map(Some),
-                        None => Ok(None),
-                    }
-                })
-            })
-            .await
+        self.end_living(id, LinkState::Expired).await
     }
 
     /// Everything that the vault has to delete: links that ended and whose receipt is missing.
@@ -181,6 +216,58 @@ impl BoxOffice {
                         due.push(DueDeletion { link_id: id, ended, company_id, palms });
                     }
                     Ok(due)
+                })
+            })
+            .await
+    }
+
+    /// Living links of a company that were made with tickets of one of its events.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn links_of_event(
+        &self,
+        company_id: CompanyId,
+        event_id: EventId,
+    ) -> Result<Vec<LinkId>> {
+        self.store
+            .read("link.of_event", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT k.id FROM links k JOIN tickets t ON t.id = k.made_with
+                               WHERE k.company_id = $1 AND t.event_id = $2
+                                 AND k.state IN ('pending', 'confirmed') ORDER BY k.id";
+                    let ids: Vec<(LinkId,)> =
+                        tx.fetch_all(sql, params![company_id, event_id]).await?;
+                    Ok(ids.into_iter().map(|(id,)| id).collect())
+                })
+            })
+            .await
+    }
+
+    /// Ends a living link for its person, as staff decided; `None` where it ended before.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn end_link_as_staff(&self, id: LinkId) -> Result<Option<DueDeletion>> {
+        self.end_living(id, LinkState::Deleted).await
+    }
+
+    async fn end_living(&self, id: LinkId, state: LinkState) -> Result<Option<DueDeletion>> {
+        let now = self.now();
+        self.store
+            .transaction("link.end_living", |tx| {
+                Box::pin(async move {
+                    let sql = concat!(
+                        "SELECT ",
+                        link_columns!(),
+                        " FROM links k LEFT JOIN tickets kt ON kt.id = k.ticket_id
+                          WHERE k.id = $1 AND k.state IN ('pending', 'confirmed')"
+                    );
+                    let link: Option<LinkFacts> = tx.fetch_optional(sql, params![id]).await?;
+                    match link {
+                        Some(link) => end(tx, &link, state, now).await.map(Some),
+                        None => Ok(None),
+                    }
                 })
             })
             .await

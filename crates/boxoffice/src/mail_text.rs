@@ -91,6 +91,51 @@ pub(crate) fn link_made(language: Language, names: &LinkNames<'_>, link: &str) -
     MailText { subject, body }
 }
 
+/// The mail that asks a ticket's holder, as a guardian, about a younger person's palm.
+pub(crate) fn guardian_asked(
+    language: Language,
+    event: &str,
+    product: &str,
+    link: &str,
+) -> MailText {
+    let (subject, body) = match language {
+        Language::English => (
+            format!("May the palm of a child be linked to your ticket for {event}?"),
+            format!(
+                "Somebody who said that they are not of age showed your ticket \"{product}\" for \
+                 {event} at a pedestal, and would like to link their palm to it. Nothing of their \
+                 hand was looked at.\n\nIf you are their parent or guardian, open this page, sign \
+                 in and say whether they may:\n\n{link}\n\nYou can also say so at the box \
+                 office's window. The ticket's code works all the same.\n"
+            ),
+        ),
+        Language::Spanish => (
+            format!("¿Puede un menor vincular su palma a tu entrada para {event}?"),
+            format!(
+                "Alguien que dijo ser menor de edad mostró tu entrada \"{product}\" para {event} \
+                 en un pedestal y quiere vincular su palma a ella. No se ha mirado nada de su \
+                 mano.\n\nSi eres su madre, padre o tutor, abre esta página, entra y di si \
+                 puede:\n\n{link}\n\nTambién puedes decirlo en la taquilla. El código de la \
+                 entrada sirve igualmente.\n"
+            ),
+        ),
+        Language::German => (
+            format!(
+                "Darf die Handfläche eines Kindes mit Ihrem Ticket für {event} verknüpft werden?"
+            ),
+            format!(
+                "Jemand, der nach eigener Angabe nicht volljährig ist, hat Ihr Ticket \"{product}\" \
+                 für {event} an einer Säule gezeigt und möchte seine Handfläche damit verknüpfen. \
+                 Von der Hand wurde nichts angesehen.\n\nWenn Sie Elternteil oder Vormund sind, \
+                 öffnen Sie diese Seite, melden Sie sich an und sagen Sie, ob das Kind darf:\
+                 \n\n{link}\n\nSie können es auch an der Kasse sagen. Der Code des Tickets gilt \
+                 genauso.\n"
+            ),
+        ),
+    };
+    MailText { subject, body }
+}
+
 /// The mail that tells a ticket's holder that a palm of another account was moved to the ticket.
 pub(crate) fn link_moved(language: Language, names: &LinkNames<'_>, link: &str) -> MailText {
     let LinkNames { event, venue, product } = names;

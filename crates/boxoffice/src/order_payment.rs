@@ -4,10 +4,15 @@
 //! between, asking again under the same nonce finds out what became of it
 //! ([`BoxOffice::unresolved_payments`]): an order is never paid twice, and none is lost.
 
-use handfast_model::{AccountId, Currency, DeviceId, Duration, Money, OrderId, Timestamp};
+use handfast_model::{
+    AccountId, Currency, DeviceId, Duration, Money, OrderId, StaffUserId, Timestamp,
+};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
-use crate::{BoxOffice, BoxOfficeError, OrderState, Result, Thing, sale, sales_desk};
+use crate::staff_action::{Action, NewAction};
+use crate::{
+    BoxOffice, BoxOfficeError, OrderState, Result, Tender, Thing, sale, sales_desk, staff_action,
+};
 
 /// How long a payment that was begun may be on its way to the till: whoever pays waits for the answer
 /// and is in the same process. Afterwards it was cut off before it arrived.
@@ -104,6 +109,49 @@ impl BoxOffice {
                         tx.execute(sql, params![id]).await?;
                     }
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Takes down that an order which waits for its payment was paid at the window: in cash, or at a card
+    /// terminal of the house's own. The till takes nothing for it any more.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::HoldOver`] where its tickets are held no longer, it is paid, or a payment is
+    /// under way; [`BoxOfficeError::Unknown`] for another company's order; [`BoxOfficeError::Mismatch`]
+    /// for a tender that is neither.
+    pub async fn pay_by_hand(
+        &self,
+        staff_user_id: StaffUserId,
+        id: OrderId,
+        tender: Tender,
+    ) -> Result<()> {
+        if !matches!(tender, Tender::Cash | Tender::Terminal) {
+            return Err(BoxOfficeError::Mismatch);
+        }
+        let now = self.now();
+        self.store
+            .transaction("sale.pay_by_hand", |tx| {
+                Box::pin(async move {
+                    let company_id = staff_action::company_of(tx, staff_user_id).await?;
+                    let order = sale::find(tx, id).await?;
+                    if order.company_id != company_id {
+                        return Err(BoxOfficeError::Unknown(Thing::Order));
+                    }
+                    let sql = "UPDATE orders SET state = 'paid', tender = $2, hold_until = NULL,
+                                      changed_at = $3
+                               WHERE id = $1 AND state = 'pending' AND payment_nonce IS NULL
+                                 AND hold_until > $3";
+                    if tx.execute(sql, params![id, tender, now]).await? == 0 {
+                        return Err(BoxOfficeError::HoldOver);
+                    }
+                    let said = format!("{tender}: an order that waited for its payment");
+                    let action = NewAction {
+                        event_id: Some(order.event_id),
+                        ..NewAction::by(staff_user_id, Action::Sell, &said)
+                    };
+                    staff_action::record(tx, company_id, &action, now).await
                 })
             })
             .await

@@ -34,8 +34,8 @@ pub struct PrintedTicket {
     pub when: String,
     /// The product, and for how many people.
     pub product: String,
-    /// What the code says.
-    pub code: String,
+    /// What the code says; a code that turns is not printed.
+    pub code: Option<String>,
     /// A sentence below it, in the holder's language.
     pub hint: String,
 }
@@ -96,10 +96,13 @@ pub fn tickets_pdf(tickets: &[PrintedTicket]) -> Result<Vec<u8>> {
         page.text(REGULAR, 13.0, (MARGIN, top - 66.0), &shortened(&ticket.when, 70));
         page.line(top - 84.0);
         page.text(BOLD, 16.0, (MARGIN, top - 112.0), &shortened(&ticket.product, 56));
-        page.qr(&ticket.code, (MARGIN - 12.0, top - 130.0 - QR_SIDE))?;
-        let below = top - 150.0 - QR_SIDE;
-        for (number, part) in in_lines(&ticket.code, 56).iter().enumerate() {
-            page.text(REGULAR, 11.0, (MARGIN, below - 15.0 * number as f32), part);
+        let mut below = top - 65.0;
+        if let Some(code) = &ticket.code {
+            page.qr(code, (MARGIN - 12.0, top - 130.0 - QR_SIDE))?;
+            below = top - 150.0 - QR_SIDE;
+            for (number, part) in in_lines(code, 56).iter().enumerate() {
+                page.text(REGULAR, 11.0, (MARGIN, below - 15.0 * number as f32), part);
+            }
         }
         page.text(REGULAR, 11.0, (MARGIN, below - 75.0), &shortened(&ticket.hint, 95));
         pages.push(page);
@@ -218,9 +221,17 @@ mod tests {
             venue: "Red Rocks".to_owned(),
             when: "5 June 2026, 18:00".to_owned(),
             product: "General admission".to_owned(),
-            code: "HF1.000000000000000000000000009FPP".to_owned(),
+            code: Some("HF1.000000000000000000000000009FPP".to_owned()),
             hint: "Show this code at the gate".to_owned(),
         };
+        let turning =
+            PrintedTicket { code: None, hint: "Show your phone".into(), ..ticket.clone() };
+        let bare = tickets_pdf(&[turning]).unwrap();
+        let bare = String::from_utf8_lossy(&bare);
+        assert!(
+            bare.contains("Show your phone") && !bare.contains(" re"),
+            "a dead code is printed"
+        );
         let pdf = tickets_pdf(&[ticket.clone(), ticket]).unwrap();
         let text = String::from_utf8_lossy(&pdf).into_owned();
         assert!(text.contains("/Count 2") && text.contains("HF1.0000"));

@@ -6,7 +6,7 @@ use handfast_model::{CompanyId, Currency, EventId, Money, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::company::check_name;
-use crate::{BoxOffice, BoxOfficeError, Event, Result, Thing, event, sales_desk};
+use crate::{BoxOffice, BoxOfficeError, CodeKind, Event, Result, Thing, event, sales_desk};
 
 /// The highest price of a ticket, in minor units: what a till charges at once.
 const PRICE_MINOR_MAX: i64 = 10_000_000;
@@ -35,6 +35,8 @@ pub struct Product {
     pub capacity: Option<u32>,
     /// Whether fans may order it; at the window it is sold in any case.
     pub on_sale: bool,
+    /// Which codes its tickets are issued with from now on.
+    pub codes: CodeKind,
 }
 
 /// A product with what is sold of it.
@@ -62,6 +64,7 @@ impl FromRow for Product {
             price: Money::new(row.get("price_minor")?, currency),
             capacity: row.get("capacity")?,
             on_sale: row.get("on_sale")?,
+            codes: row.get("code_kind")?,
         })
     }
 }
@@ -84,7 +87,7 @@ impl BoxOffice {
         if !(0..=PRICE_MINOR_MAX).contains(&product.price.minor) {
             return Err(BoxOfficeError::Price { max: PRICE_MINOR_MAX });
         }
-        let Product { price, capacity, on_sale, .. } = product;
+        let Product { price, capacity, on_sale, codes, .. } = product;
         self.store
             .transaction("product.set", |tx| {
                 Box::pin(async move {
@@ -100,11 +103,19 @@ impl BoxOffice {
                     }
                     tx.execute(
                         "INSERT INTO products (event_id, name, price_minor, currency, capacity,
-                                               attention, on_sale)
-                         VALUES ($1, $2, $3, $4, $5, FALSE, $6)
+                                               attention, on_sale, code_kind)
+                         VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7)
                          ON CONFLICT (event_id, name) DO UPDATE SET price_minor = $3,
-                             currency = $4, capacity = $5, on_sale = $6",
-                        params![event_id, name, price.minor, price.currency, capacity, on_sale],
+                             currency = $4, capacity = $5, on_sale = $6, code_kind = $7",
+                        params![
+                            event_id,
+                            name,
+                            price.minor,
+                            price.currency,
+                            capacity,
+                            on_sale,
+                            codes
+                        ],
                     )
                     .await?;
                     Ok(())
@@ -122,7 +133,7 @@ impl BoxOffice {
         self.store
             .read("product.of_event", |tx| {
                 Box::pin(async move {
-                    let sql = "SELECT name, price_minor, currency, capacity, on_sale
+                    let sql = "SELECT name, price_minor, currency, capacity, on_sale, code_kind
                                FROM products WHERE event_id = $1 ORDER BY name";
                     let products: Vec<Product> = tx.fetch_all(sql, params![event_id]).await?;
                     let mut sales = Vec::with_capacity(products.len());
@@ -191,7 +202,8 @@ async fn with_products(
     events: Vec<Event>,
     now: Timestamp,
 ) -> Result<Vec<(Event, Vec<ProductSales>)>> {
-    let sql = "SELECT p.event_id, p.name, p.price_minor, p.currency, p.capacity, p.on_sale
+    let sql = "SELECT p.event_id, p.name, p.price_minor, p.currency, p.capacity, p.on_sale,
+                      p.code_kind
                FROM products p JOIN events e ON e.id = p.event_id
                WHERE e.ends_at > $1 ORDER BY p.name";
     let products: Vec<ProductRow> = tx.fetch_all(sql, params![now]).await?;
@@ -219,7 +231,7 @@ async fn with_products(
 
 /// One product of an event.
 pub(crate) async fn find(tx: &mut Tx<'_>, event_id: EventId, name: &str) -> Result<Product> {
-    let sql = "SELECT name, price_minor, currency, capacity, on_sale FROM products
+    let sql = "SELECT name, price_minor, currency, capacity, on_sale, code_kind FROM products
                WHERE event_id = $1 AND name = $2";
     let product = tx.fetch_optional(sql, params![event_id, name]).await?;
     product.ok_or(BoxOfficeError::Unknown(Thing::Product))

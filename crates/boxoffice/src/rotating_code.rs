@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use subtle_eq::eq;
 
-use crate::{CodeError, base32};
+use crate::CodeError;
 
 /// What rotating codes begin with.
 pub(crate) const PREFIX: &str = "HF3.";
@@ -23,7 +23,9 @@ pub const PERIOD_SECONDS: i64 = 15;
 const GRACE_STEPS: i64 = 1;
 /// Steps that are known to be old: who comes with one photographed it, or left it on the screen.
 const OLD_STEPS: i64 = 20;
-const DIGITS: usize = 8;
+/// How many digits are shown.
+pub const SHOWN_DIGITS: u8 = 8;
+const DIGITS: usize = SHOWN_DIGITS as usize;
 const MODULUS: u32 = 100_000_000;
 /// As long as the hash, which RFC 4226 recommends.
 const SECRET_LEN: usize = 20;
@@ -83,8 +85,14 @@ impl RotatingCode {
     /// The code as a QR code shows it.
     #[must_use]
     pub fn encode(&self) -> String {
-        let id = self.ticket_id.to_string().to_ascii_uppercase();
-        format!("{PREFIX}{}.{:08}", id.trim_start_matches("TKT_"), self.value)
+        format!("{}{:08}", Self::beginning(self.ticket_id), self.value)
+    }
+
+    /// What every code of a ticket begins with: the eight digits follow.
+    #[must_use]
+    pub fn beginning(ticket_id: TicketId) -> String {
+        let id = ticket_id.to_string().to_ascii_uppercase();
+        format!("{PREFIX}{}.", id.trim_start_matches("TKT_"))
     }
 
     pub(crate) fn freshness(&self, secret: &[u8], now: Timestamp) -> Freshness {
@@ -115,10 +123,10 @@ pub(crate) fn fresh_secret(random: &dyn Random) -> Vec<u8> {
     secret
 }
 
-/// A secret as wallets take it.
+/// A secret as Google Wallet's `totpDetails` take it: in base 16.
 #[must_use]
 pub(crate) fn secret_text(secret: &[u8]) -> String {
-    base32::encode(secret)
+    secret.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn step(at: Timestamp) -> i64 {

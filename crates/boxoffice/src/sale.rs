@@ -93,6 +93,8 @@ pub struct SoldOrder {
     pub tender: Option<Tender>,
     /// What was given back.
     pub refunded_minor: i64,
+    /// Of it, what was handed out at the window; the rest went back through the till.
+    pub refunded_hand_minor: i64,
     /// What is still to be given back.
     pub refund_owed_minor: i64,
     /// Whether a payment is under way.
@@ -115,6 +117,7 @@ impl FromRow for SoldOrder {
             amount: currency.map(|currency| Money::new(minor, currency)),
             tender: row.get("tender")?,
             refunded_minor: row.get("refunded_minor")?,
+            refunded_hand_minor: row.get("refunded_hand_minor")?,
             refund_owed_minor: row.get("refund_owed_minor")?,
             paying: state == OrderState::Pending && nonce.is_some(),
         })
@@ -127,6 +130,8 @@ const ORDERS: &str = "SELECT o.id, o.company_id, o.account_id, o.state, o.hold_u
     (SELECT COALESCE(CAST(SUM(r.hand_minor + CASE WHEN r.paid_at IS NULL THEN 0 ELSE r.minor END)
                           AS BIGINT), 0) FROM ticket_refunds r
      WHERE r.order_id = o.id) AS refunded_minor,
+    (SELECT COALESCE(CAST(SUM(r.hand_minor) AS BIGINT), 0) FROM ticket_refunds r
+     WHERE r.order_id = o.id) AS refunded_hand_minor,
     (SELECT COALESCE(CAST(SUM(r.minor) AS BIGINT), 0) FROM ticket_refunds r
      WHERE r.order_id = o.id AND r.paid_at IS NULL) AS refund_owed_minor
     FROM orders o WHERE o.id = $1";

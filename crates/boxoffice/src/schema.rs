@@ -26,5 +26,15 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
             name: "sales desks",
             sql: include_str!("../migrations/0004_sales_desk.sql"),
         },
+        Migration {
+            version: 5,
+            name: "codes by product",
+            sql: include_str!("../migrations/0005_codes.sql"),
+        },
+        Migration {
+            version: 6,
+            name: "age and approvals",
+            sql: include_str!("../migrations/0006_age_and_approvals.sql"),
+        },
     ],
 };

@@ -47,6 +47,12 @@ handfast_store::text_enum! {
         Print = "print",
         /// Set up a venue, a gate, an event, a product.
         SetUp = "set_up",
+        /// Took down a guardian's consent.
+        Guardian = "guardian",
+        /// Asked for something that touches many people.
+        AskApproval = "ask_approval",
+        /// Approved or refused it.
+        Decide = "decide",
     }
 }
 

@@ -143,6 +143,8 @@ pub struct AccountTicket {
     pub order_id: Option<OrderId>,
     /// Its code.
     pub code: TicketCode,
+    /// Which codes open the gate for it.
+    pub code_kind: CodeKind,
     /// The product, as printed.
     pub product: String,
     /// What it is worth.
@@ -157,6 +159,8 @@ pub struct AccountTicket {
 #[derive(Clone, Debug)]
 pub(crate) struct TicketFacts {
     pub id: TicketId,
+    /// Its static code; in a lane's copy its hash.
+    pub code: String,
     pub account_id: AccountId,
     pub product: String,
     pub standing: Standing,
@@ -186,6 +190,7 @@ impl FromRow for TicketFacts {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
+            code: row.get("code")?,
             account_id: row.get("account_id")?,
             product: row.get("product")?,
             standing: Standing::of(row.get("state")?, row.get("order_state")?),
@@ -271,7 +276,7 @@ pub(crate) fn gather(rows: Vec<FactsRow>) -> Vec<TicketFacts> {
 /// The columns of [`TicketFacts`], where `t`, `o`, `e` are the ticket, its order and its event.
 macro_rules! ticket_columns {
     () => {
-        "t.id, t.account_id, t.product, t.state, o.state AS order_state, t.party_size,
+        "t.id, t.code, t.account_id, t.product, t.state, o.state AS order_state, t.party_size,
          t.valid_from, t.valid_until, t.code_kind, t.code_serial, t.totp_secret,
          t.event_id, e.name AS event_name, e.company_id, e.venue_id, e.doors_at, e.starts_at,
          e.ends_at, e.biometrics"
@@ -308,7 +313,8 @@ impl BoxOffice {
         self.store
             .read("ticket.of_account", |tx| {
                 Box::pin(async move {
-                    let sql = "SELECT t.id, t.code, t.product, t.state, o.state AS order_state,
+                    let sql = "SELECT t.id, t.code, t.code_kind, t.product, t.state,
+                                      o.state AS order_state,
                                       CASE WHEN o.account_id = t.account_id THEN o.id END
                                           AS order_id,
                                       e.id AS event_id, e.company_id, e.venue_id,
@@ -400,6 +406,7 @@ impl FromRow for AccountTicket {
             id: row.get("id")?,
             order_id: row.get("order_id")?,
             code: row.get("code")?,
+            code_kind: row.get("code_kind")?,
             product: row.get("product")?,
             standing: Standing::of(row.get("state")?, row.get("order_state")?),
             event,
@@ -408,12 +415,15 @@ impl FromRow for AccountTicket {
     }
 }
 
-/// Stores a new ticket.
+/// Stores a new ticket, with the kind of code that its product has now. Another system's code stays as
+/// it is. A rotating code's secret is made when its holder first asks for it.
 pub(crate) async fn insert(tx: &mut Tx<'_>, ticket: &Ticket, now: Timestamp) -> Result<()> {
     tx.execute(
         "INSERT INTO tickets (id, order_id, event_id, account_id, product, code, state, party_size,
-                              valid_from, valid_until, addon_to, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                              valid_from, valid_until, addon_to, changed_at, code_kind)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                 COALESCE((SELECT p.code_kind FROM products p
+                           WHERE p.event_id = $3 AND p.name = $5 AND $6 LIKE 'HF1.%'), 'static'))",
         params![
             ticket.id,
             ticket.order_id,

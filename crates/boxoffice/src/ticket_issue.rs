@@ -1,16 +1,14 @@
 //! Issuing codes for a ticket: signed, rotating, replaced; and what else its terms say.
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use handfast_model::{CompanyId, EventId, Random, TicketId, Timestamp};
+use handfast_model::{AccountId, CompanyId, EventId, Random, TicketId, Timestamp};
 use handfast_store::{Tx, params};
 use zeroize::Zeroizing;
 
 use crate::rotating_code::{RotatingCode, fresh_secret, secret_text};
 use crate::signed_code::{SignedCode, Unsigned, key_id};
 use crate::ticket::TicketFacts;
-use crate::{
-    BoxOffice, BoxOfficeError, CodeKind, Result, Thing, Ticket, TicketCode, event, ticket,
-};
+use crate::{BoxOffice, BoxOfficeError, CodeKind, Result, Thing, TicketCode, event, ticket};
 
 /// The most people on one ticket: what a signed code can say.
 const PARTY_MAX: u32 = 255;
@@ -33,7 +31,7 @@ pub struct TicketTerms {
 pub struct RotatingIssue {
     /// The code to show now.
     pub code: RotatingCode,
-    /// The secret, in base 32.
+    /// The secret, in base 16.
     pub secret: Zeroizing<String>,
 }
 
@@ -139,26 +137,52 @@ impl BoxOffice {
             .await
     }
 
-    /// Makes sure that what is printed opens something: a rotating code is another one before the
-    /// paper is out of the printer.
+    /// The rotating code of an account's own ticket, with the secret that shows it from then on
+    /// without us.
     ///
     /// # Errors
-    /// [`BoxOfficeError::RotatingPrint`].
-    pub async fn check_printable(&self, tickets: &[Ticket]) -> Result<()> {
-        self.store
+    /// [`BoxOfficeError::Unknown`] for a ticket that is somebody else's;
+    /// [`BoxOfficeError::NotRotating`].
+    pub async fn own_rotating_code(
+        &self,
+        account_id: AccountId,
+        id: TicketId,
+    ) -> Result<RotatingIssue> {
+        let own = self
+            .store
+            .read("ticket.own", |tx| Box::pin(async move { ticket::facts(tx, id).await }))
+            .await?;
+        if own.account_id != account_id {
+            return Err(BoxOfficeError::Unknown(Thing::Ticket));
+        }
+        if own.code_kind != CodeKind::Rotating {
+            return Err(BoxOfficeError::NotRotating);
+        }
+        self.rotating_code(own.company_id, id).await
+    }
+
+    /// What the code of a ticket says that is shown as a picture or printed: the static one, or the
+    /// signed one.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::RotatingPrint`]: a rotating code is another one before the paper is out of the
+    /// printer.
+    pub async fn printable_code(&self, id: TicketId) -> Result<String> {
+        let sql = "SELECT t.code, t.code_kind, e.company_id
+                   FROM tickets t JOIN events e ON e.id = t.event_id WHERE t.id = $1";
+        let (code, kind, company_id): (String, CodeKind, CompanyId) = self
+            .store
             .read("ticket.printable", |tx| {
-                Box::pin(async move {
-                    for ticket in tickets {
-                        let sql = "SELECT code_kind FROM tickets WHERE id = $1";
-                        let (kind,): (CodeKind,) = tx.fetch_one(sql, params![ticket.id]).await?;
-                        if kind == CodeKind::Rotating {
-                            return Err(BoxOfficeError::RotatingPrint);
-                        }
-                    }
-                    Ok(())
-                })
+                Box::pin(
+                    async move { Ok::<_, BoxOfficeError>(tx.fetch_one(sql, params![id]).await?) },
+                )
             })
-            .await
+            .await?;
+        match kind {
+            CodeKind::Static => Ok(code),
+            CodeKind::Signed => Ok(self.signed_code(company_id, id).await?.encode()),
+            CodeKind::Rotating => Err(BoxOfficeError::RotatingPrint),
+        }
     }
 
     /// Gives a ticket a new code; every earlier one is worth nothing from now on.

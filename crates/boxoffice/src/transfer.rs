@@ -166,8 +166,8 @@ impl BoxOffice {
                             fresh
                         }
                     };
-                    let sql = "UPDATE tickets SET account_id = $2, code = $3, code_kind = 'static',
-                                      code_serial = $4, totp_secret = NULL, changed_at = $5
+                    let sql = "UPDATE tickets SET account_id = $2, code = $3, code_serial = $4,
+                                      totp_secret = NULL, changed_at = $5
                                WHERE id = $1";
                     let serial = facts.code_serial.wrapping_add(1);
                     tx.execute(sql, params![key.ticket_id, taker, code, serial, now]).await?;

@@ -22,6 +22,11 @@ const SLOW_ROUNDS: u64 = 60;
 /// How long a shop's system may take for a webhook; it is sent again later.
 const WEBHOOK_TIMEOUT: StdDuration = StdDuration::from_secs(10);
 
+/// How far away the test gateway is, for whoever measures what a customer waits.
+pub(crate) const TEST_GATEWAY_MS: &str = "HANDFAST_TEST_GATEWAY_MS";
+/// Connectors give up on a gateway at 20 seconds; above this it would look dead, not far.
+const TEST_GATEWAY_MS_MAX: u64 = 5_000;
+
 /// The gateway that is configured: Stripe where its keys are in the environment, the embedded test
 /// gateway otherwise.
 pub(crate) fn gateway(
@@ -50,6 +55,16 @@ pub(crate) fn gateway(
         roots: roots.clone(),
     };
     Ok(Arc::new(Stripe::new(options)))
+}
+
+/// How far away the test gateway plays to be, in milliseconds a request (`HANDFAST_TEST_GATEWAY_MS`).
+pub(crate) fn test_gateway_latency() -> anyhow::Result<std::time::Duration> {
+    let Ok(text) = std::env::var(TEST_GATEWAY_MS) else { return Ok(std::time::Duration::ZERO) };
+    let millis = text.parse().ok().filter(|millis| *millis <= TEST_GATEWAY_MS_MAX);
+    let millis = millis.with_context(|| {
+        format!("{TEST_GATEWAY_MS} is `{text}`; give milliseconds up to {TEST_GATEWAY_MS_MAX}")
+    })?;
+    Ok(std::time::Duration::from_millis(millis))
 }
 
 fn is_this_machine(address: &str) -> bool {

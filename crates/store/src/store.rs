@@ -234,9 +234,10 @@ impl Store {
         match (&self.pools, access) {
             // IMMEDIATE takes the writer's lock at once: a transaction that read first and then
             // wanted to write could not be let through beside another one.
-            (Pools::Sqlite { writer, .. }, Access::ReadWrite | Access::RowLocked | Access::Migrate) => {
-                writer.begin_with("BEGIN IMMEDIATE").await.map(Engine::Sqlite)
-            }
+            (
+                Pools::Sqlite { writer, .. },
+                Access::ReadWrite | Access::RowLocked | Access::Migrate,
+            ) => writer.begin_with("BEGIN IMMEDIATE").await.map(Engine::Sqlite),
             (Pools::Sqlite { readers, .. }, Access::ReadOnly) => {
                 readers.begin_with("BEGIN DEFERRED").await.map(Engine::Sqlite)
             }

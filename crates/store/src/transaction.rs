@@ -203,8 +203,8 @@ impl Tx<'_> {
     }
 
     fn failed(&mut self, source: sqlx::Error) -> StoreError {
-        self.conflicted |= is_conflict(&source)
-            || (self.duplicate_is_conflict && is_duplicate(&source));
+        self.conflicted |=
+            is_conflict(&source) || (self.duplicate_is_conflict && is_duplicate(&source));
         database_error(self.name, source)
     }
 }

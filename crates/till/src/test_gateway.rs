@@ -160,6 +160,8 @@ pub struct TestGateway {
     random: Arc<dyn Random>,
     options: TestGatewayOptions,
     faults: Mutex<VecDeque<(Operation, Fault)>>,
+    /// How long each request of payments and refunds takes beside its work.
+    latency: std::time::Duration,
     /// Webhooks are signed and read by this very process: no other ever needs the secret.
     webhook_secret: SecretText,
 }
@@ -199,7 +201,16 @@ impl TestGateway {
     ) -> Result<Self, StoreError> {
         store.migrate(&MIGRATIONS).await?;
         let webhook_secret = SecretText::new(unguessable(&*random));
-        Ok(Self { store, clock, random, options, faults: Mutex::default(), webhook_secret })
+        let (faults, latency) = (Mutex::default(), std::time::Duration::ZERO);
+        Ok(Self { store, clock, random, options, faults, latency, webhook_secret })
+    }
+
+    /// Answers each request of payments and refunds so much later, as a gateway across a continent
+    /// does: to measure what a customer waits.
+    #[must_use]
+    pub fn far_away(mut self, latency: std::time::Duration) -> Self {
+        self.latency = latency;
+        self
     }
 
     /// The next request for `operation` goes wrong; several are used up one by one.
@@ -322,6 +333,9 @@ impl TestGateway {
         operation: Operation,
         work: impl Future<Output = Result<T, Trouble>> + Send,
     ) -> Result<T, GatewayError> {
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
         match self.take_fault(operation) {
             None => Ok(work.await?),
             Some(Fault::RequestLost) => Err(GatewayError::NoAnswer),
@@ -407,9 +421,7 @@ impl TestGateway {
         let network_id = format!("tgn_{}", unguessable(&*self.random));
         let network_id = &network_id;
         self.store
-            .row_locked("test_gateway.authorise", |tx| {
-                Box::pin(hold(tx, request, network_id, now))
-            })
+            .row_locked("test_gateway.authorise", |tx| Box::pin(hold(tx, request, network_id, now)))
             .await
     }
 

@@ -47,6 +47,10 @@ fn people(people: u8) -> AdmissionTerms {
     AdmissionTerms { people: Some(people), ..AdmissionTerms::default() }
 }
 
+fn early_of(night: &Night) -> handfast_model::Timestamp {
+    night.tonight.doors_at
+}
+
 async fn supervisor(night: &Night, name: &str) -> StaffUser {
     let email = format!("{name}@example.org").parse().unwrap();
     let (company, english) = (night.red_rocks.company.id, Language::English);
@@ -81,6 +85,28 @@ test_on_both_engines! {
             ];
             assert_eq!(got, wanted, "{entry}");
         }
+    }
+
+    async fn a_rule_is_tried_without_anybody_entering(store: Store) {
+        let night = Night::begin(store).await;
+        let (company, scanner) = (night.red_rocks.company.id, night.red_rocks.scanner);
+        let rule = r#"{"all": [{"from": {"of": "start"}}, {"not": {"inside": true}}]}"#;
+        set_list(&night, |terms| terms.rule = Some(rule.parse().unwrap())).await;
+        let ticket = night.ticket(&night.ada).await;
+        let code = ticket.code.as_str();
+        let try_at = async |at| night.office.explain(company, scanner, code, at).await.unwrap();
+        let early = try_at(night.tonight.starts_at - Duration::from_minutes(1)).await;
+        assert_eq!((early.outcome, early.reason), (Outcome::Rules, Some(Reason::RuleSaysNo)));
+        let last = early.steps.last().unwrap();
+        assert!(!last.passed && last.detail.contains("not before the start: no"), "{last:?}");
+        let then = try_at(night.tonight.starts_at).await;
+        assert_eq!((then.outcome, then.reason), OK);
+        let history = night.office.ticket_history(company, ticket.id).await.unwrap();
+        assert!(history.passages.is_empty() && history.refused.is_empty(), "nothing is recorded");
+        let unknown = night.office.explain(company, scanner, "HF1.X", night.tonight.starts_at).await;
+        assert_eq!(unknown.unwrap().outcome, Outcome::Invalid);
+        let rival = night.office.explain(night.rival.company.id, scanner, code, early_of(&night)).await;
+        assert!(matches!(rival, Err(BoxOfficeError::Unknown(_))));
     }
 
     async fn anti_passback_is_hard_soft_or_timed(store: Store) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use handfast_boxoffice::{
-    Biometrics, BoxOfficeError, CURRENT_VERSION, Decision, Language, LinkRefusal, LinkState,
-    NewLink, NewOrder, OrderState, Outcome, PAYMENT_VERSION, PalmHandle, Purpose, Scope, Side,
-    UseKind,
+    AgeSaid, Biometrics, BoxOfficeError, CURRENT_VERSION, Decision, Language, LinkRefusal,
+    LinkState, NewLink, NewOrder, OrderState, Outcome, PAYMENT_VERSION, PalmHandle, Purpose, Scope,
+    Side, UseKind,
 };
 use handfast_model::{Clock, Duration};
 use handfast_store::test_on_both_engines;
@@ -155,6 +155,7 @@ test_on_both_engines! {
             language: Language::German,
             scope: Scope::Company,
             accepted_at: night.clock.now(),
+            age: AgeSaid::OfAge,
         };
         for palms in [&[][..], &[left, palm(Side::Left, 2)], &[left, right, left]] {
             let refused = night.office.create_link(&NewLink { palms, ..new.clone() }).await;

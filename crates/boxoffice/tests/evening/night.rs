@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use handfast_boxoffice::{
-    Account, AdmissionRequest, Biometrics, BoxOffice, CURRENT_VERSION, Company, DeviceKind,
-    DeviceMode, Direction, EmailAddress, Event, Language, Linked, NewDevice, NewEvent, NewLink,
-    NewOrder, NewTicket, OrderState, PalmHandle, Presented, Result, Scope, Side, Ticket, Venue,
-    Verdict,
+    Account, AdmissionRequest, AgeSaid, Biometrics, BoxOffice, CURRENT_VERSION, Company,
+    DeviceKind, DeviceMode, Direction, EmailAddress, Event, Language, Linked, NewDevice, NewEvent,
+    NewLink, NewOrder, NewTicket, OrderState, PalmHandle, Presented, Result, Scope, Side, Ticket,
+    Venue, Verdict,
 };
 use handfast_model::{
     CompanyId, DeviceId, Duration, EventId, LaneId, ManualClock, PairwiseToken, SeededRandom,
@@ -182,6 +182,7 @@ impl Night {
                 language: Language::English,
                 scope,
                 accepted_at: self.clock.now(),
+                age: AgeSaid::OfAge,
             })
             .await?;
         self.vault.lock().unwrap().enrolled.insert(company_token);

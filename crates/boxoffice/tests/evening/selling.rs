@@ -1,8 +1,9 @@
 //! Selling: exact under a rush, paid once whatever is cut off, given back, exchanged, handed on.
 
 use handfast_boxoffice::{
-    BoxOfficeError, EmailAddress, Event, Language, NewSalesDesk, OFFERS_MAX, ORDER_MINOR_MAX,
-    OrderState, Outcome, Product, Role, Sale, SaleLine, SalesDesk, SoldOrder, StaffUser, Tender,
+    BoxOfficeError, CodeKind, EmailAddress, Event, Language, NewSalesDesk, OFFERS_MAX,
+    ORDER_MINOR_MAX, OrderState, Outcome, Presented, Product, Role, RotatingCode, Sale, SaleLine,
+    SalesDesk, SoldOrder, StaffUser, Tender,
 };
 use handfast_model::{AccountId, Clock as _, Currency, Duration, Money};
 use handfast_store::test_on_both_engines;
@@ -17,8 +18,12 @@ fn lines(quantity: u32) -> Vec<SaleLine> {
 }
 
 async fn on_sale(night: &Night, capacity: u32) {
-    let product =
-        Product { name: FLOOR.to_owned(), price: PRICE, capacity: Some(capacity), on_sale: true };
+    on_sale_with(night, capacity, CodeKind::Static).await;
+}
+
+async fn on_sale_with(night: &Night, capacity: u32, codes: CodeKind) {
+    let (name, capacity) = (FLOOR.to_owned(), Some(capacity));
+    let product = Product { name, price: PRICE, capacity, on_sale: true, codes };
     let company = night.red_rocks.company.id;
     night.office.set_product(company, night.tonight.id, &product).await.unwrap();
 }
@@ -156,6 +161,68 @@ test_on_both_engines! {
         assert_eq!(night.office.own_order(night.ada.id, own.id).await.unwrap().0.state, OrderState::Pending);
     }
 
+    async fn an_order_that_waits_is_paid_by_hand_once(store: Store) {
+        let night = Night::begin(store).await;
+        on_sale(&night, 9).await;
+        let clerk = staff(&night).await;
+        let own = order(&night, night.ada.id, 2).await.unwrap();
+        let free = night.office.pay_by_hand(clerk.id, own.id, Tender::Free).await;
+        assert!(matches!(free, Err(BoxOfficeError::Mismatch)));
+        night.office.pay_by_hand(clerk.id, own.id, Tender::Cash).await.unwrap();
+        let again = night.office.pay_by_hand(clerk.id, own.id, Tender::Cash).await;
+        assert!(matches!(again, Err(BoxOfficeError::HoldOver)));
+        let (paid_order, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();
+        assert_eq!((paid_order.state, paid_order.tender), (OrderState::Paid, Some(Tender::Cash)));
+        night.office.refund_tickets(clerk.id, own.id, &[tickets[0].id], "ill").await.unwrap();
+        let back = night.office.own_order(night.ada.id, own.id).await.unwrap().0;
+        assert_eq!((back.refunded_minor, back.refunded_hand_minor), (PRICE.minor, PRICE.minor));
+        assert_eq!(back.refund_owed_minor, 0, "the till took nothing of it");
+        open_desk(&night).await;
+        let online = order(&night, night.ben.id, 1).await.unwrap();
+        night.office.begin_payment(night.ben.id, online.id).await.unwrap();
+        let under_way = night.office.pay_by_hand(clerk.id, online.id, Tender::Terminal).await;
+        assert!(matches!(under_way, Err(BoxOfficeError::HoldOver)), "a payment may still arrive");
+    }
+
+    async fn tickets_get_the_codes_of_their_product(store: Store) {
+        let night = Night::begin(store).await;
+        let company = night.red_rocks.company.id;
+        let sell = async |kind: CodeKind| {
+            on_sale_with(&night, 99, kind).await;
+            let own = paid(&night, night.ada.id, 1).await;
+            night.office.own_order(night.ada.id, own.id).await.unwrap().1.remove(0)
+        };
+        let (plain, signed) = (sell(CodeKind::Static).await, sell(CodeKind::Signed).await);
+        let rotating = sell(CodeKind::Rotating).await;
+        let kinds = night.office.account_tickets(night.ada.id).await.unwrap();
+        let kind_of = |id| kinds.iter().find(|ticket| ticket.id == id).map(|ticket| ticket.code_kind);
+        assert_eq!(kind_of(plain.id), Some(CodeKind::Static), "what was sold before keeps its own");
+        assert_eq!(kind_of(signed.id), Some(CodeKind::Signed));
+        assert_eq!(kind_of(rotating.id), Some(CodeKind::Rotating));
+        assert_eq!(night.office.printable_code(plain.id).await.unwrap(), plain.code.as_str());
+        let printed = night.office.printable_code(signed.id).await.unwrap();
+        assert!(printed.starts_with("HF2."));
+        let scanner = night.red_rocks.scanner;
+        let shown = Presented::Code(&printed);
+        assert_eq!(night.present(scanner, shown).await.outcome, Outcome::Ok);
+        let refused = night.office.printable_code(rotating.id).await;
+        assert!(matches!(refused, Err(BoxOfficeError::RotatingPrint)));
+        let (ada, ben) = (night.ada.id, night.ben.id);
+        let strange = night.office.own_rotating_code(ben, rotating.id).await;
+        assert!(matches!(strange, Err(BoxOfficeError::Unknown(_))));
+        let still = night.office.own_rotating_code(ada, plain.id).await;
+        assert!(matches!(still, Err(BoxOfficeError::NotRotating)));
+        let issue = night.office.own_rotating_code(ada, rotating.id).await.unwrap();
+        assert!(issue.code.encode().starts_with(&RotatingCode::beginning(rotating.id)));
+        let live = issue.code.encode();
+        let booth = night.office.ticket_to_link(night.red_rocks.outside, &live).await.unwrap();
+        assert_eq!(booth.ticket_id, rotating.id, "a live code links a palm too");
+        let fixed = night.office.ticket_to_link(night.red_rocks.outside, rotating.code.as_str()).await;
+        assert!(fixed.is_err(), "and a photograph of the order does not");
+        assert_eq!(night.present(scanner, Presented::Code(&live)).await.outcome, Outcome::Ok);
+        assert_eq!(night.office.replace_code(company, rotating.id).await.unwrap().as_str().len(), 34);
+    }
+
     async fn a_repeated_order_is_the_same(store: Store) {
         let night = Night::begin(store).await;
         on_sale(&night, 10).await;
@@ -206,7 +273,7 @@ test_on_both_engines! {
         let night = Night::begin(store).await;
         on_sale(&night, 3).await;
         let operator = staff(&night).await;
-        let vip = Product { name: "VIP".into(), price: Money::new(9_000, Currency::Usd), capacity: Some(1), on_sale: false };
+        let vip = Product { name: "VIP".into(), price: Money::new(9_000, Currency::Usd), capacity: Some(1), on_sale: false, codes: CodeKind::Static };
         let company = night.red_rocks.company.id;
         night.office.set_product(company, night.tonight.id, &vip).await.unwrap();
         let (lines, nonce) = (lines(2), night.nonce());
@@ -266,6 +333,7 @@ test_on_both_engines! {
             name: "Yen".into(),
             price: Money::new(500, Currency::Jpy),
             capacity: None,
+            codes: CodeKind::Static,
             on_sale: true,
         };
         let company = night.red_rocks.company.id;
@@ -276,7 +344,7 @@ test_on_both_engines! {
     async fn an_order_dearer_than_a_charge_is_refused_before_it_is_held(store: Store) {
         let night = Night::begin(store).await;
         let price = Money::new(10_000_000, Currency::Usd);
-        let dear = Product { name: FLOOR.into(), price, capacity: None, on_sale: true };
+        let dear = Product { name: FLOOR.into(), price, capacity: None, on_sale: true, codes: CodeKind::Static };
         let company = night.red_rocks.company.id;
         night.office.set_product(company, night.tonight.id, &dear).await.unwrap();
         let refused = order(&night, night.ada.id, 11).await;
@@ -308,7 +376,7 @@ test_on_both_engines! {
         let company = night.red_rocks.company.id;
         for (name, minor) in [("VIP", 9_000), ("Lawn", 1_000)] {
             let price = Money::new(minor, Currency::Usd);
-            let product = Product { name: name.into(), price, capacity: None, on_sale: false };
+            let product = Product { name: name.into(), price, capacity: None, on_sale: false, codes: CodeKind::Static };
             night.office.set_product(company, night.tonight.id, &product).await.unwrap();
         }
         let (_, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();

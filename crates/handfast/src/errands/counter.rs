@@ -1,5 +1,7 @@
 //! At the counter: a palm pays exactly the charge that was on the screen.
 
+use std::sync::atomic::Ordering;
+
 use handfast_model::{ChargeId, GalleryId};
 use handfast_pedestal::{Answer, EnteredPin, OpenCharge, Reason, ReceiptUrl};
 use handfast_till::{
@@ -29,7 +31,7 @@ impl Desk {
         let galleries = [GalleryId::from(open.shop)];
         let token = self.recognise(Search::Payment(open.shop), &galleries, presentation).await?;
         self.allow_biometrics().await?;
-        if self.is_shut_out().await {
+        if self.is_shut_out().await || self.gone.load(Ordering::Relaxed) {
             return Err(Refused(Reason::ChargeCancelled));
         }
         let hover =

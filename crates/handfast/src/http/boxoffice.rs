@@ -44,6 +44,7 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::Code(_)
             | BoxOfficeError::Price { .. }
             | BoxOfficeError::OrderTooDear { .. }
+            | BoxOfficeError::Age { .. }
             | BoxOfficeError::Palms => Self::malformed(detail),
             BoxOfficeError::EmailTaken
             | BoxOfficeError::Mismatch
@@ -66,6 +67,8 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::NotPaid
             | BoxOfficeError::Offers { .. }
             | BoxOfficeError::RotatingPrint
+            | BoxOfficeError::NotRotating
+            | BoxOfficeError::Approval(_)
             | BoxOfficeError::Scope => Self::conflict(detail),
             BoxOfficeError::Stopped => Self::unavailable(detail),
             BoxOfficeError::Store(_) => Self::from_failure(&error),

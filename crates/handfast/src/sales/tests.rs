@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handfast_boxoffice::{
-    Biometrics, Event, Language, NewEvent, OrderState, Product, Role, Sale, SaleLine, StaffUser,
+    Biometrics, CodeKind, Event, Language, NewEvent, OrderState, Product, Role, Sale, SaleLine, StaffUser,
     Venue,
 };
 use handfast_model::{Duration, ManualClock, Money, SeededRandom, Timestamp};
@@ -48,7 +48,7 @@ impl Shop {
         };
         let event = office.create_event(&event).await.unwrap();
         let product =
-            Product { name: FLOOR.to_owned(), price: PRICE, capacity: Some(9), on_sale: true };
+            Product { name: FLOOR.to_owned(), price: PRICE, capacity: Some(9), on_sale: true, codes: CodeKind::Static };
         office.set_product(company.id, event.id, &product).await.unwrap();
         let (email, role) = ("olga@example.org".parse().unwrap(), Role::Operator);
         let operator =

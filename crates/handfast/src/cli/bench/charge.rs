@@ -48,6 +48,9 @@ pub struct Charge {
     /// Seconds of each part
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
+    /// How long the test gateway takes over each request: it is asked twice a charge
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=5_000))]
+    gateway_ms: u32,
     /// An empty PostgreSQL database to fill, instead of SQLite files
     #[arg(long, value_name = "URL")]
     danger_database: Option<String>,
@@ -63,7 +66,10 @@ struct Report {
     rate_per_s: f64,
     /// From the phone's "pay" to "paid", on the timetable.
     p50_ms: f64,
+    p95_ms: f64,
     p99_ms: f64,
+    /// Of it, what the test gateway was told to take: two requests a charge.
+    gateway_ms: u32,
     /// On the timetable: how many a second were really paid.
     timetable_per_s: f64,
     /// Answered "paid" and not in the books, or not at the gateway.
@@ -81,12 +87,13 @@ impl Charge {
         if self.json {
             print_json(out, &report)?;
         } else {
-            let Report { database, rate_per_s, p50_ms, p99_ms, lost, doubled, paid, .. } = &report;
+            let Report { database, rate_per_s, p50_ms, p95_ms, p99_ms, .. } = &report;
+            let Report { lost, doubled, paid, .. } = &report;
             writeln!(out, "{database} behind HTTP, another process\n")?;
             writeln!(out, "paid without pause   {rate_per_s:.0} a second")?;
             writeln!(
                 out,
-                "at {} a second       p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms",
+                "at {} a second       p50 {p50_ms:.1} ms, p95 {p95_ms:.1} ms, p99 {p99_ms:.1} ms",
                 self.rate
             )?;
             writeln!(out, "killed, then         {lost} lost, {doubled} doubled of {paid}")?;
@@ -101,7 +108,8 @@ impl Charge {
         std::fs::create_dir(&data)?;
         let database = self.danger_database.as_deref();
         let hall = Arc::new(Hall::fill(&data, database).await?);
-        let service = Service::start(&data, database).await?;
+        let far = [(crate::money::TEST_GATEWAY_MS, self.gateway_ms.to_string())];
+        let service = Service::start_with(&data, database, &far).await?;
         let address = service.address;
         let warm_up = run_counters(&hall, address, Pace::Flat(StdDuration::from_secs(1))).await?;
         let pace = Pace::Timetable { rate: self.rate, count: (self.rate * self.seconds) as usize };
@@ -116,7 +124,9 @@ impl Charge {
             database: if database.is_some() { "PostgreSQL" } else { "SQLite" },
             rate_per_s: peak.paid.len() as f64 / peak.seconds,
             p50_ms: rank(&timetable.millis, 50),
+            p95_ms: rank(&timetable.millis, 95),
             p99_ms: rank(&timetable.millis, 99),
+            gateway_ms: 2 * self.gateway_ms,
             timetable_per_s: timetable.paid.len() as f64 / timetable.seconds,
             lost: found.lost,
             doubled: found.doubled,

@@ -223,6 +223,15 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) async fn start(data: &Path, database: Option<&str>) -> anyhow::Result<Self> {
+        Self::start_with(data, database, &[]).await
+    }
+
+    /// With settings of the service beside its folder and database.
+    pub(super) async fn start_with(
+        data: &Path,
+        database: Option<&str>,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let address = free_address().await?;
         let program = std::env::current_exe().context("this program's own file is not found")?;
         let mut command = Command::new(program);
@@ -230,6 +239,7 @@ impl Service {
         if let Some(database) = database {
             command.env("HANDFAST_DATABASE", database);
         }
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         let child = command.env("HANDFAST_LOG", "error").stdout(Stdio::null()).spawn();
         let mut service = Self { child: child.context("the service cannot be started")?, address };
         let watch = SystemStopwatch::start();

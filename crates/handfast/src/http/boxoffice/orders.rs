@@ -144,6 +144,8 @@ pub(crate) struct OrderView {
     paying: bool,
     /// What was given back, in minor units.
     refunded_minor: i64,
+    /// Of it, what was handed out at the window, in minor units.
+    refunded_hand_minor: i64,
     /// What is still to be given back, in minor units.
     refund_owed_minor: i64,
     tickets: Vec<OrderTicketView>,
@@ -183,6 +185,7 @@ impl OrderView {
             tender: order.tender.map(|tender| tender.as_str()),
             paying: order.paying,
             refunded_minor: order.refunded_minor,
+            refunded_hand_minor: order.refunded_hand_minor,
             refund_owed_minor: order.refund_owed_minor,
             tickets: tickets.collect(),
             reason: None,
@@ -271,18 +274,22 @@ pub(super) async fn printed(
     let language = hub.boxoffice.account(order.account_id).await?.language;
     let mut good = tickets;
     good.retain(|ticket| ticket.state == TicketState::Valid);
-    hub.boxoffice.check_printable(&good).await?;
     let mut pages = Vec::new();
     for ticket in good {
         let event = hub.boxoffice.event(ticket.event_id).await?;
         let offset = hub.boxoffice.venue_offset(event.venue_id).await?;
+        let code = match hub.boxoffice.printable_code(ticket.id).await {
+            // The page says where its code is.
+            Err(BoxOfficeError::RotatingPrint) => None,
+            code => Some(code?),
+        };
         pages.push(PrintedTicket {
             when: local_time(event.starts_at, offset),
             event: event.name,
             venue: event.venue_name,
             product: ticket.product,
-            code: ticket.code.as_str().to_owned(),
-            hint: hint(language).to_owned(),
+            hint: hint(language, code.is_some()).to_owned(),
+            code,
         });
     }
     if pages.is_empty() {
@@ -295,10 +302,21 @@ pub(super) async fn printed(
     Ok((headers, pdf).into_response())
 }
 
-fn hint(language: Language) -> &'static str {
-    match language {
-        Language::English => "Whoever shows this code first enters. Keep it to yourself.",
-        Language::Spanish => "Entra quien muestre primero este código. No lo compartas.",
-        Language::German => "Wer diesen Code zuerst zeigt, kommt hinein. Zeigen Sie ihn niemandem.",
+fn hint(language: Language, has_code: bool) -> &'static str {
+    match (language, has_code) {
+        (Language::English, true) => "Whoever shows this code first enters. Keep it to yourself.",
+        (Language::Spanish, true) => "Entra quien muestre primero este código. No lo compartas.",
+        (Language::German, true) => {
+            "Wer diesen Code zuerst zeigt, kommt hinein. Zeigen Sie ihn niemandem."
+        }
+        (Language::English, false) => {
+            "This ticket's code changes every few seconds: show it on your phone, under My tickets."
+        }
+        (Language::Spanish, false) => {
+            "El código de esta entrada cambia cada pocos segundos: muéstralo en tu teléfono."
+        }
+        (Language::German, false) => {
+            "Der Code dieses Tickets wechselt alle paar Sekunden: Zeigen Sie ihn auf dem Telefon."
+        }
     }
 }

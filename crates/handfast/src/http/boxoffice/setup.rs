@@ -3,16 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use handfast_boxoffice::{
-    Action, Biometrics, CheckInList, Direction, ListTerms, NewEvent, Passing, Product,
+    Action, Biometrics, CheckInList, CodeKind, Direction, ListTerms, NewEvent, Passing, Product,
 };
 use handfast_model::{
-    AreaId, CheckInListId, Currency, EventId, GateId, LaneId, Money, Timestamp, VenueId,
+    AreaId, CheckInListId, Currency, DeviceId, EventId, GateId, LaneId, Money, Timestamp, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
+use super::admissions::StepView;
 use super::tickets::EventView;
 use crate::http::access::StaffCaller;
 use crate::http::json::Amount;
@@ -260,6 +261,10 @@ pub(crate) struct ProductBody {
     capacity: Option<u32>,
     /// Whether fans may order it; at the window it is sold in any case.
     on_sale: bool,
+    /// Which codes its tickets get from now on: `static`, `signed` or `rotating`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("rotating"))]
+    codes: Option<CodeKind>,
 }
 
 /// Add a product to an event, or change it. The first that fans order for money
@@ -273,8 +278,9 @@ pub(crate) async fn set_product(
     PathOf(id): PathOf<EventId>,
     Body(body): Body<ProductBody>,
 ) -> Result<axum::http::StatusCode, Problem> {
-    let ProductBody { name, price, capacity, on_sale } = body;
-    let product = Product { name, price, capacity, on_sale };
+    let ProductBody { name, price, capacity, on_sale, codes } = body;
+    let codes = codes.unwrap_or(CodeKind::Static);
+    let product = Product { name, price, capacity, on_sale, codes };
     hub.boxoffice.set_product(staff.company, id, &product).await?;
     if on_sale && price.minor > 0 {
         open_shop(&hub, &staff, id, price.currency).await?;
@@ -371,6 +377,48 @@ async fn note(
     what: &str,
 ) -> Result<(), Problem> {
     Ok(hub.boxoffice.note_action(staff.user, Action::SetUp, event, what).await?)
+}
+
+/// A ticket to be tried at a device, at a moment.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ToExplain {
+    /// The ticket's code.
+    code: String,
+    /// Where it would be shown.
+    #[schema(value_type = String)]
+    device_id: DeviceId,
+    /// RFC 3339; now where it is not said.
+    #[serde(default)]
+    at: Option<String>,
+}
+
+/// What a ticket would be answered.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExplanationView {
+    #[schema(value_type = String, examples("rules"))]
+    outcome: &'static str,
+    #[schema(value_type = Option<String>)]
+    reason: Option<&'static str>,
+    /// Every check that was made, in order.
+    steps: Vec<StepView>,
+}
+
+/// What a ticket would be answered at a device, step by step. Nothing is recorded, nobody enters.
+#[utoipa::path(post, path = "/api/v1/console/explain", request_body = ToExplain, tag = "setup",
+    responses((status = 200, body = ExplanationView), (status = "4XX", body = Problem)))]
+pub(crate) async fn explain(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    Body(asked): Body<ToExplain>,
+) -> Result<Json<ExplanationView>, Problem> {
+    let at = asked.at.as_deref().map_or_else(|| Ok(hub.clock.now()), time_of)?;
+    let said =
+        hub.boxoffice.explain(staff.company, asked.device_id, &asked.code, at).await?;
+    Ok(Json(ExplanationView {
+        outcome: said.outcome.as_str(),
+        reason: said.reason.map(|reason| reason.as_str()),
+        steps: said.steps.into_iter().map(StepView::from).collect(),
+    }))
 }
 
 fn time_of(text: &str) -> Result<Timestamp, Problem> {

@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use handfast_boxoffice::{Entry, Event};
+use handfast_boxoffice::{
+    CodeKind, Entry, Event, ROTATING_DIGITS, ROTATING_PERIOD_SECONDS, RotatingCode,
+};
 use handfast_model::{EventId, OrderId, TicketId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::access::FanCaller;
 use crate::http::json::Time;
-use crate::http::problem::Problem;
+use crate::http::problem::{PathOf, Problem};
 use crate::hub::SharedHub;
 use crate::qr;
 
@@ -72,10 +74,14 @@ pub(crate) struct TicketView {
     /// Its order, where that is mine too: one that was handed to me has somebody else's.
     #[schema(value_type = Option<String>)]
     order_id: Option<OrderId>,
-    /// What the code says; whoever shows it enters.
-    code: String,
+    /// Which code opens the gate: `static`, `signed` or `rotating`.
+    #[schema(value_type = String, examples("static"))]
+    codes: &'static str,
+    /// What the code says; whoever shows it enters. A rotating one is shown by the phone itself
+    /// (`POST /api/v1/me/tickets/{ticket_id}/rotating-code`).
+    code: Option<String>,
     /// The code as a picture.
-    qr_svg: String,
+    qr_svg: Option<String>,
     product: String,
     /// `valid`, `unpaid`, `cancelled`, `revoked` or `blocked`.
     #[schema(value_type = String, examples("valid"))]
@@ -92,20 +98,59 @@ pub(crate) async fn mine(
     State(hub): State<SharedHub>,
     fan: FanCaller,
 ) -> Result<Json<Vec<TicketView>>, Problem> {
-    let tickets = hub.boxoffice.account_tickets(fan.account).await?;
-    let views = tickets.into_iter().map(|ticket| {
-        let code = ticket.code.as_str().to_owned();
-        let qr_svg = qr::svg(&code).map_err(|error| Problem::from_failure(&error))?;
-        Ok(TicketView {
+    let mut views = Vec::new();
+    for ticket in hub.boxoffice.account_tickets(fan.account).await? {
+        let code = match ticket.code_kind {
+            CodeKind::Rotating => None,
+            CodeKind::Static => Some(ticket.code.as_str().to_owned()),
+            CodeKind::Signed => Some(hub.boxoffice.printable_code(ticket.id).await?),
+        };
+        let qr_svg = code.as_deref().map(qr::svg).transpose();
+        let qr_svg = qr_svg.map_err(|error| Problem::from_failure(&error))?;
+        views.push(TicketView {
             ticket_id: ticket.id,
             order_id: ticket.order_id,
+            codes: ticket.code_kind.as_str(),
             code,
             qr_svg,
             product: ticket.product,
             state: ticket.standing.as_str(),
             event: ticket.event.into(),
             entered: ticket.entered.map(EntryView::from),
-        })
-    });
-    views.collect::<Result<Vec<_>, Problem>>().map(Json)
+        });
+    }
+    Ok(Json(views))
+}
+
+/// What a phone needs to show a ticket's rotating code by itself: RFC 6238 with HMAC-SHA-1.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RotatingView {
+    /// What every code of the ticket begins with; the digits follow.
+    beginning: String,
+    /// The secret, in base 16.
+    secret: String,
+    period_seconds: i64,
+    digits: u8,
+    /// What the time is here: a phone's clock may be wrong.
+    now: Time,
+}
+
+/// The secret of my ticket's rotating code, for this phone to keep. From then on the code is shown
+/// without a network.
+#[utoipa::path(post, path = "/api/v1/me/tickets/{ticket_id}/rotating-code", tag = "portal",
+    params(("ticket_id" = String, Path)),
+    responses((status = 200, body = RotatingView), (status = "4XX", body = Problem)))]
+pub(crate) async fn rotating_code(
+    State(hub): State<SharedHub>,
+    fan: FanCaller,
+    PathOf(id): PathOf<TicketId>,
+) -> Result<Json<RotatingView>, Problem> {
+    let issue = hub.boxoffice.own_rotating_code(fan.account, id).await?;
+    Ok(Json(RotatingView {
+        beginning: RotatingCode::beginning(id),
+        secret: issue.secret.to_string(),
+        period_seconds: ROTATING_PERIOD_SECONDS,
+        digits: ROTATING_DIGITS,
+        now: hub.clock.now().into(),
+    }))
 }

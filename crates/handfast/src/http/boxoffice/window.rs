@@ -32,6 +32,9 @@ pub(crate) struct WindowProductView {
     capacity: Option<u32>,
     left: Option<u32>,
     on_sale: bool,
+    /// Which codes its tickets get: `static`, `signed` or `rotating`.
+    #[schema(value_type = String, examples("static"))]
+    codes: &'static str,
 }
 
 /// An event at the window.
@@ -58,6 +61,7 @@ pub(crate) async fn events(
             price: sales.product.price,
             capacity: sales.product.capacity,
             on_sale: sales.product.on_sale,
+            codes: sales.product.codes.as_str(),
         });
         views.push(WindowEventView { products: products.collect(), event: event.into() });
     }
@@ -136,6 +140,29 @@ pub(crate) async fn one(
     staff: StaffCaller,
     PathOf(id): PathOf<OrderId>,
 ) -> Result<Json<OrderView>, Problem> {
+    Ok(Json(OrderView::of(&hub, hub.boxoffice.company_order(staff.company, id).await?).await?))
+}
+
+/// How an order was paid by hand.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct PaidByHand {
+    /// `cash` or `terminal`.
+    #[schema(value_type = String, examples("cash"))]
+    tender: Tender,
+}
+
+/// Take down that an order which waits for its payment was paid at the window.
+#[utoipa::path(post, path = "/api/v1/window/orders/{order_id}/paid", request_body = PaidByHand, tag = "window",
+    params(("order_id" = String, Path)),
+    responses((status = 200, body = OrderView), (status = "4XX", body = Problem)))]
+pub(crate) async fn paid(
+    State(hub): State<SharedHub>,
+    staff: StaffCaller,
+    PathOf(id): PathOf<OrderId>,
+    Body(by): Body<PaidByHand>,
+) -> Result<Json<OrderView>, Problem> {
+    hub.boxoffice.pay_by_hand(staff.user, id, by.tender).await?;
+    hub.arm_for_orders().await;
     Ok(Json(OrderView::of(&hub, hub.boxoffice.company_order(staff.company, id).await?).await?))
 }
 
