@@ -120,9 +120,68 @@ step("the console counts what is sold, and a lane of the agent lets one of the t
   await scanner.close();
 });
 
+step("a signed code and one that turns: without a network too, and nothing that stands still opens", async () => {
+  await fanPage.goto(`${demo.url}/order`);
+  await fanPage.getByTestId("event").filter({ hasText: NIGHT_ONE }).first().click();
+  await fanPage.getByRole("button", { name: "One more of Terrace seat" }).click();
+  await fanPage.getByRole("button", { name: "One more of Front row" }).click();
+  await fanPage.getByTestId("hold").click();
+  await fanPage.getByTestId("pay").click();
+  await fanPage.getByTestId("order-paid").waitFor();
+  const tickets = (await asked(fanPage, "/me/tickets")).body;
+  const signed = tickets.find((one) => one.codes === "signed");
+  const turning = tickets.find((one) => one.codes === "rotating");
+  assert.match(signed.code, /^HF2\./);
+  assert.equal(turning.code, null, "no code that stands still leaves the server");
+
+  const phone = await fanPage.context().newPage();
+  await phone.setViewportSize({ width: 390, height: 844 });
+  await phone.clock.install();
+  await phone.goto(`${demo.url}/portal#/tickets`);
+  const card = phone.locator("article").filter({ hasText: "Front row" });
+  const shown = card.getByTestId("ticket-code");
+  await shown.waitFor();
+  await card.scrollIntoViewIfNeeded();
+  await keep(phone, "ticket-rotating-phone");
+  const first = await shown.innerText();
+  assert.match(first, /^HF3\.\w{26}\.\d{8}$/);
+  await phone.context().setOffline(true);
+  await phone.clock.fastForward(15_000);
+  await until("the code to turn without a network", async () => (await shown.innerText()) !== first, { page: phone });
+  const turned = await shown.innerText();
+  await phone.context().setOffline(false);
+  await phone.setViewportSize({ width: 1440, height: 900 });
+  await keep(phone, "tickets-desk");
+  await phone.close();
+
+  const scanner = await openPage(browser, { size: "phone" });
+  await scanner.goto(`${demo.url}/scan#/demo/scan`);
+  // Eight digits that were never shown.
+  const guessed = turned.slice(0, -8) + String((Number(turned.slice(-8)) + 1) % 1e8).padStart(8, "0");
+  assert.equal(await scan(scanner, guessed), "invalid");
+  assert.equal(await scan(scanner, turned), "ok");
+  assert.equal(await scan(scanner, turned), "already_redeemed");
+
+  // The operator asks why, and nobody enters by it.
+  await consolePage.getByRole("link", { name: NIGHT_ONE }).first().click();
+  const before = await entered();
+  const why = consolePage.getByTestId("explain");
+  await why.locator("summary").click();
+  await consolePage.getByTestId("explain-code").fill(signed.code);
+  await consolePage.getByTestId("explain-do").click();
+  const said = consolePage.getByTestId("explained");
+  await said.waitFor();
+  assert.equal(await said.getAttribute("data-outcome"), "ok", await said.innerText());
+  assert.ok((await said.locator("li").count()) > 5);
+  await said.scrollIntoViewIfNeeded();
+  await keep(consolePage, "explain-desk");
+  assert.equal(await entered(), before);
+  assert.equal(await scan(scanner, signed.code), "ok");
+  await scanner.close();
+});
+
 step("the other is handed on by mail, and its old code opens nothing", async () => {
-  const [, second] = (await asked(fanPage, "/me/tickets")).body.filter(() => true);
-  const unused = (await asked(fanPage, "/me/tickets")).body.find((one) => one.entered === null) ?? second;
+  const unused = (await asked(fanPage, "/me/tickets")).body.find((one) => one.entered === null && one.codes === "static");
   await fanPage.goto(`${demo.url}/order#/ticket/${unused.ticket_id}`);
   await fanPage.getByTestId("give-to").fill(YAN);
   await fanPage.getByTestId("give").click();
@@ -252,8 +311,41 @@ step("an operator sets up a venue, an event, a product and a device", async () =
   await page.getByTestId("product-name").fill("Pier");
   await page.getByTestId("product-price").fill("12.50");
   await page.getByTestId("product-capacity").fill("30");
+  await page.getByTestId("product-codes").selectOption({ label: "Rotating" });
   await page.getByTestId("save-product").click();
   await page.getByText("0 of 30").waitFor();
+  const product = page.locator("li").filter({ hasText: "0 of 30" });
+  await product.getByText("Rotating").waitFor();
+
+  // A rule in plain words, and the same as data.
+  const rule = page.getByTestId("rule");
+  await rule.getByTestId("rule-add-first").click();
+  await rule.getByTestId("rule-shift").fill("-30");
+  await rule.getByTestId("rule-add-first").click();
+  await rule.getByTestId("rule-kind").last().selectOption({ label: "Entries today" });
+  await rule.getByTestId("rule-count").fill("2");
+  await rule.locator("summary").click();
+  const data = rule.getByTestId("rule-data");
+  const written = { all: [{ from: { of: "doors", shift_minutes: -30 } }, { entries_today: { less_than: 2 } }] };
+  assert.deepEqual(JSON.parse(await data.inputValue()), written);
+  await rule.scrollIntoViewIfNeeded();
+  await keep(page, "rule-desk");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await keep(page, "rule-phone");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await data.fill('{"any": [{"inside": true}, {"not": {"products": ["Pier"]}}]}');
+  assert.equal(await rule.getByTestId("rule-line").count(), 2);
+  await rule.getByRole("checkbox", { name: "Pier" }).uncheck();
+  await rule.getByText("A line lacks something").waitFor();
+  await rule.getByRole("checkbox", { name: "Pier" }).check();
+  await data.fill('{"sometimes": true}');
+  await rule.getByText("This data is no rule").waitFor();
+  await data.fill(JSON.stringify(written));
+  await page.getByTestId("save-list").click();
+  await until("the rule to be kept", async () => {
+    const kept = await asked(page, `/console/events/${page.url().split("/").pop()}/lists`);
+    return JSON.stringify(kept.body?.[0]?.terms.rule) === JSON.stringify(written);
+  }, { page });
   await page.getByTestId("device-name").fill("Quay scanner");
   await page.getByTestId("device-lane").selectOption({ label: "Quay gate · Lane 1" });
   await page.getByTestId("invite").click();
