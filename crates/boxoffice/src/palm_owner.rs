@@ -34,7 +34,8 @@ impl BoxOffice {
             .read("link.consent", |tx| {
                 Box::pin(async move {
                     let sql = "SELECT c.id, c.text_version, c.language, c.purposes, c.scope,
-                                      c.until, c.given_at, c.withdrawn_at
+                                      c.until, c.given_at, c.withdrawn_at, c.age_said,
+                                      c.age_said_by, c.age_said_at
                                FROM consents c JOIN links k ON k.id = c.link_id
                                WHERE c.link_id = $1 AND c.withdrawn_at IS NULL
                                  AND k.state IN ('pending', 'confirmed')";
