@@ -109,7 +109,8 @@ impl Desk {
             }
         };
         if let Err(error) = self.follow_up(linked.account_id, linked.link_id).await {
-            tracing::error!(%error, "a new palm link waits for its leaf or its armings");
+            let error = anyhow::Error::from(error);
+            tracing::error!("a new palm link waits for its leaf or its armings: {error:#}");
         }
         Ok(Answer::Enrolled {
             palms: u32::try_from(handles.len()).unwrap_or(u32::MAX),
