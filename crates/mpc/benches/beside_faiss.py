@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """The search without sharing beside faiss-cpu's exact inner product, one thread each.
 
-    python3 -m venv /tmp/faiss && /tmp/faiss/bin/pip install faiss-cpu==1.15.1 numpy==2.4.6
-    cargo build --release -p handfast-mpc --example plain
-    /tmp/faiss/bin/python crates/mpc/benches/beside_faiss.py [ROWS LENGTH]
+    crates/mpc/benches/beside_faiss.sh [ROWS LENGTH]
 
 Both look for the best row of one probe; runs take turns; times are processor time of the calling
-thread, and medians are shown. A ratio above 1 says that faiss takes longer.
+thread, and medians are shown. A ratio above 1 says that faiss takes longer; "of reading" is the
+share of memory's bandwidth that ours reaches, beside reading as many bytes in the same turns.
 """
 
 import json
@@ -50,7 +49,7 @@ def main():
         sys.exit("build it first: cargo build --release -p handfast-mpc --example plain")
     faiss.omp_set_num_threads(1)
     random = numpy.random.default_rng(1)
-    print("    rows  length   ours int8  int16   faiss float32   int8   float32/int8  int8/int8")
+    print("    rows  length   ours int8  int16   faiss float32   int8   float32/int8  int8/int8  float32/int16  of reading: int8 int16")
     for rows, length in cases:
         vectors = random.integers(-8, 8, (rows, length)).astype(numpy.float32)
         probe = random.integers(-8, 8, (1, length)).astype(numpy.float32)
@@ -67,15 +66,24 @@ def main():
         for _ in range(ROUNDS):
             own = ours(example, rows, length)
             rounds.append(
-                (own["eight_ms"], own["sixteen_ms"], of_faiss(flat, probe), of_faiss(eight, probe))
+                (
+                    own["eight_ms"],
+                    own["sixteen_ms"],
+                    of_faiss(flat, probe),
+                    of_faiss(eight, probe),
+                    own["eight_of_reading"],
+                    own["sixteen_of_reading"],
+                )
             )
         medians = [statistics.median(column) for column in zip(*rounds)]
         ratios = [
-            statistics.median(row[column] / row[0] for row in rounds) for column in (2, 3)
+            statistics.median(row[column] / row[own] for row in rounds)
+            for column, own in ((2, 0), (3, 0), (2, 1))
         ]
         print(
             f"{rows:>8} {length:>7} {medians[0]:>11.2f} {medians[1]:>6.2f} {medians[2]:>15.2f}"
             f" {medians[3]:>6.2f} {ratios[0]:>14.2f} {ratios[1]:>10.2f}"
+            f" {ratios[2]:>14.2f} {medians[4]:>17.0%} {medians[5]:>5.0%}"
         )
 
 

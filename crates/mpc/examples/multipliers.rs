@@ -13,7 +13,7 @@ use std::hint::black_box;
 use bed::Bed;
 use handfast_model::SeededRandom;
 use handfast_mpc::Path;
-use measure::{Memory, median, timed};
+use measure::{Memory, median, ratio, timed};
 
 /// Turns of which the median counts.
 const TURNS: usize = 9;

@@ -51,9 +51,12 @@ fn measure(count: usize, dimension: usize, vectors: usize) {
             median(&reads),
             100.0 * share
         );
-        medians.push(search);
+        medians.push((search, share));
     }
-    println!("{{\"eight_ms\": {:.4}, \"sixteen_ms\": {:.4}}}", medians[0], medians[1]);
+    let [(eight, eight_share), (sixteen, sixteen_share)] = medians[..] else { return };
+    println!(
+        "{{\"eight_ms\": {eight:.4}, \"sixteen_ms\": {sixteen:.4}, \"eight_of_reading\": {eight_share:.3}, \"sixteen_of_reading\": {sixteen_share:.3}}}"
+    );
 }
 
 fn main() {

@@ -23,7 +23,9 @@
 //! have changed since, refuses it as stale. Rows of a gallery stand in the order of the operations
 //! that armed them; within a company's enrolment gallery that is the order of slots, but for palms
 //! that were disarmed and armed again. What was armed after the search's operation is left out,
-//! what was disarmed or has ended is masked. A gallery is compared in chunks of about 64k
+//! what was disarmed or has ended is masked. A search goes on while palms are disarmed or deleted: it
+//! has the rows as they were at its operation, and its copy of a deleted share is overwritten at its
+//! end. A gallery is compared in chunks of about 64k
 //! comparisons, four at a time, each with keys of its own; searches of the same rows share one pass
 //! over them.
 //!
@@ -84,6 +86,8 @@ mod sqlite_store;
 mod store;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod strict_tests;
 #[cfg(test)]
 mod testing;
 

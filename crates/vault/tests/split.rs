@@ -12,13 +12,14 @@ use handfast_model::{
 };
 use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
+use handfast_vault::deployment::Deployment;
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
 use handfast_vault::transport::Delay;
 use handfast_vault::{
-    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, Capture, EnrolOutcome, FrontOptions, Identification,
-    NewGallery, NodeClient, Purpose, SplitVault, ThresholdPolicy, Vault, VaultError, Verification,
-    audit_context,
+    AUDIT_INFO, AUDIT_QUERIES_MAX, AuditPart, AuditTag, Capture, EnrolOutcome, FrontOptions,
+    Identification, NewGallery, NodeClient, Purpose, SplitVault, ThresholdPolicy, Vault,
+    VaultError, Verification, audit_context,
 };
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
 use tempfile::TempDir;
@@ -219,7 +220,7 @@ fn opened(secret: [u8; 32], parts: &[AuditPart], queries: &[[u8; 16]]) -> Vec<[u
 }
 
 /// A person finds the search that found them, and nothing else, in what the log shows to all.
-async fn audits(vault: &Vault, company: CompanyId, gallery: GalleryId) {
+async fn audits(vault: &Vault, company: CompanyId, gallery: GalleryId) -> Vec<AuditTag> {
     let mut palms = Vec::new();
     for seed in [1, 5] {
         let enrolled = vault.enrol(company, left(seed), tomorrow()).await.unwrap();
@@ -255,13 +256,22 @@ async fn audits(vault: &Vault, company: CompanyId, gallery: GalleryId) {
     let many = vec![[0; 16]; AUDIT_QUERIES_MAX + 1];
     let many = vault.audit_parts(company, palms[1], &many, recipient).await;
     assert!(matches!(many, Err(VaultError::TooManyQueries { .. })));
+    tags
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_person_finds_the_searches_that_found_them() {
     let deployed = Deployed::new().await;
     let gallery = deployed.gallery().await;
-    audits(&deployed.vault, deployed.company, gallery).await;
+    let tags = audits(&deployed.vault, deployed.company, gallery).await;
+    // What a hub would log in its place is none that the nodes signed.
+    let deployment = Deployment::load(deployed.dir.path()).unwrap();
+    for audit in tags {
+        assert!(audit.is_of(&deployment));
+        let mut lie = audit;
+        lie.tag[0] ^= 1;
+        assert!(!lie.is_of(&deployment));
+    }
     let dir = tempfile::tempdir().unwrap();
     let plain = Vault::open(dir.path(), Arc::new(SystemClock), Arc::new(SystemRandom)).await;
     let plain = plain.unwrap();

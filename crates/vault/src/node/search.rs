@@ -424,7 +424,7 @@ impl Node {
         }
     }
 
-    /// Rows of a gallery are overwritten: what was searching them begins anew.
+    /// A gallery is gone: what was searching it asks again, and hears so.
     pub(super) fn stop_searches_in(&mut self, gallery: GalleryName) {
         let refusal = Reason::Stale.with(self.roster.head.number);
         self.fail_searches(refusal, |name| name == gallery);

@@ -62,19 +62,6 @@ impl Node {
             check: [0; 32],
             strict: self.strict,
         };
-        let sealed = search.shares.as_ref();
-        let binding = PartBinding {
-            deployment: self.keys.deployment,
-            node: self.keys.role,
-            gallery: search.gallery,
-            query: search.query,
-            attempt: search.attempt,
-            sought: search.sought,
-            operation: search.at.number,
-            nonce: search.nonce,
-            amount: sealed.map_or([0; 32], |sealed| sealed.amount),
-            consent: sealed.map_or([0; 16], |sealed| sealed.consent),
-        };
         let attempt = Attempt {
             digest,
             waiters: Vec::new(),
@@ -86,7 +73,7 @@ impl Node {
             shares,
             reference,
             plan,
-            binding,
+            binding: self.binding_of(&search),
             recipient: spec.recipient,
             selections: self.selections(&search, &spec),
             early: Vec::new(),
@@ -95,6 +82,23 @@ impl Node {
             moved: self.now,
         };
         Ok((attempt, checks))
+    }
+
+    /// What this node's part will be bound to.
+    fn binding_of(&self, search: &Search) -> PartBinding {
+        let sealed = search.shares.as_ref();
+        PartBinding {
+            deployment: self.keys.deployment,
+            node: self.keys.role,
+            gallery: search.gallery,
+            query: search.query,
+            attempt: search.attempt,
+            sought: search.sought,
+            operation: search.at.number,
+            nonce: search.nonce,
+            amount: sealed.map_or([0; 32], |sealed| sealed.amount),
+            consent: sealed.map_or([0; 16], |sealed| sealed.consent),
+        }
     }
 
     /// What each peer is told of the component that it was dealt too.
