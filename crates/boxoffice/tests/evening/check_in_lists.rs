@@ -109,6 +109,29 @@ test_on_both_engines! {
         assert!(matches!(rival, Err(BoxOfficeError::Unknown(_))));
     }
 
+    async fn a_stewards_wrong_gate_is_told_and_loses_nothing(store: Store) {
+        let night = Night::begin(store).await;
+        let venue = night.red_rocks.venue.id;
+        let plaza = night.office.create_gate(venue, None, "Plaza").await.unwrap();
+        set_list(&night, |terms| terms.gates = vec![plaza.id]).await;
+        let ticket = night.ticket(&night.ada).await;
+        let wrong = (Outcome::Product, Some(Reason::NoListAtGate));
+        assert_eq!(answer(&night.scan(&ticket).await), wrong);
+        let lane = night.office.create_lane(plaza.id, "1", Direction::Left, &[]).await.unwrap();
+        let right = NewDevice {
+            venue_id: venue,
+            name: "Plaza scanner",
+            kind: DeviceKind::Scanner,
+            mode: None,
+            lane_id: Some(lane.id),
+            shop_reference: None,
+            paired_with: None,
+        };
+        let right = night.office.register_device(&right).await.unwrap().0;
+        assert_eq!(answer(&pass(&night, right, &ticket, AdmissionTerms::default()).await), OK);
+        assert_eq!(answer(&night.scan(&ticket).await), wrong, "and still not here");
+    }
+
     async fn anti_passback_is_hard_soft_or_timed(store: Store) {
         let night = Night::begin(store).await;
         let timed = (Outcome::Rules, Some(Reason::EnteredJustNow));
