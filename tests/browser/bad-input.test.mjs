@@ -171,7 +171,7 @@ test("what is one person's is nobody else's", async () => {
   await isProblem(send(`/me/links/${link.link_id}`, { method: "PATCH", cookie: ben, body: { scope: "company" } }), 404, "not-found");
   await isProblem(send(`/me/links/${link.link_id}/move`, { method: "POST", cookie: ben, body: { code: codeOf("Ben", 2) } }), 404, "not-found");
   await isProblem(send(`/me/links/${link.link_id}`, { method: "DELETE", cookie: ben }), 404, "not-found");
-  await isProblem(send(`/me/links/${link.link_id}/move`, { method: "POST", cookie: ana, body: { code: "made-up" } }), 400, "malformed");
+  await isProblem(send(`/me/links/${link.link_id}/move`, { method: "POST", cookie: ana, body: { code: "made-up" } }), 404, "not-found");
   const setup = await api(demo.url, "/me/wallet/setup", { method: "POST", cookie: ana });
   const session = setup.url.split("/").at(-1);
   await isProblem(send(`/test-gateway/setup/${session}`, { method: "POST", body: { instrument_id: "gold" } }), 400, "malformed");

@@ -2,7 +2,7 @@
 
 use handfast_boxoffice::{BoxOfficeError, LinkRefusal};
 
-use super::problem::{Problem, sentence};
+use super::problem::{Problem, sentence, sentence_of};
 
 pub(super) mod admissions;
 pub(super) mod console;
@@ -23,7 +23,10 @@ pub(super) mod window;
 
 impl From<BoxOfficeError> for Problem {
     fn from(error: BoxOfficeError) -> Self {
-        let detail = sentence(&error);
+        let detail = match &error {
+            BoxOfficeError::Link(refusal) => sentence_of(refusal.sentence()),
+            error => sentence(error),
+        };
         match &error {
             BoxOfficeError::Unknown(_) => Self::not_found(detail),
             BoxOfficeError::Link(LinkRefusal::UnknownCode) => Self::not_found(detail),

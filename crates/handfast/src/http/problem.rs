@@ -83,10 +83,7 @@ impl Problem {
                 "Too many requests changed the same thing at once; nothing was done. Send it again.",
             );
         }
-        let causes = chain()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": ");
+        let causes = chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         tracing::error!(causes, "a request failed on our side");
         Self::internal(
             "It may have been done or not: look again before you repeat it. If it stays, look at the server's log.",
@@ -106,7 +103,11 @@ impl Problem {
 
 /// An error's message as a sentence: capital letter, full stop.
 pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
+    sentence_of(&error.to_string())
+}
+
+/// The same of words.
+pub(crate) fn sentence_of(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).chain(['.']).collect()
