@@ -11,7 +11,7 @@ use std::thread::available_parallelism;
 use anyhow::ensure;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use handfast_palm::{Effort, FORMAT_VERSION, LENGTH, SAMPLES_MAX, threshold};
+use handfast_palm::{Effort, FORMAT_VERSION, LENGTH, SAMPLES_MAX, threshold_with};
 use handfast_palm_eval::{
     EncodedSet, Grouping, Input, MARKDOWN_HEAD, MARKDOWN_NOTE, Options, Page, Pairing, Report,
     SampleSet, SetPair, card_targets,
@@ -208,7 +208,8 @@ impl Eval {
         let encoded = task.encode(&options)?;
         let mut evaluation = encoded.evaluate(self.grouping())?;
         if let Task::One(set) = task {
-            let entrance = threshold(ENTRANCE_GALLERY, ENTRANCE_FPIR).get();
+            let effort = self.effort.effort();
+            let entrance = threshold_with(effort, ENTRANCE_GALLERY, ENTRANCE_FPIR).get();
             evaluation.report.fairness = evaluation.fairness(set, entrance, self.seed);
         }
         if with_page {
