@@ -366,8 +366,7 @@ mod tests {
             panic!("ana@example.org was here")
         }
         let before = PANICS.load(Ordering::Relaxed);
-        let service =
-            Router::new().fallback(broken).layer(CatchPanicLayer::custom(answer_panic));
+        let service = Router::new().fallback(broken).layer(CatchPanicLayer::custom(answer_panic));
         let request = Request::builder().uri("/broken").body(Body::empty()).unwrap();
         let answer = service.oneshot(request).await.unwrap();
         assert_eq!(answer.status(), axum::http::StatusCode::INTERNAL_SERVER_ERROR);

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use handfast_boxoffice::{
-    Biometrics, BoxOffice, CodeKind, Company, DeviceKind, DeviceMode, Direction, Event, Language, NewDevice,
-    NewEvent, NewOrder, NewTicket, OrderState, Product, Role, Venue,
+    Biometrics, BoxOffice, CodeKind, Company, DeviceKind, DeviceMode, Direction, Event, Language,
+    NewDevice, NewEvent, NewOrder, NewTicket, OrderState, Product, Role, Venue,
 };
 use handfast_model::{Currency, DeviceId, Duration, LaneId, Money, ShopId, Timestamp, TransferId};
 use handfast_till::{Discount, Label, NewShop, Off, Promotion};

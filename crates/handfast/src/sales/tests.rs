@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handfast_boxoffice::{
-    Biometrics, CodeKind, Event, Language, NewEvent, OrderState, Product, Role, Sale, SaleLine, StaffUser,
-    Venue,
+    Biometrics, CodeKind, Event, Language, NewEvent, OrderState, Product, Role, Sale, SaleLine,
+    StaffUser, Venue,
 };
 use handfast_model::{Duration, ManualClock, Money, SeededRandom, Timestamp};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
@@ -47,8 +47,13 @@ impl Shop {
             biometrics: Biometrics::Forbidden,
         };
         let event = office.create_event(&event).await.unwrap();
-        let product =
-            Product { name: FLOOR.to_owned(), price: PRICE, capacity: Some(9), on_sale: true, codes: CodeKind::Static };
+        let product = Product {
+            name: FLOOR.to_owned(),
+            price: PRICE,
+            capacity: Some(9),
+            on_sale: true,
+            codes: CodeKind::Static,
+        };
         office.set_product(company.id, event.id, &product).await.unwrap();
         let (email, role) = ("olga@example.org".parse().unwrap(), Role::Operator);
         let operator =

@@ -412,8 +412,7 @@ pub(crate) async fn explain(
     Body(asked): Body<ToExplain>,
 ) -> Result<Json<ExplanationView>, Problem> {
     let at = asked.at.as_deref().map_or_else(|| Ok(hub.clock.now()), time_of)?;
-    let said =
-        hub.boxoffice.explain(staff.company, asked.device_id, &asked.code, at).await?;
+    let said = hub.boxoffice.explain(staff.company, asked.device_id, &asked.code, at).await?;
     Ok(Json(ExplanationView {
         outcome: said.outcome.as_str(),
         reason: said.reason.map(|reason| reason.as_str()),
