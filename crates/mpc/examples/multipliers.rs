@@ -67,21 +67,26 @@ fn main() {
     let random = SeededRandom::new(1);
     let bed = Bed::new(rows, length, vectors);
     let memory = Memory::of(rows * bed.rows[0].bytes_per_row());
-    let (mut reads, mut dots, mut eight) = (vec![], vec![], vec![]);
+    let (mut reads, mut dots, mut wholes, mut eight) = (vec![], vec![], vec![], vec![]);
     bed.search(Path::best(), 1, &random);
     for turn in 0..TURNS {
         reads.push(memory.read(turn));
-        dots.push(bed.search(Path::best(), 1, &random).dot());
+        let cost = bed.search(Path::best(), 1, &random);
+        dots.push(cost.dot());
+        wholes.push(cost.slowest());
         eight.push(bed.search(Path::best(), 8, &random).dot());
     }
     let products = (rows * length * vectors) as f64;
     let (read, dot, eight) = (median(&reads), median(&dots), median(&eight));
-    println!("{rows} rows of {length}, {vectors} probe vectors, one thread");
+    let row = bed.row_bytes;
+    println!("{rows} rows of {length} ({row:.0} bytes), {vectors} probe vectors, one thread");
     println!("  reading the rows once              {read:>8.2} ms");
     println!(
-        "  inner products                     {dot:>8.2} ms, {:.0} a ns",
-        products / dot / 1e6
+        "  inner products                     {dot:>8.2} ms, {:.0} a ns, {:.2} x reading",
+        products / dot / 1e6,
+        ratio(&dots, &reads)
     );
+    println!("  the whole node                     {:>8.2} ms", median(&wholes));
     println!(
         "  of eight probes together           {eight:>8.2} ms, {:.0} a ns",
         8.0 * products / eight / 1e6

@@ -236,11 +236,10 @@ mod tests {
             // As even as squares go: 2^14 in all.
             let mut vector = vec![0i16; dimension];
             let mut left = i32::from(LENGTH_SQUARED_MAX);
-            for at in 0..dimension {
+            for (at, number) in vector.iter_mut().enumerate() {
                 let mean = f64::from(left) / (dimension - at) as f64;
-                let number = if at + 1 == dimension { f64::from(left).sqrt() } else { mean.sqrt() };
-                vector[at] = number as i16;
-                left -= i32::from(vector[at]).pow(2);
+                *number = mean.sqrt() as i16;
+                left -= i32::from(*number).pow(2);
             }
             assert!(plainly(&vector, dimension) && are_short(&vector, dimension, 1));
             let Some(up) = (0..dimension).find(|&at| 2 * i32::from(vector[at]) + 1 > left) else {
