@@ -22,6 +22,9 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 9;
 /// How long a caller waits for a free connection: a burst at the doors drains in less.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After how long PostgreSQL ends a transaction in which nothing is asked: nothing of ours waits for
+/// anything outside while one runs, so its process has stopped, and others wait for its locks.
+const IDLE_IN_TRANSACTION_MAX: (&str, &str) = ("idle_in_transaction_session_timeout", "30s");
 /// Prepared statements kept on a connection: more than all services of the hub have together.
 const STATEMENT_CACHE: usize = 512;
 
@@ -143,7 +146,10 @@ impl StoreOptions {
     }
 
     async fn open_postgres(&self, options: &PgConnectOptions) -> Result<Pools, sqlx::Error> {
-        let options = options.clone().statement_cache_capacity(STATEMENT_CACHE);
+        let options = options
+            .clone()
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .options([IDLE_IN_TRANSACTION_MAX]);
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)

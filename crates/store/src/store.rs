@@ -243,8 +243,13 @@ impl Store {
             }
             (Pools::Postgres(pool), access) => {
                 let migrated = self.migrated.load(Ordering::Relaxed);
-                let sql = begin_on_postgres(access, migrated, alone);
-                pool.begin_with(sql).await.map(Engine::Postgres)
+                let mut tx = pool.begin_with(isolation(access)).await?;
+                if let Some(lock) = lock_of_writers(access, migrated, alone) {
+                    // Not with BEGIN in one string: given up while it waits, the transaction has
+                    // to be known as one, or its connection would keep it.
+                    sqlx::query(lock).execute(&mut *tx).await?;
+                }
+                Ok(Engine::Postgres(tx))
             }
         }
     }
@@ -260,27 +265,22 @@ impl Store {
     }
 }
 
-/// How a transaction begins on PostgreSQL. Writers meet at the table of versions, which nobody else
-/// locks and whose lock takes no snapshot: side by side as a rule, one alone after many conflicts.
-fn begin_on_postgres(access: Access, migrated: bool, alone: bool) -> &'static str {
+/// How a transaction begins on PostgreSQL.
+fn isolation(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Access::ReadWrite => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        Access::RowLocked | Access::Migrate => "BEGIN ISOLATION LEVEL READ COMMITTED",
+    }
+}
+
+/// Writers meet at the table of versions on PostgreSQL, which nobody else locks and whose lock takes
+/// no snapshot: side by side as a rule, one alone after many conflicts.
+fn lock_of_writers(access: Access, migrated: bool, alone: bool) -> Option<&'static str> {
     match (access, migrated, alone) {
-        (Access::ReadOnly, ..) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Access::Migrate, ..) | (Access::RowLocked, false, _) => {
-            "BEGIN ISOLATION LEVEL READ COMMITTED"
-        }
-        (Access::ReadWrite, false, _) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
-        (Access::ReadWrite, true, false) => {
-            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_versions IN ROW SHARE MODE"
-        }
-        (Access::RowLocked, true, false) => {
-            "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE schema_versions IN ROW SHARE MODE"
-        }
-        (Access::ReadWrite, true, true) => {
-            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_versions IN EXCLUSIVE MODE"
-        }
-        (Access::RowLocked, true, true) => {
-            "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE schema_versions IN EXCLUSIVE MODE"
-        }
+        (Access::ReadOnly | Access::Migrate, ..) | (_, false, _) => None,
+        (_, true, false) => Some("LOCK TABLE schema_versions IN ROW SHARE MODE"),
+        (_, true, true) => Some("LOCK TABLE schema_versions IN EXCLUSIVE MODE"),
     }
 }
 

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use handfast_model::{Duration, ManualClock, PairwiseToken, SeededRandom, TicketId, Timestamp};
 use handfast_store::testing::TestStore;
 use handfast_store::{
-    Migration, Migrations, Store, StoreError, StoreOptions, params, test_on_both_engines, text_enum,
+    Migration, Migrations, Store, StoreError, StoreOptions, Tx, params, test_on_both_engines,
+    text_enum,
 };
+use tokio::sync::Mutex;
 
 text_enum! {
     enum Colour {
@@ -314,10 +316,69 @@ test_on_both_engines! {
         assert_eq!((count_up(store).await.unwrap(), runs.load(Ordering::SeqCst)), expected);
     }
 
+    async fn a_writer_that_is_given_up_while_it_waits_holds_nobody_up(store: Store) {
+        start_counting(&store).await;
+        if !store.is_postgres() {
+            return;
+        }
+        let store = &store;
+        // Who watches keeps a connection: were another one taken for each look, it would be the
+        // one that was given up, which ends what it holds.
+        let watched: Result<(), StoreError> = store
+            .read("test.watch", |watch| Box::pin(async move {
+                let watch = &Mutex::new(watch);
+                let alone: Result<(), StoreError> = store
+                    .transaction("test.alone", |tx| Box::pin(async move {
+                        tx.execute("LOCK TABLE schema_versions IN EXCLUSIVE MODE", params![]).await?;
+                        tokio::select! {
+                            counted = count_up(store) => panic!("beside one alone: {counted:?}"),
+                            () = until_locks(watch, Locks::WaitedFor, 1) => Ok(()),
+                        }
+                    }))
+                    .await;
+                alone?;
+                until_locks(watch, Locks::All, 0).await;
+                Ok(())
+            }))
+            .await;
+        watched.unwrap();
+        assert_eq!(count_up(store).await.unwrap(), 1);
+    }
+
     async fn two_programs_migrate_one_database_at_once(store: Store) {
         let (left, right) = tokio::join!(store.migrate(&BOTH), store.migrate(&BOTH));
         left.unwrap();
         right.unwrap();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Locks {
+    WaitedFor,
+    All,
+}
+
+/// Waits until that many locks of the writers' table are held or waited for.
+async fn until_locks(watch: &Mutex<&mut Tx<'_>>, which: Locks, wanted: i64) {
+    let sql = match which {
+        Locks::WaitedFor => {
+            "SELECT COUNT(*) FROM pg_locks WHERE relation = 'schema_versions'::regclass \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+             AND NOT granted"
+        }
+        Locks::All => {
+            "SELECT COUNT(*) FROM pg_locks WHERE relation = 'schema_versions'::regclass \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        }
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let (found,): (i64,) = watch.lock().await.fetch_one(sql, params![]).await.unwrap();
+        if found == wanted {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{found} locks, {wanted} wanted");
+        tokio::task::yield_now().await;
     }
 }
 
