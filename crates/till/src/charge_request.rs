@@ -8,6 +8,7 @@ use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, by_id, by_id_locked, select_
 use crate::charge_step::{remember_step, set_goal, step};
 use crate::error::{Thing, TillError};
 use crate::line::{self, ChargeLine};
+use crate::offline;
 use crate::shop::{next_number, register, register_of_pedestal, shop};
 use crate::state::{ChargeEvent, ChargeState};
 use crate::step_back::{self, PedestalSession};
@@ -171,7 +172,8 @@ impl Till {
     /// of it. A repeat is harmless.
     ///
     /// # Errors
-    /// [`TillError::TooLateToCancel`] where it is paid or declined, [`TillError::NotFound`].
+    /// [`TillError::TooLateToCancel`] where it is paid, declined, or taken offline and charged for
+    /// again by now, [`TillError::NotFound`].
     pub async fn cancel_charge(&self, device: DeviceId, id: ChargeId) -> Result<Charge, TillError> {
         let now = self.now();
         let charge = self
@@ -183,6 +185,8 @@ impl Till {
                     if charge.shop != at.shop {
                         return Err(TillError::NotFound(Thing::Charge));
                     }
+                    // Goods that went offline come back over the counter.
+                    let charge = offline::forget(tx, charge).await?;
                     take_back(tx, charge, "given_up_by_register", now).await
                 })
             })
@@ -216,6 +220,10 @@ impl Till {
                     if charge.state == ChargeState::Requested {
                         step_back::remember(tx, session, id, now).await?;
                         return Ok(charge);
+                    }
+                    if charge.accepted_offline {
+                        // Whoever has the goods does not step back from them.
+                        return Err(TillError::TooLateToCancel { state: charge.state });
                     }
                     take_back(tx, charge, "given_up_by_person", now).await
                 })

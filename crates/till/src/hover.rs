@@ -574,7 +574,7 @@ async fn count_try(
     now: Timestamp,
 ) -> Result<Counted, TillError> {
     let register = register_of_pedestal(tx, pedestal).await?;
-    let charge = by_id(tx, id).await?;
+    let charge = by_id_locked(tx, id).await?;
     if charge.register != register.device {
         return Err(TillError::NotFound(Thing::Charge));
     }
@@ -599,6 +599,10 @@ async fn count_try(
         Some((Some(hash),)) => Ok(Counted::Try(SecretText::new(hash))),
         Some((None,)) => Err(TillError::PinWrong { left: 0 }),
         None => {
+            // As many misses as there may be freeze it, whoever counted the last of them.
+            let freeze =
+                "UPDATE till_wallets SET frozen = TRUE WHERE wallet_id = $1 AND pin_misses >= $2";
+            tx.execute(freeze, params![wallet, PIN_MISSES_MAX]).await?;
             step(tx, charge, &[ChargeEvent::LetGo], Some("wallet_frozen"), now).await?;
             let away = PayOutcome::TurnedAway(TurnedAway::WalletFrozen);
             Ok(Counted::Answered(Box::new(away)))
@@ -613,7 +617,7 @@ async fn after_try(
     instance: &str,
     now: Timestamp,
 ) -> Result<Decision, TillError> {
-    let charge = by_id(tx, id).await?;
+    let charge = by_id_locked(tx, id).await?;
     let Some(wallet) = charge.wallet else { return Err(TillError::NotFound(Thing::Charge)) };
     if right {
         tx.execute("UPDATE till_wallets SET pin_misses = 0 WHERE wallet_id = $1", params![wallet])

@@ -342,7 +342,8 @@ async fn claim(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Due>, TillError> {
              FROM till_webhook_messages m \
              JOIN till_webhook_endpoints e ON e.endpoint_id = m.endpoint_id \
              JOIN till_charges c ON c.charge_id = m.charge_id \
-             WHERE m.next_at <= $1 ORDER BY m.next_at, m.message_id LIMIT $2",
+             WHERE m.next_at <= $1 AND e.removed_at IS NULL \
+             ORDER BY m.next_at, m.message_id LIMIT $2",
             params![now, ROUND_MAX],
         )
         .await?;

@@ -305,6 +305,29 @@ async fn accept(tx: &mut Tx<'_>, id: ChargeId, now: Timestamp) -> Result<Charge,
     Ok(charge)
 }
 
+/// Forgets that goods went unpaid: they came back before they were charged for again.
+pub(crate) async fn forget(tx: &mut Tx<'_>, mut charge: Charge) -> Result<Charge, TillError> {
+    if !charge.accepted_offline || charge.state == ChargeState::Captured {
+        return Ok(charge);
+    }
+    let forgotten = tx
+        .execute(
+            "DELETE FROM till_offline WHERE charge_id = $1 AND state = 'open' AND replay IS NULL",
+            params![charge.id],
+        )
+        .await?;
+    if forgotten == 0 {
+        return Err(TillError::TooLateToCancel { state: charge.state });
+    }
+    tx.execute(
+        "UPDATE till_charges SET accepted_offline = FALSE WHERE charge_id = $1",
+        params![charge.id],
+    )
+    .await?;
+    charge.accepted_offline = false;
+    Ok(charge)
+}
+
 async fn sums(tx: &mut Tx<'_>, at: ShopId) -> Result<OfflineSums, TillError> {
     let currency = shop(tx, at).await?.currency;
     let floor: Option<(i64, i64)> = tx

@@ -345,6 +345,9 @@ impl Till {
             .row_locked("charge.give_up", |tx| {
                 Box::pin(async move {
                     let charge = by_id_locked(tx, id).await?;
+                    if charge.state.is_final() {
+                        return Ok(charge);
+                    }
                     set_goal(tx, charge, Goal::Void, reason).await
                 })
             })

@@ -278,6 +278,8 @@ pub(super) async fn take(
     let Money { minor, currency } = request.amount;
     let reference = &request.payment.reference;
     let body = format!("capture {reference} {minor} {currency}");
+    // Whoever lets go of the same payment has let go of it, or waits.
+    tx.lock_name(reference).await?;
     if repeats(tx, &request.idempotency_key, &body).await? {
         return Ok(());
     }

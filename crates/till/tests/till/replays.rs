@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use handfast_model::{Clock, Currency, Duration, ManualClock, SeededRandom, Timestamp};
 use handfast_store::{Store, test_on_both_engines};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
-use handfast_till::{Charge, OfflineFloor, PayOutcome, Till};
+use handfast_till::{Charge, OfflineFloor, PayOutcome, Till, TillError};
 
 use crate::counter::{Counter, Fan};
 use crate::crashes::Watched;
@@ -182,5 +182,28 @@ test_on_both_engines! {
         }
         assert!(deaths >= 4, "only {deaths} deaths");
         Box::pin(dies_at(store, 1, Instrument::AlwaysApproves)).await;
+    }
+
+    async fn goods_that_come_back_before_they_are_charged_for_cost_nothing(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let charge = accepted(&at, &fan).await;
+        let back = at.till.cancel_charge(at.register, charge.id).await.unwrap();
+        assert!(!back.accepted_offline);
+        let again = at.till.cancel_charge(at.register, charge.id).await.unwrap();
+        assert_eq!(again.state, back.state);
+        assert_eq!(taken_in_the_end(&at).await, 0);
+        let sums = at.till.offline_sums(at.shop).await.unwrap();
+        assert_eq!([sums.open, sums.paid, sums.lost], [(0, 0); 3]);
+    }
+
+    async fn goods_that_are_charged_for_do_not_come_back_unnoticed(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let charge = accepted(&at, &fan).await;
+        at.till.replay_offline_due().await.unwrap();
+        let late = at.till.cancel_charge(at.register, charge.id).await;
+        assert!(matches!(late, Err(TillError::TooLateToCancel { .. })), "{late:?}");
+        assert_eq!(taken_in_the_end(&at).await, MINOR);
     }
 }
