@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A throw-away PostgreSQL server for tests: its own directory, a private port on loopback, no
-# password, no durability. Never for data that anybody wants to keep.
+# password, no durability unless it is asked for. Never for data that anybody wants to keep.
 #
 #   scripts/postgres.sh start        starts one (or finds the running one), prints its address
 #   scripts/postgres.sh stop         stops it and removes its directory
@@ -8,6 +8,7 @@
 #                                    set to its address, stops it
 #
 # HANDFAST_POSTGRES_DIR chooses the directory (default: a folder of this checkout's own in /tmp).
+# HANDFAST_POSTGRES_DURABLE=1 has it sync to the disk as a server that keeps data does: for benches.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -69,7 +70,8 @@ start() {
     free_port >"$dir/port"
     # Tests ask what happens under concurrency, not under power loss: fsync off makes them quick.
     local options="-p $(cat "$dir/port") -k $dir/socket -c listen_addresses=127.0.0.1"
-    options="$options -c fsync=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB"
+    options="$options -c max_connections=300 -c shared_buffers=64MB"
+    [ -n "${HANDFAST_POSTGRES_DURABLE:-}" ] || options="$options -c fsync=off -c full_page_writes=off"
     as_server_user "$bin/pg_ctl" start -w -t 60 -D "$dir/data" -l "$dir/data/server.log" -o "$options" \
         >/dev/null || fail "the server did not start; see $dir/data/server.log"
 }
