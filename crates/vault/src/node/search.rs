@@ -38,8 +38,13 @@ const CLOCKS_APART_MAX: Duration = Duration::from_secs(60);
 const ACTIVE_MAX: usize = 64;
 /// Peers' joinings that wait for this node's own request.
 const EARLY_MAX: usize = 1024;
-/// Chunks of a search under way at a time: enough to hide a round trip behind computing.
-const WINDOW: usize = 4;
+/// Chunks of a search under way at a time: all those of a hover among ten thousand rows, so that the
+/// distance between nodes is waited for once a round and not once a round and chunk.
+const WINDOW: usize = 32;
+/// The same where the node has much to do: every search goes on, and computing hides a round trip.
+const WINDOW_BUSY: usize = 4;
+/// Chunks of all searches under way from which on a node has much to do: each is about a megabyte.
+const OPEN_BUSY: usize = 64;
 /// Probes in one pass over the rows.
 const TOGETHER_MAX: usize = 8;
 /// How long an answer is kept to be sent again.
@@ -154,7 +159,15 @@ impl Searches {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.active.values().any(Attempt::has_work)
+        let window = self.window();
+        self.active.values().any(|attempt| attempt.has_work(window))
+    }
+
+    /// How many chunks of a search may be under way now.
+    fn window(&self) -> usize {
+        let open = |attempt: &Attempt| attempt.run.as_ref().map_or(0, |run| run.open.len());
+        let busy = self.active.values().map(open).sum::<usize>() >= OPEN_BUSY;
+        if busy { WINDOW_BUSY } else { WINDOW }
     }
 
     pub(super) fn forget_front(&mut self, connection: u64) {
@@ -167,7 +180,8 @@ impl Searches {
     /// those that go through the same rows beside it.
     fn next_work(&self) -> Vec<Key> {
         let next = |key: &&Key| self.active[*key].run.as_ref().map_or(u32::MAX, |run| run.next);
-        let ready = self.order.iter().filter(|key| self.active[*key].has_work());
+        let window = self.window();
+        let ready = self.order.iter().filter(|key| self.active[*key].has_work(window));
         let Some(first) = ready.clone().min_by_key(next) else { return Vec::new() };
         let checks = |run: &Run| run.checks_lengths(run.next);
         if self.active[first].run.as_ref().is_some_and(checks) {
@@ -186,8 +200,8 @@ impl Run {
 }
 
 impl Attempt {
-    fn has_work(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.next < run.total && run.open.len() < WINDOW)
+    fn has_work(&self, window: usize) -> bool {
+        self.run.as_ref().is_some_and(|run| run.next < run.total && run.open.len() < window)
     }
 
     fn goes_with(&self, other: &Self) -> bool {
