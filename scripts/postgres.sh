@@ -57,8 +57,16 @@ running() {
     [ -f "$dir/port" ] && as_server_user "$bin/pg_ctl" status -D "$dir/data" >/dev/null 2>&1
 }
 
+# A bench that asks for a server that syncs must not measure one that does not.
+refuse_without_sync() {
+    local fsync
+    fsync=$(as_server_user "$bin/psql" -X -A -t -U postgres -h 127.0.0.1 -p "$(cat "$dir/port")" -c 'SHOW fsync')
+    [ "$fsync" = on ] || fail "the server in $dir does not sync to the disk; stop it first: scripts/postgres.sh stop"
+}
+
 start() {
     if running; then
+        [ -z "${HANDFAST_POSTGRES_DURABLE:-}" ] || refuse_without_sync
         return
     fi
     rm -rf "$dir"
