@@ -23,9 +23,11 @@ test-pages test-rust test-browser: test-%: ## One part of the tests alone
 bench: binary ## The benches, with their parts
 	@$(HANDFAST) bench recognition
 	@$(HANDFAST) bench hover
+	@$(HANDFAST) bench hover --vault split
 	@$(HANDFAST) bench vault
 	@$(HANDFAST) bench redeem
 	@$(HANDFAST) bench charge
+	@$(HANDFAST) bench log
 	@cargo bench $(CARGO_FLAGS) -p handfast-palm-eval
 
 soak: ## The long versions of the tests: hours
