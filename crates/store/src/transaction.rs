@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{Arguments as _, AssertSqlSafe, Postgres, SqlSafeStr, Sqlite};
 
 use crate::row::Inner as RowInner;
 use crate::{FromRow, Param, Row, StoreError};
@@ -90,13 +90,7 @@ impl Tx<'_> {
                     .map(|rows| rows.into_iter().map(RowInner::Sqlite).map(Row).collect()),
                 Err(error) => Err(error),
             },
-            Engine::Postgres(tx) => match postgres_arguments(params) {
-                Ok(arguments) => sqlx::query_with(sql, arguments)
-                    .fetch_all(&mut **tx)
-                    .await
-                    .map(|rows| rows.into_iter().map(RowInner::Postgres).map(Row).collect()),
-                Err(error) => Err(error),
-            },
+            Engine::Postgres(tx) => postgres_rows(tx, sql, params).await,
         };
         let rows: Vec<Row> = rows.map_err(|source| self.failed(source))?;
         rows.iter().map(T::from_row).collect()
@@ -144,16 +138,23 @@ impl Tx<'_> {
         };
         // NO KEY: rows that refer to these may be written meanwhile.
         let sql = format!("{sql} FOR NO KEY UPDATE OF {alias}");
-        let rows = match postgres_arguments(params) {
-            // Both parts are constants of the program.
-            Ok(arguments) => sqlx::query_with(AssertSqlSafe(sql), arguments)
-                .fetch_all(&mut **tx)
-                .await
-                .map(|rows| rows.into_iter().map(RowInner::Postgres).map(Row).collect()),
-            Err(error) => Err(error),
-        };
-        let rows: Vec<Row> = rows.map_err(|source| self.failed(source))?;
+        // Both parts are constants of the program.
+        let rows = postgres_rows(tx, AssertSqlSafe(sql), params).await;
+        let rows = rows.map_err(|source| self.failed(source))?;
         rows.iter().map(T::from_row).collect()
+    }
+
+    /// The first row of [`Tx::fetch_locked`], if there is any.
+    ///
+    /// # Errors
+    /// As [`Tx::fetch_all`].
+    pub async fn fetch_locked_optional<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        alias: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.fetch_locked(sql, alias, params).await?.into_iter().next())
     }
 
     /// Waits until nobody else holds this name, and holds it until the transaction ends: for what
@@ -207,6 +208,15 @@ impl Tx<'_> {
             is_conflict(&source) || (self.duplicate_is_conflict && is_duplicate(&source));
         database_error(self.name, source)
     }
+}
+
+async fn postgres_rows(
+    tx: &mut sqlx::Transaction<'static, Postgres>,
+    sql: impl SqlSafeStr,
+    params: Vec<Param>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let found = sqlx::query_with(sql, postgres_arguments(params)?).fetch_all(&mut **tx).await?;
+    Ok(found.into_iter().map(RowInner::Postgres).map(Row).collect())
 }
 
 /// Names the transaction in an error of the database.

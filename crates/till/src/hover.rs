@@ -352,8 +352,8 @@ async fn decide_by_phone(
 ) -> Result<Decision, TillError> {
     let now = planning.now;
     let sql = select_charges!("WHERE c.pay_key = $1");
-    let found: Vec<Charge> = tx.fetch_locked(sql, "c", params![key]).await?;
-    let charge = found.into_iter().next().ok_or(TillError::NotFound(Thing::Charge))?;
+    let found = tx.fetch_locked_optional(sql, "c", params![key]).await?;
+    let charge: Charge = found.ok_or(TillError::NotFound(Thing::Charge))?;
     let wallet = wallet_locked(tx, account).await?;
     let mine = charge.wallet == Some(wallet.id);
     match charge.state {

@@ -118,13 +118,12 @@ pub(crate) async fn wallet_of_token(
     at: ShopId,
     token: PairwiseToken,
 ) -> Result<Option<WalletRow>, TillError> {
-    let found: Vec<WalletRow> = tx
-        .fetch_locked(
+    Ok(tx
+        .fetch_locked_optional(
             "SELECT w.* FROM till_shop_tokens t JOIN till_wallets w ON w.wallet_id = t.wallet_id \
              WHERE t.shop_id = $1 AND t.token = $2",
             "w",
             params![at, token],
         )
-        .await?;
-    Ok(found.into_iter().next())
+        .await?)
 }

@@ -310,8 +310,8 @@ pub(crate) async fn wallet_locked(
     account: AccountId,
 ) -> Result<WalletRow, TillError> {
     let sql = "SELECT w.* FROM till_wallets w WHERE w.account_id = $1";
-    let found = tx.fetch_locked(sql, "w", params![account]).await?;
-    found.into_iter().next().ok_or(TillError::NotFound(Thing::Wallet))
+    let found = tx.fetch_locked_optional(sql, "w", params![account]).await?;
+    found.ok_or(TillError::NotFound(Thing::Wallet))
 }
 
 /// The wallet of an account, made with the id `fresh` where there is none yet.
