@@ -404,8 +404,8 @@ pub(crate) async fn by_id(tx: &mut Tx<'_>, id: ChargeId) -> Result<Charge, TillE
 /// transaction reads first that decides about one charge. Wallets are locked after charges.
 pub(crate) async fn by_id_locked(tx: &mut Tx<'_>, id: ChargeId) -> Result<Charge, TillError> {
     let sql = select_charges!("WHERE c.charge_id = $1");
-    let found = tx.fetch_locked(sql, "c", params![id]).await?;
-    found.into_iter().next().ok_or(TillError::NotFound(Thing::Charge))
+    let found = tx.fetch_locked_optional(sql, "c", params![id]).await?;
+    found.ok_or(TillError::NotFound(Thing::Charge))
 }
 
 /// A charge, seen from a register of the same shop.
@@ -415,8 +415,21 @@ pub(crate) async fn charge_at_shop(
     id: ChargeId,
 ) -> Result<Charge, TillError> {
     let at = register(tx, device).await?;
-    let charge = by_id(tx, id).await?;
-    if charge.shop == at.shop { Ok(charge) } else { Err(TillError::NotFound(Thing::Charge)) }
+    of_shop(by_id(tx, id).await?, at.shop)
+}
+
+/// As [`charge_at_shop`], locked as [`by_id_locked`].
+pub(crate) async fn charge_at_shop_locked(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    id: ChargeId,
+) -> Result<Charge, TillError> {
+    let at = register(tx, device).await?;
+    of_shop(by_id_locked(tx, id).await?, at.shop)
+}
+
+fn of_shop(charge: Charge, shop: ShopId) -> Result<Charge, TillError> {
+    if charge.shop == shop { Ok(charge) } else { Err(TillError::NotFound(Thing::Charge)) }
 }
 
 pub(crate) async fn by_nonce(

@@ -4,7 +4,9 @@ use handfast_model::{ChargeId, DeviceId, Duration, Money, ShopId, Timestamp};
 use handfast_store::{Tx, params};
 
 use crate::Till;
-use crate::charge::{CHARGE_MINOR_MAX, Charge, Goal, by_id, by_id_locked, select_charges};
+use crate::charge::{
+    CHARGE_MINOR_MAX, Charge, Goal, by_id, by_id_locked, charge_at_shop_locked, select_charges,
+};
 use crate::charge_step::{remember_step, set_goal, step};
 use crate::error::{Thing, TillError};
 use crate::line::{self, ChargeLine};
@@ -19,6 +21,13 @@ use crate::text::{Description, Nonce, PayKey, ReceiptKey};
 pub const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// How many overdue charges one transaction closes, so that none runs long.
 const OVERDUE_BATCH: i64 = 100;
+/// In an order, so that two who do this at once wait for each other. The states of the index
+/// `till_charges_unfinished` are named as it names them: without them SQLite reads every charge.
+pub(crate) const OVERDUE: &str = select_charges!(
+    "WHERE c.state IN ('requested', 'identified', 'authorising', 'authorised', 'unknown') \
+     AND ((c.state = 'requested' AND c.expires_at <= $1) \
+     OR (c.state = 'identified' AND c.factor_until <= $1)) ORDER BY c.charge_id LIMIT $2"
+);
 
 /// What a register asks for.
 #[derive(Clone, Debug)]
@@ -180,11 +189,7 @@ impl Till {
             .store
             .row_locked("charge.cancel", |tx| {
                 Box::pin(async move {
-                    let at = register(tx, device).await?;
-                    let charge = by_id_locked(tx, id).await?;
-                    if charge.shop != at.shop {
-                        return Err(TillError::NotFound(Thing::Charge));
-                    }
+                    let charge = charge_at_shop_locked(tx, device, id).await?;
                     // Goods that went offline come back over the counter.
                     let charge = offline::forget(tx, charge).await?;
                     take_back(tx, charge, "given_up_by_register", now).await
@@ -252,16 +257,8 @@ impl Till {
         self.store
             .row_locked("charge.expire", |tx| {
                 Box::pin(async move {
-                    let due: Vec<Charge> = tx
-                        .fetch_locked(
-                            select_charges!(
-                                "WHERE (c.state = 'requested' AND c.expires_at <= $1) \
-                                 OR (c.state = 'identified' AND c.factor_until <= $1) LIMIT $2"
-                            ),
-                            "c",
-                            params![now, OVERDUE_BATCH],
-                        )
-                        .await?;
+                    let due: Vec<Charge> =
+                        tx.fetch_locked(OVERDUE, "c", params![now, OVERDUE_BATCH]).await?;
                     let all = due.len();
                     for charge in due {
                         let (event, reason) = match charge.state {
@@ -365,6 +362,8 @@ async fn take_back(
             set_goal(tx, charge, Goal::Void, reason).await
         }
         ChargeState::Cancelled | ChargeState::Expired | ChargeState::Voided => Ok(charge),
+        // Given up before: nothing was taken, and nothing will be.
+        ChargeState::Declined if charge.goal == Goal::Void => Ok(charge),
         state @ (ChargeState::Captured | ChargeState::Declined) => {
             Err(TillError::TooLateToCancel { state })
         }

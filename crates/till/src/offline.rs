@@ -7,7 +7,7 @@ use handfast_model::{ChargeId, Currency, Duration, Money, ShopId, Timestamp};
 use handfast_store::{Tx, params};
 
 use crate::Till;
-use crate::charge::{Charge, Goal, Origin, by_id};
+use crate::charge::{Charge, Goal, Origin, by_id, by_id_locked};
 use crate::error::TillError;
 use crate::hover::{Decision, Planning, Presence};
 use crate::order::{Direct, DirectIds, NotBegun, begin};
@@ -21,6 +21,8 @@ const REPLAY_AFTER: [Duration; 3] =
     [Duration::ZERO, Duration::from_hours(24), Duration::from_hours(72)];
 /// How many are looked after in one round, so that a round ends.
 const ROUND_MAX: i64 = 50;
+pub(crate) const DUE: &str = "SELECT charge_id FROM till_offline WHERE state = 'open' \
+    AND next_at <= $1 ORDER BY next_at LIMIT $2";
 /// Until when an open one is looked at again, while its charge has no end.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -62,10 +64,9 @@ enum Next {
     Paid,
     Wait,
     /// The next replay is due now.
-    Replay {
-        wallet: Box<WalletRow>,
-        charge: Box<Charge>,
-    },
+    Replay,
+    /// Nothing: the goods came back meanwhile, or another process brought it to its end.
+    Over,
     /// The latest replay came to nothing.
     Failed(ChargeId),
 }
@@ -141,14 +142,7 @@ impl Till {
         let due: Vec<(ChargeId,)> = self
             .store
             .read("offline.due", |tx| {
-                Box::pin(async move {
-                    tx.fetch_all(
-                        "SELECT charge_id FROM till_offline WHERE state = 'open' \
-                         AND next_at <= $1 ORDER BY next_at LIMIT $2",
-                        params![now, ROUND_MAX],
-                    )
-                    .await
-                })
+                Box::pin(async move { tx.fetch_all(DUE, params![now, ROUND_MAX]).await })
             })
             .await
             .map_err(TillError::Store)?;
@@ -169,13 +163,13 @@ impl Till {
             }
             Next::Wait => self.look_again(id, now + LOOK_AGAIN).await,
             Next::Failed(replay) => self.replay_failed(id, Some(replay), replayed).await,
-            Next::Replay { wallet, charge } => {
+            Next::Over => Ok(()),
+            Next::Replay => {
                 let (ids, instance) = (&DirectIds::new(self), &*self.instance);
-                let (wallet, charge) = (&*wallet, &*charge);
                 let begun = self
                     .store
                     .transaction("offline.replay", |tx| {
-                        Box::pin(begin_replay(tx, charge, wallet, ids, instance, now))
+                        Box::pin(begin_replay(tx, id, ids, instance, now))
                     })
                     .await;
                 match begun {
@@ -251,9 +245,10 @@ async fn count_failure(
     now: Timestamp,
 ) -> Result<bool, TillError> {
     let row: Option<(i64, Option<ChargeId>, Timestamp)> = tx
-        .fetch_optional(
-            "SELECT attempts, replay, next_at FROM till_offline \
-             WHERE charge_id = $1 AND state = 'open'",
+        .fetch_locked_optional(
+            "SELECT o.attempts, o.replay, o.next_at FROM till_offline o \
+             WHERE o.charge_id = $1 AND o.state = 'open'",
+            "o",
             params![id],
         )
         .await?;
@@ -279,7 +274,7 @@ async fn count_failure(
 }
 
 async fn accept(tx: &mut Tx<'_>, id: ChargeId, now: Timestamp) -> Result<Charge, TillError> {
-    let mut charge = by_id(tx, id).await?;
+    let mut charge = by_id_locked(tx, id).await?;
     if charge.state != ChargeState::Unknown || charge.goal != Goal::Capture {
         return Ok(charge);
     }
@@ -320,11 +315,11 @@ pub(crate) async fn forget(tx: &mut Tx<'_>, mut charge: Charge) -> Result<Charge
         return Err(TillError::TooLateToCancel { state: charge.state });
     }
     tx.execute(
-        "UPDATE till_charges SET accepted_offline = FALSE WHERE charge_id = $1",
-        params![charge.id],
+        "UPDATE till_charges SET accepted_offline = FALSE, goal = $1 WHERE charge_id = $2",
+        params![Goal::Void, charge.id],
     )
     .await?;
-    charge.accepted_offline = false;
+    (charge.accepted_offline, charge.goal) = (false, Goal::Void);
     Ok(charge)
 }
 
@@ -364,8 +359,13 @@ async fn next(tx: &mut Tx<'_>, id: ChargeId) -> Result<Next, TillError> {
     if !charge.state.is_final() {
         return Ok(Next::Wait);
     }
-    let (replay,): (Option<ChargeId>,) =
-        tx.fetch_one("SELECT replay FROM till_offline WHERE charge_id = $1", params![id]).await?;
+    let open: Option<(Option<ChargeId>,)> = tx
+        .fetch_optional(
+            "SELECT replay FROM till_offline WHERE charge_id = $1 AND state = 'open'",
+            params![id],
+        )
+        .await?;
+    let Some((replay,)) = open else { return Ok(Next::Over) };
     if let Some(replay) = replay {
         let replay = by_id(tx, replay).await?;
         return Ok(match replay.state {
@@ -374,28 +374,35 @@ async fn next(tx: &mut Tx<'_>, id: ChargeId) -> Result<Next, TillError> {
             _ => Next::Wait,
         });
     }
-    let wallet: WalletRow = tx
-        .fetch_one("SELECT * FROM till_wallets WHERE wallet_id = $1", params![charge.wallet])
-        .await?;
-    Ok(Next::Replay { wallet: Box::new(wallet), charge: Box::new(charge) })
+    Ok(Next::Replay)
 }
 
 async fn begin_replay(
     tx: &mut Tx<'_>,
-    charge: &Charge,
-    wallet: &WalletRow,
+    id: ChargeId,
     ids: &DirectIds,
     instance: &str,
     now: Timestamp,
 ) -> Result<Option<Decision>, NotBegun> {
+    let charge = by_id_locked(tx, id).await?;
     let claimed: Option<(i64,)> = tx
-        .fetch_optional(
-            "SELECT attempts FROM till_offline \
-             WHERE charge_id = $1 AND state = 'open' AND replay IS NULL",
-            params![charge.id],
+        .fetch_locked_optional(
+            "SELECT o.attempts FROM till_offline o \
+             WHERE o.charge_id = $1 AND o.state = 'open' AND o.replay IS NULL",
+            "o",
+            params![id],
         )
         .await?;
     let Some((attempt,)) = claimed else { return Ok(None) };
+    // Read here: whoever froze it before this transaction froze this payment too.
+    let wallet: Option<WalletRow> = tx
+        .fetch_locked_optional(
+            "SELECT w.* FROM till_wallets w WHERE w.wallet_id = $1",
+            "w",
+            params![charge.wallet],
+        )
+        .await?;
+    let wallet = wallet.ok_or(TillError::Corrupt { column: "till_charges.wallet_id" })?;
     let nonce = format!("replay:{}:{attempt}", charge.id);
     let direct = Direct {
         register: charge.register,
@@ -406,7 +413,7 @@ async fn begin_replay(
         presence: Presence::Nobody,
     };
     let decision =
-        begin(tx, &direct, wallet, Planning { ids: &ids.plan, instance, now }, ids).await?;
+        begin(tx, &direct, &wallet, Planning { ids: &ids.plan, instance, now }, ids).await?;
     tx.execute(
         "UPDATE till_offline SET replay = $1 WHERE charge_id = $2",
         params![ids.charge, charge.id],

@@ -6,7 +6,7 @@ use handfast_model::{
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::Till;
-use crate::charge::{Charge, by_id, charge_at_shop};
+use crate::charge::{Charge, by_id, charge_at_shop, charge_at_shop_locked};
 use crate::credit;
 use crate::error::{Thing, TillError};
 use crate::gateway::{GatewayError, PaymentName, RefundRequest, RefundStatus, Refusal};
@@ -18,6 +18,11 @@ use crate::text::Nonce;
 
 /// How many open refunds one round looks into, so that a round ends.
 const ROUND_MAX: i64 = 500;
+/// The states of the index `till_refunds_unfinished` come first, named as it names them: without
+/// them SQLite reads every refund.
+pub(crate) const UNFINISHED: &str = "SELECT refund_id FROM till_refunds \
+    WHERE state IN ('asking', 'unknown') \
+    AND (state = 'unknown' OR created_at <= $1) ORDER BY refund_id LIMIT $2";
 
 handfast_store::text_enum! {
     /// Where a refund stands.
@@ -215,14 +220,9 @@ impl Till {
         let refunds: Vec<(RefundId,)> = self
             .store
             .read("refund.unfinished", |tx| {
-                Box::pin(async move {
-                    tx.fetch_all(
-                        "SELECT refund_id FROM till_refunds WHERE state = 'unknown' \
-                         OR (state = 'asking' AND created_at <= $1) ORDER BY refund_id LIMIT $2",
-                        params![sent_before, ROUND_MAX],
-                    )
-                    .await
-                })
+                Box::pin(
+                    async move { tx.fetch_all(UNFINISHED, params![sent_before, ROUND_MAX]).await },
+                )
             })
             .await
             .map_err(TillError::Store)?;
@@ -285,7 +285,7 @@ async fn begin(
     ids: &RefundIds,
     now: Timestamp,
 ) -> Result<Refund, TillError> {
-    let charge = charge_at_shop(tx, order.register, order.charge).await?;
+    let charge = charge_at_shop_locked(tx, order.register, order.charge).await?;
     if let Some(earlier) = by_nonce(tx, order).await? {
         let all = earlier.credit_part.minor + earlier.card_part.minor;
         let same = earlier.charge == order.charge && order.minor.is_none_or(|minor| minor == all);

@@ -444,3 +444,49 @@ CREATE TABLE till_step_backs (
     PRIMARY KEY (charge_id, session)
 );
 ";
+
+#[cfg(test)]
+mod tests {
+    use handfast_store::{FromRow, Row, Store, StoreError, params};
+
+    use super::*;
+
+    /// A line of SQLite's plan: its last column.
+    struct PlanLine(String);
+
+    impl FromRow for PlanLine {
+        fn from_row(row: &Row) -> Result<Self, StoreError> {
+            row.get("detail").map(Self)
+        }
+    }
+
+    /// What is asked every second or two must not grow with the charges there ever were.
+    #[tokio::test]
+    async fn what_is_asked_all_the_time_reads_no_whole_table() {
+        let store = Store::connect("sqlite::memory:").await.unwrap();
+        store.migrate(&MIGRATIONS).await.unwrap();
+        for sql in [
+            crate::charge_request::OVERDUE,
+            crate::settle::UNFINISHED,
+            crate::refund::UNFINISHED,
+            crate::offline::DUE,
+        ] {
+            let explained: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into());
+            let plan: Result<Vec<PlanLine>, StoreError> = store
+                .read("plan", |tx| {
+                    Box::pin(async move {
+                        let parameters = (1..=3).filter(|n| sql.contains(&format!("${n}")));
+                        let given =
+                            params![0_i64, 0_i64, 0_i64].into_iter().take(parameters.count());
+                        tx.fetch_all(explained, given.collect()).await
+                    })
+                })
+                .await;
+            for PlanLine(line) in plan.unwrap() {
+                // The processes that serve the database are a handful.
+                let whole = line.starts_with("SCAN") && line != "SCAN till_instances";
+                assert!(!whole, "{line}\n{sql}");
+            }
+        }
+    }
+}

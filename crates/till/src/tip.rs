@@ -6,7 +6,7 @@ use handfast_store::{Tx, params};
 
 use crate::Till;
 use crate::charge::{
-    CHARGE_MINOR_MAX, Charge, ChargeStatus, Factor, Goal, by_id, by_nonce, charge_at_shop,
+    CHARGE_MINOR_MAX, Charge, ChargeStatus, Factor, Goal, by_id, by_nonce, charge_at_shop_locked,
 };
 use crate::charge_step::step;
 use crate::error::TillError;
@@ -96,7 +96,7 @@ async fn begin_capture(
     minor: Option<i64>,
     now: Timestamp,
 ) -> Result<Charge, TillError> {
-    let mut charge = charge_at_shop(tx, device, id).await?;
+    let mut charge = charge_at_shop_locked(tx, device, id).await?;
     let wanted = minor.unwrap_or(charge.amount.minor);
     if wanted <= 0 {
         return Err(TillError::AmountNotPositive);
@@ -130,7 +130,7 @@ async fn begin_tip(
     instance: &str,
     now: Timestamp,
 ) -> Result<Decision, TillError> {
-    let charge = charge_at_shop(tx, tip.register, tip.charge).await?;
+    let charge = charge_at_shop_locked(tx, tip.register, tip.charge).await?;
     if let Some(earlier) = by_nonce(tx, tip.register, &tip.nonce).await? {
         let same = earlier.tip_of == Some(charge.id) && earlier.asked.minor == tip.minor;
         let outcome = crate::hover::outcome_of(earlier, now);

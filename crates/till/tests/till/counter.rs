@@ -56,7 +56,14 @@ pub fn promotion(currency: Currency) -> Promotion {
 }
 
 pub async fn open_gateway(clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> TestGateway {
-    let store = Store::connect("sqlite::memory:").await.unwrap();
+    gateway_on(Store::connect("sqlite::memory:").await.unwrap(), clock, random).await
+}
+
+pub async fn gateway_on(
+    store: Store,
+    clock: Arc<ManualClock>,
+    random: Arc<SeededRandom>,
+) -> TestGateway {
     let options = TestGatewayOptions {
         merchant: "Handfast test merchant".to_owned(),
         page_base: "http://127.0.0.1/test-gateway#/setup/".to_owned(),

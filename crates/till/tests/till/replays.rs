@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use handfast_model::{Clock, Currency, Duration, ManualClock, SeededRandom, Timestamp};
-use handfast_store::{Store, test_on_both_engines};
+use handfast_store::{Store, StoreError, params, test_on_both_engines};
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
-use handfast_till::{Charge, OfflineFloor, PayOutcome, Till, TillError};
+use handfast_till::{Charge, ChargeState, OfflineFloor, PayOutcome, Replayed, Till, TillError};
+
+use tokio::task::JoinHandle;
 
 use crate::counter::{Counter, Fan};
 use crate::crashes::Watched;
@@ -28,6 +30,13 @@ async fn accepted(at: &Counter, fan: &Fan) -> Charge {
     at.clock.advance(Duration::from_secs(61));
     at.till.resolve_due().await.unwrap();
     charge
+}
+
+async fn pays_with_a_good_card(at: &Counter, fan: &Fan) {
+    at.link_method(fan.account, Instrument::AlwaysApproves).await;
+    let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
+    let good = wallet.payment_methods.last().unwrap().id;
+    at.till.set_default_payment_method(fan.account, good).await.unwrap();
 }
 
 /// Rounds until nothing is left to do, and what the gateway took by then.
@@ -92,6 +101,24 @@ impl Clock for StandsStill {
     }
 }
 
+/// Lets `slow` go on with its replays until it looks at the clock for the n-th time, or is done.
+async fn stands_still(
+    slow: Till,
+    still: &Arc<StandsStill>,
+    look: u64,
+) -> JoinHandle<Result<Replayed, TillError>> {
+    still.looks_left.store(look, Ordering::Relaxed);
+    let (handle, gone_on) = (tokio::runtime::Handle::current(), still.clone());
+    let working = tokio::task::spawn_blocking(move || {
+        let done = handle.block_on(slow.replay_offline_due());
+        gone_on.arrived();
+        done
+    });
+    let waiting = still.clone();
+    tokio::task::spawn_blocking(move || waiting.wait()).await.unwrap();
+    working
+}
+
 /// One process stands still at its n-th look at the clock, which it never does inside a transaction,
 /// while another one goes on until the second replay is paid.
 async fn another_process_stands_still(store: Store, look: u64) {
@@ -105,21 +132,9 @@ async fn another_process_stands_still(store: Store, look: u64) {
     let still = StandsStill::at_look(at.clock.clone(), u64::MAX);
     let random = Arc::new(SeededRandom::new(look));
     let slow = Till::open(store, at.gateway.clone(), still.clone(), random).await.unwrap();
-    still.looks_left.store(look, Ordering::Relaxed);
-    let (handle, gone_on) = (tokio::runtime::Handle::current(), still.clone());
-    let working = tokio::task::spawn_blocking(move || {
-        let done = handle.block_on(slow.replay_offline_due());
-        gone_on.arrived();
-        done
-    });
-    let waiting = still.clone();
-    tokio::task::spawn_blocking(move || waiting.wait()).await.unwrap();
-
+    let working = stands_still(slow, &still, look).await;
     at.till.replay_offline_due().await.unwrap();
-    at.link_method(fan.account, Instrument::AlwaysApproves).await;
-    let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
-    let good = wallet.payment_methods.last().unwrap().id;
-    at.till.set_default_payment_method(fan.account, good).await.unwrap();
+    pays_with_a_good_card(&at, &fan).await;
     at.clock.advance(Duration::from_hours(25));
     at.till.replay_offline_due().await.unwrap();
     still.let_go();
@@ -127,6 +142,34 @@ async fn another_process_stands_still(store: Store, look: u64) {
     assert_eq!(taken_in_the_end(&at).await, MINOR, "look {look}");
     let sums = at.till.offline_sums(at.shop).await.unwrap();
     assert_eq!((sums.open, sums.paid, sums.lost), ((0, 0), (1, MINOR), (0, 0)), "look {look}");
+}
+
+/// A process stands still at its n-th look at the clock; meanwhile the wallet is frozen.
+/// Whether a replay had begun by then.
+async fn frozen_while_it_stands_still(store: Store, look: u64) -> bool {
+    let at = Counter::open(store.clone()).await;
+    let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+    let charge = accepted(&at, &fan).await;
+    let still = StandsStill::at_look(at.clock.clone(), u64::MAX);
+    let random = Arc::new(SeededRandom::new(look));
+    let slow = Till::open(store.clone(), at.gateway.clone(), still.clone(), random).await.unwrap();
+    let working = stands_still(slow, &still, look).await;
+    let id = charge.id;
+    let begun: Result<(i64,), StoreError> = store
+        .read("begun", |tx| {
+            Box::pin(async move {
+                let sql = "SELECT COUNT(replay) FROM till_offline WHERE charge_id = $1";
+                tx.fetch_one(sql, params![id]).await
+            })
+        })
+        .await;
+    let begun = begun.unwrap().0 > 0;
+    at.till.set_frozen(fan.account, true).await.unwrap();
+    still.let_go();
+    working.await.unwrap().unwrap();
+    let taken = taken_in_the_end(&at).await;
+    assert_eq!(taken, if begun { MINOR } else { 0 }, "look {look}");
+    begun
 }
 
 async fn dies_at(store: Store, point: u64, instrument: Instrument) -> bool {
@@ -170,6 +213,19 @@ fn a_process_that_stands_still_anywhere_doubles_nothing() {
     });
 }
 
+#[test]
+fn nobody_pays_from_a_wallet_that_was_frozen_before_the_replay_began() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut begun = Vec::new();
+        for look in 1..=LOOKS {
+            let store = Store::connect("sqlite::memory:").await.unwrap();
+            begun.push(Box::pin(frozen_while_it_stands_still(store, look)).await);
+        }
+        assert!(begun.contains(&true) && begun.contains(&false), "{begun:?}");
+    });
+}
+
 test_on_both_engines! {
     async fn a_process_that_dies_in_a_replay_doubles_nothing(store: Store) {
         // A database of their own for each death, but for the last, which is on disk.
@@ -192,6 +248,26 @@ test_on_both_engines! {
         assert!(!back.accepted_offline);
         let again = at.till.cancel_charge(at.register, charge.id).await.unwrap();
         assert_eq!(again.state, back.state);
+        assert_eq!(taken_in_the_end(&at).await, 0);
+        let sums = at.till.offline_sums(at.shop).await.unwrap();
+        assert_eq!([sums.open, sums.paid, sums.lost], [(0, 0); 3]);
+    }
+
+    async fn goods_that_come_back_after_their_first_payment_was_declined_cost_nothing(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysDeclines).await;
+        let floor = Some(OfflineFloor { charge_max: 2_000, sum_max: 5_000 });
+        at.till.set_offline_floor(at.shop, floor).await.unwrap();
+        let charge = at.charge(MINOR).await;
+        at.gateway.inject(Operation::Authorise, Fault::AnswerLost);
+        let PayOutcome::AcceptedOffline(charge) = at.pay(&charge, &fan).await else { panic!() };
+        at.till.resolve_due().await.unwrap();
+        assert_eq!(at.read(&charge).await.state, ChargeState::Declined);
+        for _ in 0..2 {
+            let back = at.till.cancel_charge(at.register, charge.id).await.unwrap();
+            assert_eq!((back.state, back.accepted_offline), (ChargeState::Declined, false));
+        }
+        pays_with_a_good_card(&at, &fan).await;
         assert_eq!(taken_in_the_end(&at).await, 0);
         let sums = at.till.offline_sums(at.shop).await.unwrap();
         assert_eq!([sums.open, sums.paid, sums.lost], [(0, 0); 3]);
