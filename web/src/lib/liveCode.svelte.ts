@@ -1,10 +1,25 @@
 /** A rotating code that turns on this page: asked for once, then shown without a network. */
 import { renderSVG } from 'uqr';
-import { me } from './api';
-import { codeAt, shareOver, shownFrom, type Shown } from './rotating';
+import { me, Problem } from './api';
+import { codeAt, shareOver, shownFrom, stepAt, type Shown } from './rotating';
 
 /** How often the ring moves; a code turns at most this late. */
 const TICK_MS = 250;
+/** Whoever stands at the gate without a network gets the code soon after it is back. */
+const AGAIN_MS = 3_000;
+const FORBIDDEN = 403;
+const NOT_FOUND = 404;
+
+/** The code of this moment, for whoever needs it once. */
+export async function codeNow(ticket: string): Promise<string> {
+  return codeAt(await ask(ticket), Date.now());
+}
+
+async function ask(ticket: string): Promise<Shown> {
+  const before = Date.now();
+  const secret = await me.rotatingCode(ticket);
+  return shownFrom(secret, before, Date.now());
+}
 
 export class LiveCode {
   code = $state<string | null>(null);
@@ -14,6 +29,8 @@ export class LiveCode {
   failure = $state.raw<unknown>(null);
   readonly #ticket: string;
   #shown: Shown | null = null;
+  /** The step whose code is shown or being made: one is made once. */
+  #step: number | null = null;
 
   constructor(ticket: string) {
     this.#ticket = ticket;
@@ -21,20 +38,32 @@ export class LiveCode {
 
   /** Turns until what it returns is called. */
   start(): () => void {
-    void this.#ask();
-    const timer = setInterval(() => void this.#turn(), TICK_MS);
-    return () => clearInterval(timer);
+    let again: ReturnType<typeof setTimeout> | undefined;
+    let stopped = false;
+    const begin = async (): Promise<void> => {
+      const wait = await this.#begin();
+      if (wait && !stopped) again = setTimeout(() => void begin(), AGAIN_MS);
+    };
+    void begin();
+    const ring = setInterval(() => void this.#turn(), TICK_MS);
+    return () => {
+      stopped = true;
+      clearInterval(ring);
+      clearTimeout(again);
+    };
   }
 
-  async #ask(): Promise<void> {
+  /** Whether it is worth asking once more. */
+  async #begin(): Promise<boolean> {
     try {
-      const before = Date.now();
-      const secret = await me.rotatingCode(this.#ticket);
-      this.#shown = await shownFrom(secret, before, Date.now());
+      this.#shown ??= await ask(this.#ticket);
       this.failure = null;
       await this.#turn();
+      return false;
     } catch (cause) {
       this.failure = cause;
+      // No ticket of mine any more, or no secure page: asking again changes nothing.
+      return cause instanceof Problem && ![FORBIDDEN, NOT_FOUND].includes(cause.status);
     }
   }
 
@@ -43,8 +72,12 @@ export class LiveCode {
     if (shown === null) return;
     const now = Date.now();
     this.over = shareOver(now + shown.aheadMs, shown.periodSeconds);
+    const step = stepAt(now + shown.aheadMs, shown.periodSeconds);
+    if (step === this.#step) return;
+    this.#step = step;
     const code = await codeAt(shown, now);
-    if (code === this.code) return;
+    // A slow machine may be a step further by now.
+    if (step !== this.#step) return;
     this.code = code;
     this.svg = renderSVG(code, { ecc: 'M', border: 4 });
   }
