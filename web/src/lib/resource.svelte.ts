@@ -3,6 +3,8 @@ export class Resource<T> {
   value = $state.raw<T | undefined>(undefined);
   failure = $state.raw<unknown>(null);
   readonly #load: () => Promise<T>;
+  /** Which question was asked last: an answer to an earlier one may come later, and is not it. */
+  #asked = 0;
 
   constructor(load: () => Promise<T>) {
     this.#load = load;
@@ -10,11 +12,15 @@ export class Resource<T> {
   }
 
   async reload(): Promise<void> {
+    this.#asked += 1;
+    const asked = this.#asked;
     try {
-      this.value = await this.#load();
+      const value = await this.#load();
+      if (asked !== this.#asked) return;
+      this.value = value;
       this.failure = null;
     } catch (cause) {
-      this.failure = cause;
+      if (asked === this.#asked) this.failure = cause;
     }
   }
 }
