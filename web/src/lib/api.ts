@@ -688,7 +688,23 @@ function fallbackSlug(slug: string, status: number): string {
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 async function call<T>(method: Method, path: string, body?: unknown, apiKey?: string): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json' };
+  const text = await (await ask(method, path, body, apiKey)).text();
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+/** A file that is kept: one that needs a key in a header, or that changes something by being taken. */
+async function fileOf(method: Method, path: string, apiKey?: string): Promise<Blob> {
+  return (await ask(method, path, undefined, apiKey, '*/*')).blob();
+}
+
+async function ask(
+  method: Method,
+  path: string,
+  body: unknown,
+  apiKey: string | undefined,
+  accept = 'application/json',
+): Promise<Response> {
+  const headers: Record<string, string> = { Accept: accept };
   if (method !== 'GET') headers['X-Handfast'] = '1';
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (apiKey !== undefined) headers['Authorization'] = `Bearer ${apiKey}`;
@@ -705,8 +721,7 @@ async function call<T>(method: Method, path: string, body?: unknown, apiKey?: st
     throw new Problem('offline', 0, '');
   }
   if (!response.ok) throw await problemFrom(response);
-  const text = await response.text();
-  return (text === '' ? undefined : JSON.parse(text)) as T;
+  return response;
 }
 
 const id = encodeURIComponent;
@@ -728,8 +743,11 @@ export interface GuardianText {
   version: string;
   language: string;
   paragraphs: string[];
+  /** At that event; a venue may be stricter than the law. */
   minimum_age: number;
   own_consent_from: number;
+  /** Whether a guardian's consent opens anything there. */
+  counts: boolean;
 }
 
 /** A guardian's consent that somebody younger links a palm with a ticket. */
@@ -768,18 +786,16 @@ export const approvals = {
     call<Approval>('POST', '/console/approvals', { act, reason }),
   decide: (number: number, approve: boolean) =>
     call<Approval>('POST', `/console/approvals/${number}`, { approve }),
-  ordersCsv: async (number: number): Promise<Blob> => {
-    const response = await fetch(`/api/v1/console/approvals/${number}/orders.csv`, {
-      method: 'POST',
-      headers: { 'X-Handfast': '1' },
-    });
-    if (!response.ok) throw await problemFrom(response);
-    return response.blob();
-  },
+  /** Taken once: the approval is used up. */
+  ordersCsv: (number: number) => fileOf('POST', `/console/approvals/${number}/orders.csv`),
 };
 
 export const guardians = {
-  text: (language: string) => call<GuardianText>('GET', `/guardian-consent/${id(language)}`),
+  text: async (language: string, event: string): Promise<GuardianText> => {
+    const path = `/guardian-consent/${id(language)}?event_id=${id(event)}`;
+    const text = await call<Omit<GuardianText, 'counts'> & { counts?: boolean }>('GET', path);
+    return { ...text, counts: text.counts ?? text.minimum_age < text.own_consent_from };
+  },
   mine: () => call<GuardianConsent[]>('GET', '/me/guardian-consents'),
   give: (ticket: string, read: GuardianText) =>
     call<GuardianConsent>('PUT', `/me/tickets/${id(ticket)}/guardian-consent`, {
@@ -1100,14 +1116,7 @@ export const charges = {
   capture: (key: string, charge: string, minor: number | null) =>
     call<Charge>('POST', `/charges/${id(charge)}/capture`, { minor }, key),
   day: (key: string) => call<Day>('GET', '/register/day', undefined, key),
-  /** The day as a file to keep; a register's key goes in a header, so a plain link would not do. */
-  async dayFile(key: string, kind: 'csv' | 'pdf'): Promise<Blob> {
-    const answer = await fetch(`${PREFIX}/register/day.${kind}`, {
-      headers: { Authorization: `Bearer ${key}` },
-    });
-    if (!answer.ok) throw new Problem('unavailable', answer.status, '');
-    return answer.blob();
-  },
+  dayFile: (key: string, kind: 'csv' | 'pdf') => fileOf('GET', `/register/day.${kind}`, key),
 };
 
 export const receipts = {
