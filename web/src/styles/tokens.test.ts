@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -84,4 +84,21 @@ describe('edges and graphics are visible', () => {
     expect(contrast(day, dayGround)).toBeGreaterThanOrEqual(3);
     expect(contrast(night, nightGround)).toBeGreaterThanOrEqual(3);
   });
+});
+
+it('no page asks for a token that nobody defines', () => {
+  const root = join(import.meta.dirname, '..');
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  const pages = files
+    .filter((name) => /\.(svelte|css)$/.test(name))
+    .map((name) => ({ name, text: readFileSync(join(root, name), 'utf8') }));
+  const defined = new Set(
+    pages.flatMap(({ text }) => [...text.matchAll(/(--[\w-]+)\s*[:=]/g)].map(([, token]) => token)),
+  );
+  const missing = pages.flatMap(({ name, text }) =>
+    [...text.matchAll(/var\((--[\w-]+)/g)]
+      .filter(([, token]) => !defined.has(token))
+      .map(([, token]) => `${name}: ${token}`),
+  );
+  expect(missing).toEqual([]);
 });
