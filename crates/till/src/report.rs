@@ -1,6 +1,6 @@
 //! The end of a shop's day: what was sold, tipped, taken in cash and by card, given back.
 
-use handfast_model::{DeviceId, Money, ShopId, Timestamp};
+use handfast_model::{DeviceId, Duration, Money, ShopId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,9 @@ use crate::shop::{Shop, register, shop};
 
 const MINUTE_MICROS: i64 = 60 * 1_000_000;
 const DAY_MICROS: i64 = 24 * 60 * MINUTE_MICROS;
+/// How long after its end a day is closed: a charge or a refund of its last second looked at the
+/// clock before its transaction, which no request waits for that long.
+const SETTLES_WITHIN: Duration = Duration::from_minutes(10);
 
 /// The sums of a day, or of one register's day, in minor units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +185,7 @@ async fn close_if_over(
     now: Timestamp,
 ) -> Result<bool, TillError> {
     let shop = shop(tx, id).await?;
-    if day >= day_of(&shop, now) {
+    if day >= day_of(&shop, now - SETTLES_WITHIN) {
         return Ok(false);
     }
     let report = compute(tx, shop, day).await?;

@@ -1,7 +1,7 @@
 //! PIN, phone, limits, loyalty, age: what a palm alone may not do, and what it brings along.
 
 use handfast_model::{Currency, Duration, Money, TransferId};
-use handfast_store::test_on_both_engines;
+use handfast_store::{params, test_on_both_engines};
 use handfast_till::test_gateway::Instrument;
 use handfast_till::{
     AGE_COUNTS, Charge, ChargeState, Discount, FACTOR_TIME, Factor, Label, LedgerAccountKind,
@@ -124,6 +124,44 @@ test_on_both_engines! {
         let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
         assert!(wallet.frozen && wallet.pin_misses == PIN_MISSES_MAX, "{wallet:?}");
         at.check_books(&[charge], "guessing").await;
+    }
+
+    async fn a_death_over_the_fifth_wrong_pin_leaves_no_sixth(store: Store) {
+        let at = Counter::open(store.clone()).await;
+        let fan = with_pin(&at, true).await;
+        let charge = at.charge(100).await;
+        wanted(at.pay(&charge, &fan).await);
+        // Counted, and then the process was gone before it compared.
+        let counted = store.transaction("count", |tx| Box::pin(async move {
+            tx.execute("UPDATE till_wallets SET pin_misses = $1", params![PIN_MISSES_MAX]).await
+        }));
+        assert_eq!(counted.await.unwrap(), 1);
+        let sixth = enter(&at, &charge, "2580").await;
+        assert_eq!(sixth, PayOutcome::TurnedAway(TurnedAway::WalletFrozen));
+        let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
+        assert!(wallet.frozen, "{wallet:?}");
+        assert_eq!(at.read(&charge).await.state, ChargeState::Voided);
+        at.check_books(&[charge], "a death").await;
+    }
+
+    async fn a_wrong_pin_whose_charge_was_let_go_meanwhile_freezes_all_the_same(store: Store) {
+        let at = Counter::open(store.clone()).await;
+        let fan = with_pin(&at, true).await;
+        let charge = at.charge(100).await;
+        wanted(at.pay(&charge, &fan).await);
+        for _ in 1..PIN_MISSES_MAX {
+            enter(&at, &charge, "0000").await;
+        }
+        // Comparing takes tens of milliseconds; the register takes the charge back in them, or
+        // before, or after: the fifth miss counts in every order in which it was counted at all.
+        let (till, pedestal, id) = (at.till.clone(), at.pedestal, charge.id);
+        let fifth = tokio::spawn(async move { till.enter_pin(pedestal, id, &pin("0000")).await });
+        let cancelled = at.till.cancel_charge(at.register, charge.id).await;
+        let fifth = fifth.await.unwrap();
+        let wallet = at.till.wallet(fan.account).await.unwrap().unwrap();
+        let counted = wallet.pin_misses == PIN_MISSES_MAX;
+        assert_eq!(wallet.frozen, counted, "{wallet:?} {fifth:?} {cancelled:?}");
+        at.check_books(&[charge], "taken back").await;
     }
 
     async fn without_a_pin_the_phone_confirms(store: Store) {

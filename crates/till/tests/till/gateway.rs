@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use handfast_model::{Currency, ManualClock, Money, SecretText, SeededRandom, WalletId};
+use handfast_store::test_on_both_engines;
 use handfast_till::gateway::{
     Authorisation, AuthoriseRequest, CaptureRequest, GatewayError, PaymentName, PaymentStatus,
     Payments as _, RefundRequest, RefundStatus, Refunds as _, Refusal, SetupRequest, SetupResult,
@@ -10,7 +11,10 @@ use handfast_till::gateway::{
 };
 use handfast_till::test_gateway::{Instrument, TestGateway};
 
-use crate::counter::{open_gateway, start};
+use crate::counter::{gateway_on, open_gateway, start};
+
+/// Payments that are captured and voided at the same moment.
+const RACES: usize = 20;
 
 struct Bench {
     gateway: TestGateway,
@@ -19,7 +23,10 @@ struct Bench {
 
 async fn bench(instrument: Instrument) -> Bench {
     let clock = Arc::new(ManualClock::at(start()));
-    let gateway = open_gateway(clock, Arc::new(SeededRandom::new(9))).await;
+    bench_of(open_gateway(clock, Arc::new(SeededRandom::new(9))).await, instrument).await
+}
+
+async fn bench_of(gateway: TestGateway, instrument: Instrument) -> Bench {
     let wallet = WalletId::new(&ManualClock::at(start()), &SeededRandom::new(1));
     let (reference, return_url) = ("setup-1".to_owned(), "/".to_owned());
     let request = SetupRequest { reference, wallet, return_url };
@@ -166,4 +173,30 @@ async fn instruments_do_what_their_names_say() {
     assert_eq!(late.hold("p", usd(5)).await, Err(GatewayError::NoAnswer));
     assert_eq!(late.gateway.lookup(&named("p")).await.unwrap(), PaymentStatus::Pending);
     assert_eq!(refusal(late.take("k", "p", usd(5)).await), Refusal::NotAuthorised);
+}
+
+test_on_both_engines! {
+    async fn what_is_taken_and_let_go_at_once_is_one_of_the_two(store: Store) {
+        let (clock, random) = (ManualClock::at(start()), SeededRandom::new(9));
+        let gateway = gateway_on(store, Arc::new(clock), Arc::new(random)).await;
+        let bench = bench_of(gateway, Instrument::AlwaysApproves).await;
+        for n in 0..RACES {
+            let name = format!("p{n}");
+            bench.hold(&name, usd(500)).await.unwrap();
+            let payment = named(&name);
+            let (taken, let_go) = tokio::join!(
+                bench.take(&name, &name, usd(500)),
+                bench.gateway.void(&payment),
+            );
+            let status = bench.gateway.lookup(&payment).await.unwrap();
+            let seen = (taken, let_go.unwrap(), status);
+            let captured = PaymentStatus::Captured { amount: usd(500) };
+            let refused = Err(GatewayError::Refused(Refusal::NotAuthorised));
+            assert!(
+                seen == (Ok(()), Voided::AlreadyCaptured, captured)
+                    || seen == (refused, Voided::Done, PaymentStatus::Voided),
+                "{seen:?}"
+            );
+        }
+    }
 }

@@ -243,6 +243,30 @@ test_on_both_engines! {
         assert!(matches!(twice, Err(TillError::NotFound(_))));
     }
 
+    async fn an_address_that_was_removed_is_told_nothing_more(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;
+        let mut endpoints = Vec::new();
+        for url in ["https://pos.example/leaves", "https://pos.example/stays"] {
+            endpoints.push(at.till.add_webhook_endpoint(at.shop, url).await.unwrap().0);
+        }
+        at.paid(500, &fan).await;
+        let pos = Pos::default();
+        at.till.deliver_webhooks_due(&pos).await.unwrap();
+        assert_eq!(pos.got.lock().unwrap().len(), 4, "two messages to each");
+        at.till.remove_webhook_endpoint(at.shop, &endpoints[0].id).await.unwrap();
+        // What waits for its next try, and what happens from now on.
+        at.paid(600, &fan).await;
+        for pause in SCHEDULE {
+            at.clock.advance(pause);
+            at.till.deliver_webhooks_due(&pos).await.unwrap();
+        }
+        let got = pos.got.lock().unwrap();
+        let to = |url: &str| got.iter().filter(|request| request.url == url).count();
+        assert_eq!(to("https://pos.example/leaves"), 2, "none after it was removed");
+        assert!(to("https://pos.example/stays") > 4, "the other is told on");
+    }
+
     async fn a_shop_that_never_listens_is_given_up(store: Store) {
         let at = Counter::open(store).await;
         let fan = at.fan_without_credit(Instrument::AlwaysApproves).await;

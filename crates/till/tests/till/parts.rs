@@ -1,6 +1,6 @@
 //! Tips, cash, items, holds, partial refunds: a charge that is not one plain amount.
 
-use handfast_model::{Currency, Duration, Money};
+use handfast_model::{Currency, Duration, Money, Timestamp};
 use handfast_store::test_on_both_engines;
 use handfast_till::gateway::StoredCredential;
 use handfast_till::test_gateway::{Fault, Instrument, Operation};
@@ -208,6 +208,22 @@ test_on_both_engines! {
         let too_late = at.till.add_late_tip(&late(&at, &old, 10)).await;
         assert!(matches!(too_late, Err(TillError::TipRefused(_))));
         at.check_books(&[paid, tipped, old], "late tip").await;
+    }
+
+    async fn a_day_is_not_closed_over_a_charge_of_its_last_second(store: Store) {
+        let at = Counter::open(store).await;
+        let fan = at.fan(Instrument::AlwaysApproves).await;
+        at.paid(2_500, &fan).await;
+        let today = at.till.day_report(at.register, None).await.unwrap();
+        // The shop's local time is six hours behind.
+        let midnight = Timestamp::from_micros(0) + Duration::from_days(today.day + 1)
+            + Duration::from_hours(6);
+        at.clock.advance(midnight - at.till_now());
+        at.clock.advance(Duration::from_secs(1));
+        // A charge that looked at the clock a second ago may still wait to be written.
+        assert_eq!(at.till.close_days_due().await.unwrap(), 0);
+        at.clock.advance(Duration::from_minutes(10));
+        assert_eq!(at.till.close_days_due().await.unwrap(), 1);
     }
 
     async fn a_day_is_closed_once_and_stays_as_it_was(store: Store) {
