@@ -24,3 +24,10 @@ export function unhex(text: string): Bytes {
 export function ascii(text: string): Bytes {
   return new Uint8Array(new TextEncoder().encode(text));
 }
+
+/** The bytes of base 64 as addresses have it, without padding; throws where it is none. */
+export function unbase64url(text: string): Bytes {
+  if (!/^[\w-]*$/.test(text)) throw new Error('not base 64');
+  const plain = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(plain, (sign) => sign.charCodeAt(0));
+}

@@ -3,7 +3,7 @@
  * vault's nodes what each search's tag would be had it been mine (sealed to a key of this page), and
  * compares. The service in between passes the answers on and cannot read them.
  */
-import { me, type AuditedPalm } from '../api';
+import { me, type AuditedPalm, type NodeKeys } from '../api';
 import { ascii, concat, hex, unhex, type Bytes } from './bytes';
 import { drawRecipient, open, type Recipient } from './hpke';
 import { entriesOf, searchOf, timeOf, type Search } from './leaf';
@@ -37,6 +37,10 @@ export interface Findings {
   /** How many nodes signed the answers; none where one machine matches in clear. */
   signedBy: number;
   found: FoundUse[];
+  /** The searches that were read, by their place in the log. */
+  read: Map<number, Search>;
+  /** What the nodes sign with. */
+  keys: NodeKeys;
 }
 
 /** Reads the log and finds the uses of these palms; `progress` gets a share from 0 to 1. */
@@ -44,7 +48,7 @@ export async function findUses(
   links: Watched[],
   progress: (share: number) => void,
 ): Promise<Findings> {
-  const nodes = await me.nodeKeys();
+  const keys = await me.nodeKeys();
   const since = Math.min(...links.map((link) => Date.parse(link.created_at)));
   const { size, searches, complete } = await read(since, (share) => progress(share / 2));
   const findings: Findings = {
@@ -53,14 +57,16 @@ export async function findUses(
     complete,
     signedBy: 0,
     found: [],
+    read: new Map(searches.map((search) => [search.position, search])),
+    keys,
   };
   let done = 0;
   const all = links.length * searches.length;
   for (const link of links) {
     for (let at = 0; at < searches.length; at += AT_ONCE) {
       const some = searches.slice(at, at + AT_ONCE);
-      const answer = await ask(link.link_id, some, nodes.nodes);
-      findings.signedBy = nodes.nodes?.length ?? 0;
+      const answer = await ask(link.link_id, some, keys.nodes);
+      findings.signedBy = keys.nodes?.length ?? 0;
       for (const { side, values } of answer) {
         findings.found.push(...matches(some, values, link.link_id, side));
       }
