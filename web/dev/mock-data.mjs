@@ -177,6 +177,11 @@ export function live() {
       { name: 'Bar till', kind: 'register', lane_name: null, last_seen_at: new Date(Date.now() - 900_000).toISOString() },
       { name: 'Booth inside', kind: 'pedestal', lane_name: null, last_seen_at: null },
     ],
+    gates: [
+      { gate_id: 'g1', name: 'South gate', wait: 'at_most', wait_minutes_max: 14, people: 312, devices: 8 },
+      { gate_id: 'g2', name: 'North gate', wait: 'hardly', wait_minutes_max: null, people: 41, devices: 2 },
+      { gate_id: 'g3', name: 'Artists’ gate', wait: 'unknown', wait_minutes_max: null, people: 0, devices: 0 },
+    ],
   };
 }
 

@@ -1,10 +1,13 @@
 //! What the operator sees: sold and entered, entries a minute, refusals, linked palms, failures.
 //! Counts only, never a person.
 
-use handfast_model::{CompanyId, EventId, Timestamp};
+use std::collections::BTreeMap;
+
+use handfast_model::{CompanyId, DeviceId, EventId, GateId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
-use crate::{BoxOffice, DeviceKind, Event, Method, Outcome, Reason, Result, event};
+use crate::gate_wait::{DeviceMinute, GateWork, first_minute};
+use crate::{BoxOffice, DeviceKind, Event, GateWait, Method, Outcome, Reason, Result, event};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
@@ -42,6 +45,8 @@ pub struct EventLive {
     pub capture_failures: Vec<CaptureFailureCount>,
     /// The venue's devices.
     pub devices: Vec<DeviceSight>,
+    /// The venue's gates, and how long people wait there.
+    pub gates: Vec<GateWait>,
 }
 
 /// Entries within one minute.
@@ -169,11 +174,12 @@ impl BoxOffice {
     /// # Errors
     /// [`crate::BoxOfficeError::Unknown`] for an unknown event or another company's.
     pub async fn console_live(&self, company_id: CompanyId, id: EventId) -> Result<EventLive> {
+        let now = self.clock.now();
         self.store
             .read("console.live", |tx| {
                 Box::pin(async move {
                     let event = event::find_own(tx, company_id, id).await?;
-                    live(tx, &event).await
+                    live(tx, &event, now).await
                 })
             })
             .await
@@ -208,7 +214,7 @@ impl BoxOffice {
     }
 }
 
-async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
+async fn live(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<EventLive> {
     let minutes = minutes(tx, event.id).await?;
     let sold = "SELECT COUNT(*) FROM tickets t JOIN orders o ON o.id = t.order_id
                 WHERE t.event_id = $1 AND o.state = 'paid' AND t.state IN ('valid', 'blocked')";
@@ -248,7 +254,31 @@ async fn live(tx: &mut Tx<'_>, event: &Event) -> Result<EventLive> {
         linked_palms,
         capture_failures: tx.fetch_all(failures, params![event.id]).await?,
         devices: tx.fetch_all(devices, params![event.venue_id]).await?,
+        gates: gates(tx, event, now).await?,
     })
+}
+
+async fn gates(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<Vec<GateWait>> {
+    let now = now.as_micros().div_euclid(MINUTE_MICROS);
+    let sql = "SELECT gate_id, device_id, at / $3 AS minute, COUNT(*) AS verdicts,
+                      CAST(SUM(CASE WHEN outcome = 'ok' THEN people ELSE 0 END) AS BIGINT) AS people
+               FROM admissions
+               WHERE event_id = $1 AND at >= $2 AND gate_id IS NOT NULL
+               GROUP BY gate_id, device_id, at / $3";
+    let since = first_minute(now) * MINUTE_MICROS;
+    let rows: Vec<(GateId, DeviceId, i64, u64, u64)> =
+        tx.fetch_all(sql, params![event.id, since, MINUTE_MICROS]).await?;
+    let mut work: BTreeMap<GateId, Vec<DeviceMinute>> = BTreeMap::new();
+    for (gate, device, minute, verdicts, people) in rows {
+        work.entry(gate).or_default().push(DeviceMinute { device, minute, verdicts, people });
+    }
+    let sql = "SELECT id, name FROM gates WHERE venue_id = $1 ORDER BY id";
+    let gates: Vec<(GateId, String)> = tx.fetch_all(sql, params![event.venue_id]).await?;
+    let seen = gates.into_iter().map(|(gate_id, name)| {
+        let of = GateWork::new(work.remove(&gate_id).unwrap_or_default(), now);
+        GateWait { gate_id, name, wait: of.wait(), people: of.people(), devices: of.devices() }
+    });
+    Ok(seen.collect())
 }
 
 async fn minutes(tx: &mut Tx<'_>, id: EventId) -> Result<Vec<MinuteCount>> {

@@ -38,6 +38,7 @@ mod error;
 mod event;
 mod explanation;
 mod gate;
+mod gate_wait;
 mod gathered;
 mod guardian;
 mod guardian_text;
@@ -86,6 +87,7 @@ mod ticket_issue;
 mod ticket_refund;
 mod ticket_search;
 mod transfer;
+mod unwritten;
 mod use_history;
 mod venue;
 
@@ -110,7 +112,7 @@ pub use check_in_list::{AntiPassback, CheckInList, EntryMode, ListTerms, Passbac
 pub use company::Company;
 pub use consent::{Consent, PaymentConsent};
 pub use consent_text::{
-    CURRENT_VERSION, ConsentText, PAYMENT_VERSION, Purpose, PurposeText, consent_text,
+    CURRENT_VERSION, ConsentText, Custody, PAYMENT_VERSION, Purpose, PurposeText, consent_text,
     payment_consent_text, released_text,
 };
 pub use console::{
@@ -123,7 +125,8 @@ pub use error::{BoxOfficeError, Thing};
 pub use event::{Biometrics, Event, NewEvent};
 pub use explanation::Explanation;
 pub use gate::Gate;
-pub use guardian::{AGE_YEARS_MAX, AgeEvidence, AgeSaid, GuardianConsent, SaidBy};
+pub use gate_wait::{GateWait, Wait};
+pub use guardian::{AGE_YEARS_MAX, AgeEvidence, AgeLaw, AgeSaid, GuardianConsent, SaidBy};
 pub use guardian_text::{GUARDIAN_VERSION, GuardianText, guardian_text};
 pub use judgement::{Check, Note, Step};
 pub use lane::{Direction, Lane};
@@ -132,7 +135,9 @@ pub use lane_merge::{DoubleEntry, DoubleUse, LaneQueue, QUEUE_AT_ONCE_MAX};
 pub use lane_office::LaneOffice;
 pub use language::Language;
 pub use link::{ArmedAt, Link, LinkState, Scope, Side, ViaTicket};
-pub use link_creation::{LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink};
+pub use link_creation::{
+    LINKED_WITHIN, LinkRefusal, Linked, NewLink, OfferedScope, PalmHandle, TicketToLink,
+};
 pub use link_decision::{Decision, LinkQuestion};
 pub use link_deletion::{DeletedLink, DueDeletion, Ended, LivingLink};
 pub use mail::Mail;

@@ -124,6 +124,20 @@ export interface Use {
   amount: Money | null;
 }
 
+/** The three nodes' signed parts of a search's tags; none where one machine matches in clear. */
+export interface SearchTags {
+  /** Which vault, in hexadecimal as all of these but the parts. */
+  deployment: string;
+  /** `parts`: of the nodes A, B and C in base 64 (for addresses), 16 bytes and a signature of 64. */
+  searches: { query: string; tag: string; parts: string[] }[];
+}
+
+/** What the vault's nodes sign with; null where one machine matches in clear. */
+export interface NodeKeys {
+  nodes: string[] | null;
+  deployment: string | null;
+}
+
 /** A leaf of the public log about one of my palms, with what opens it. */
 export interface ReceiptLine {
   link_id: string;
@@ -131,7 +145,7 @@ export interface ReceiptLine {
   at: Time;
   kind: string;
   searched: number | null;
-  record: { purpose?: string; place?: string; [field: string]: unknown };
+  record: { purpose?: string; place?: string; tags?: SearchTags; [field: string]: unknown };
   state: 'promised' | 'proven';
 }
 
@@ -265,6 +279,19 @@ export interface EntryMinute {
   code: number;
 }
 
+/** How long people wait at a gate, as far as its verdicts tell. */
+export interface GateWait {
+  gate_id: string;
+  name: string;
+  wait: 'unknown' | 'hardly' | 'at_most';
+  /** Nobody who is let in now has waited longer; null unless `at_most`. */
+  wait_minutes_max: number | null;
+  /** People let in within the last ten whole minutes. */
+  people: number;
+  /** Devices that decided something within the last five. */
+  devices: number;
+}
+
 export interface LiveEvent {
   entered: number;
   sold: number;
@@ -275,6 +302,7 @@ export interface LiveEvent {
   linked_palms: number;
   capture_failures: { reason: string; count: number }[];
   devices: { name: string; kind: string; lane_name: string | null; last_seen_at: Time | null }[];
+  gates: GateWait[];
 }
 
 export type DeviceMode = 'enrol_outside' | 'enrol_inside' | 'entry_lane' | 'counter';
@@ -830,7 +858,7 @@ export const me = {
   nodeKeys: async () => {
     const response = await fetch('/log/nodes', { cache: 'no-store' });
     if (!response.ok) throw await problemFrom(response);
-    return (await response.json()) as { nodes: string[] | null };
+    return (await response.json()) as NodeKeys;
   },
   receiptAddress: (link: string, position: number) =>
     `/api/v1/me/receipts/${id(link)}/${position}`,

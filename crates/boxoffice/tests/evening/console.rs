@@ -1,7 +1,8 @@
 //! What the operator sees.
 
 use handfast_boxoffice::{
-    BoxOfficeError, CaptureFailureCount, Method, MinuteCount, Outcome, OutcomeCount, Scope,
+    BoxOfficeError, CaptureFailureCount, EventLive, Method, MinuteCount, Outcome, OutcomeCount,
+    Scope, Wait,
 };
 use handfast_model::{Clock, Duration};
 use handfast_store::test_on_both_engines;
@@ -43,6 +44,13 @@ test_on_both_engines! {
         ]);
         assert_eq!(live.devices.len(), 4);
         assert_eq!(live.devices[0].lane_name.as_deref(), Some("Lane 1"));
+
+        assert_eq!(live.gates.len(), 1);
+        let gate = |live: EventLive| (live.gates[0].wait, live.gates[0].people, live.gates[0].devices);
+        assert_eq!(gate(live), (Wait::Hardly, 2, 2), "the minute that goes on is not counted");
+        night.clock.advance(Duration::from_minutes(11));
+        let later = office.console_live(company, night.tonight.id).await.unwrap();
+        assert_eq!(gate(later), (Wait::Unknown, 0, 0));
 
         let overview = office.console_events(company).await.unwrap();
         assert_eq!(overview.len(), 1);

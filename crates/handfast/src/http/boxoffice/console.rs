@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use handfast_boxoffice::{Biometrics, EventLive, EventOverview};
-use handfast_model::EventId;
+use handfast_boxoffice::{Biometrics, EventLive, EventOverview, GateWait, Wait};
+use handfast_model::{EventId, GateId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -92,6 +92,38 @@ pub(crate) struct LiveView {
     linked_palms: u64,
     capture_failures: Vec<FailureView>,
     devices: Vec<DeviceSightView>,
+    gates: Vec<GateView>,
+}
+
+/// How long people wait at a gate, as far as its verdicts tell.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GateWaitView)]
+pub(crate) struct GateView {
+    #[schema(value_type = String)]
+    gate_id: GateId,
+    name: String,
+    /// `unknown` without a verdict for ten minutes, `hardly` where its devices have pauses, `at_most`
+    /// while they work as fast as they can.
+    #[schema(value_type = String, examples("at_most"))]
+    wait: &'static str,
+    /// Nobody who is let in now has waited longer; null unless `at_most`.
+    wait_minutes_max: Option<u64>,
+    /// People let in within the last ten whole minutes.
+    people: u64,
+    /// Devices that decided something within the last five whole minutes.
+    devices: u64,
+}
+
+impl From<GateWait> for GateView {
+    fn from(gate: GateWait) -> Self {
+        let (wait, wait_minutes_max) = match gate.wait {
+            Wait::Unknown => ("unknown", None),
+            Wait::Hardly => ("hardly", None),
+            Wait::AtMost { minutes } => ("at_most", Some(minutes)),
+        };
+        let GateWait { gate_id, name, people, devices, .. } = gate;
+        Self { gate_id, name, wait, wait_minutes_max, people, devices }
+    }
 }
 
 /// Entries within one minute.
@@ -158,6 +190,7 @@ impl From<EventLive> for LiveView {
             linked_palms: live.linked_palms,
             capture_failures: failures.collect(),
             devices: devices.collect(),
+            gates: live.gates.into_iter().map(GateView::from).collect(),
         }
     }
 }

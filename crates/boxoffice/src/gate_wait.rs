@@ -1,0 +1,236 @@
+//! How long people wait at a gate, as far as its verdicts tell.
+//!
+//! Nobody counts who stands in a queue: a gate sees people once it is their turn. What its verdicts
+//! tell is whether it works as fast as it can. While it does, a queue stands, and whoever is let in
+//! came after it began to: that long they have waited at most, however long the queue is. So the
+//! answer is a bound, or that nothing is known; never a guess at how many stand there.
+
+use std::collections::BTreeMap;
+
+use handfast_model::{DeviceId, GateId};
+
+/// Minutes of the past that are looked at: doors open 90 minutes before, and a peak is shorter. A gate
+/// that was full all the time says no more about its beginning.
+pub(crate) const WINDOW_MINUTES: i64 = 120;
+/// A gate without a verdict for so long is closed, or its lanes have no connection, or nobody comes:
+/// the verdicts do not say which.
+const SILENT_MINUTES: i64 = 10;
+/// A device without a verdict for so long takes nobody: its speed does not count.
+const IDLE_MINUTES: i64 = 5;
+/// What a device does in a minute without a pause, at least: a verdict takes seconds, and whoever is
+/// slower than 15 seconds has pauses.
+const VERDICTS_MIN: u64 = 4;
+/// Of what its devices do at their best, so much is done in two minutes of a gate at which a queue
+/// stands: people differ, families stop, and a best minute is a lucky one.
+const FULL_PERCENT: u64 = 60;
+
+/// The minute that goes on, and the one in which a queue began: half of it may have been without one.
+const UNSEEN_MINUTES: u64 = 2;
+
+/// The first minute that is looked at: each is judged with the one before.
+pub(crate) const fn first_minute(now: i64) -> i64 {
+    now - WINDOW_MINUTES - 1
+}
+
+/// What one device decided within one minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceMinute {
+    /// Which device: people pass it one after another.
+    pub device: DeviceId,
+    /// The minute's number since the epoch.
+    pub minute: i64,
+    /// How many verdicts, refusals included: they take time as well.
+    pub verdicts: u64,
+    /// How many people were let in.
+    pub people: u64,
+}
+
+/// The wait at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// No verdict for ten minutes, or full for longer than is looked back.
+    Unknown,
+    /// Its devices have pauses: hardly anybody waits.
+    Hardly,
+    /// A queue stands, and nobody who is let in now has waited longer.
+    AtMost {
+        /// Whole minutes.
+        minutes: u64,
+    },
+}
+
+/// A gate as it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateWait {
+    /// The gate.
+    pub gate_id: GateId,
+    /// What people call it.
+    pub name: String,
+    /// How long people wait there.
+    pub wait: Wait,
+    /// People let in within the last ten whole minutes.
+    pub people: u64,
+    /// Devices that decided something within the last five whole minutes.
+    pub devices: u64,
+}
+
+/// What a gate's devices did, minute by minute.
+pub(crate) struct GateWork {
+    minutes: Vec<DeviceMinute>,
+    /// The minute that is going on; it is not counted yet.
+    now: i64,
+}
+
+impl GateWork {
+    pub(crate) fn new(mut minutes: Vec<DeviceMinute>, now: i64) -> Self {
+        minutes.retain(|one| (first_minute(now)..now).contains(&one.minute));
+        Self { minutes, now }
+    }
+
+    pub(crate) fn wait(&self) -> Wait {
+        if self.since(SILENT_MINUTES).next().is_none() {
+            return Wait::Unknown;
+        }
+        match self.full_minutes() {
+            0 => Wait::Hardly,
+            WINDOW_MINUTES => Wait::Unknown,
+            full => Wait::AtMost { minutes: full.unsigned_abs() + UNSEEN_MINUTES },
+        }
+    }
+
+    /// People let in within the last ten whole minutes.
+    pub(crate) fn people(&self) -> u64 {
+        self.since(SILENT_MINUTES).map(|one| one.people).sum()
+    }
+
+    /// Devices that take people now.
+    pub(crate) fn devices(&self) -> u64 {
+        self.working(self.now - 1).len() as u64
+    }
+
+    fn since(&self, minutes: i64) -> impl Iterator<Item = &DeviceMinute> {
+        self.minutes.iter().filter(move |one| one.minute >= self.now - minutes)
+    }
+
+    /// For how many minutes, up to the last whole one, the gate has worked as fast as it can.
+    fn full_minutes(&self) -> i64 {
+        let begun = self.now - WINDOW_MINUTES;
+        let last = (begun..self.now).rev().take_while(|minute| self.is_full(*minute));
+        last.fold(0, |minutes, _| minutes + 1)
+    }
+
+    /// Whether it was so in a minute and the one before.
+    fn is_full(&self, minute: i64) -> bool {
+        let both = minute - 1..=minute;
+        let done: u64 = self
+            .minutes
+            .iter()
+            .filter(|one| both.contains(&one.minute))
+            .map(|one| one.verdicts)
+            .sum();
+        let best: u64 = self.working(minute).values().sum();
+        best > 0 && done * 100 >= best * 2 * FULL_PERCENT
+    }
+
+    /// The devices that took people at a minute, with the verdicts of their best one.
+    fn working(&self, minute: i64) -> BTreeMap<DeviceId, u64> {
+        let recent = minute - IDLE_MINUTES + 1..=minute;
+        let takes = |device| {
+            self.minutes.iter().any(|one| one.device == device && recent.contains(&one.minute))
+        };
+        let mut best = BTreeMap::new();
+        for one in self.minutes.iter().filter(|one| takes(one.device)) {
+            let most = best.entry(one.device).or_insert(VERDICTS_MIN);
+            *most = one.verdicts.max(*most);
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: i64 = 29_000_000;
+
+    fn device(number: u32) -> DeviceId {
+        format!("dev_{number:026}").parse().unwrap()
+    }
+
+    /// A device that decides so much a minute, `ago` minutes ago, each time one person.
+    fn work(device: u32, ago: std::ops::Range<i64>, verdicts: u64) -> Vec<DeviceMinute> {
+        let device = self::device(device);
+        let minute = |ago| DeviceMinute { device, minute: NOW - ago, verdicts, people: verdicts };
+        ago.map(minute).collect()
+    }
+
+    fn wait(minutes: Vec<DeviceMinute>) -> Wait {
+        GateWork::new(minutes, NOW).wait()
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_gate_that_is_silent_or_was_never_seen_free() {
+        assert_eq!(wait(Vec::new()), Wait::Unknown);
+        assert_eq!(wait(work(1, 11..30, 9)), Wait::Unknown);
+        // What goes on now is no whole minute, and what the clock does not know yet is none at all.
+        assert_eq!(wait(work(1, -3..1, 9)), Wait::Unknown);
+        assert_eq!(wait(work(1, 1..200, 9)), Wait::Unknown);
+    }
+
+    #[test]
+    fn hardly_anybody_waits_where_devices_have_pauses() {
+        let peak = work(1, 20..40, 10);
+        assert_eq!(wait([peak, work(1, 1..20, 3)].concat()), Wait::Hardly);
+        // One verdict a minute is no queue, however long it goes on.
+        assert_eq!(wait(work(1, 1..60, 1)), Wait::Hardly);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_gate_has_been_full() {
+        let quiet = work(1, 13..60, 2);
+        let minutes = [quiet, work(1, 1..13, 9), work(2, 1..13, 8)].concat();
+        assert_eq!(wait(minutes), Wait::AtMost { minutes: 13 });
+    }
+
+    #[test]
+    fn a_device_that_is_switched_off_does_not_make_a_gate_look_free() {
+        let minutes = [work(1, 1..60, 9), work(2, 20..60, 9), work(3, 50..60, 2)].concat();
+        let gate = GateWork::new(minutes, NOW);
+        assert_eq!((gate.devices(), gate.people()), (1, 90));
+        assert!(matches!(gate.wait(), Wait::AtMost { .. }));
+    }
+
+    proptest! {
+        /// A queue of which everything is known: nobody in it has waited longer than is said.
+        #[test]
+        fn the_bound_holds(
+            arrivals in prop::collection::vec(0_u64..30, 60),
+            devices in 1_u32..4,
+            speed in 6_u64..12,
+        ) {
+            let first = NOW - i64::try_from(arrivals.len()).unwrap();
+            let (mut queue, mut minutes) = (VecDeque::new(), Vec::new());
+            for (minute, came) in (first..NOW).zip(arrivals) {
+                queue.extend((0..came).map(|_| minute));
+                for device in 0..devices {
+                    let verdicts = speed.min(u64::try_from(queue.len()).unwrap());
+                    queue.drain(..usize::try_from(verdicts).unwrap());
+                    if verdicts > 0 {
+                        let device = self::device(device);
+                        minutes.push(DeviceMinute { device, minute, verdicts, people: verdicts });
+                    }
+                }
+            }
+            let longest = queue.front().map_or(0, |since| (NOW - since).unsigned_abs());
+            match wait(minutes) {
+                Wait::AtMost { minutes } => prop_assert!(longest <= minutes, "{longest} > {minutes}"),
+                Wait::Hardly => prop_assert!(longest <= UNSEEN_MINUTES, "{longest} was not seen"),
+                Wait::Unknown => prop_assert_eq!(longest, 0),
+            }
+        }
+    }
+}
