@@ -109,7 +109,7 @@ impl Desk {
             .transaction(name, |tx| {
                 Box::pin(async move {
                     let now = self.clock.now();
-                    let mut doors = Doors::default();
+                    let mut doors = Doors::ahead(tx, attempts).await?;
                     let mut gathered = Gathered::ahead(tx, attempts).await?;
                     let mut verdicts = Vec::with_capacity(attempts.len());
                     for attempt in attempts {
@@ -119,6 +119,7 @@ impl Desk {
                             verdict => verdicts.push(verdict),
                         }
                     }
+                    gathered.unwritten.write(tx).await?;
                     Ok(verdicts)
                 })
             })

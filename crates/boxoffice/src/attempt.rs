@@ -1,7 +1,7 @@
 //! One attempt to pass, inside a transaction: read, judged, recorded; or repeated from its record.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeSet, HashMap};
 
 use handfast_model::{
     AdmissionId, CheckInListId, DeviceId, EventId, GateId, LaneId, LinkId, PairwiseToken,
@@ -11,14 +11,16 @@ use handfast_store::{Tx, from_row, params};
 use sha2::{Digest, Sha256};
 
 use crate::admission::entry_of;
+use crate::door::Premises;
 use crate::gathered::Gathered;
 use crate::judgement::{Check, Door, Judgement, Note, Trace, judge, open_questions};
 use crate::presence::Passing;
 use crate::scanned_code::ScannedCode;
 use crate::ticket::TicketFacts;
+use crate::unwritten::Unwritten;
 use crate::{
     AdmissionRequest, AdmissionTerms, BoxOfficeError, Device, Entry, Method, Outcome,
-    PEOPLE_AT_ONCE_MAX, Presented, Question, Reason, Result, Verdict, code_entry, device, door,
+    PEOPLE_AT_ONCE_MAX, Presented, Question, Reason, Result, Verdict, code_entry, device,
     palm_entry, question, ticket,
 };
 
@@ -73,6 +75,7 @@ pub(crate) enum Parsed {
 #[derive(Default)]
 pub(crate) struct Doors {
     devices: HashMap<DeviceId, Device>,
+    premises: Premises,
     places: HashMap<PlaceOf, Door>,
 }
 
@@ -80,6 +83,20 @@ pub(crate) struct Doors {
 type PlaceOf = (VenueId, Option<GateId>, Option<LaneId>, Option<Passing>);
 
 impl Doors {
+    /// Reads a group's devices ahead; one alone is read as it goes.
+    pub async fn ahead(tx: &mut Tx<'_>, attempts: &[Attempt]) -> Result<Self> {
+        let mut doors = Self::default();
+        if attempts.len() < 2 {
+            return Ok(doors);
+        }
+        let ids: BTreeSet<DeviceId> = attempts.iter().map(|attempt| attempt.device_id).collect();
+        let ids: Vec<DeviceId> = ids.into_iter().collect();
+        for device in device::working(tx, &ids).await? {
+            doors.devices.insert(device.id, device);
+        }
+        Ok(doors)
+    }
+
     async fn at(
         &mut self,
         tx: &mut Tx<'_>,
@@ -96,7 +113,9 @@ impl Doors {
         let place = (device.venue_id, device.gate_id, device.lane_id, passing);
         let door = match self.places.entry(place) {
             Place::Occupied(there) => there.into_mut(),
-            Place::Vacant(place) => place.insert(door::at(tx, device, passing, now).await?),
+            Place::Vacant(place) => {
+                place.insert(self.premises.door(tx, device, passing, now).await?)
+            }
         };
         Ok((device, door))
     }
@@ -162,7 +181,7 @@ impl Attempt {
         Ok(Self { device_id, nonce: nonce.to_owned(), presented, terms, force: None, request_hash })
     }
 
-    /// Decides and records, or repeats. Errors come before anything is written.
+    /// Decides and keeps the record in `gathered`, or repeats. Errors come before anything is kept.
     pub async fn run(
         &self,
         tx: &mut Tx<'_>,
@@ -172,13 +191,14 @@ impl Attempt {
     ) -> Result<Verdict> {
         let (device, door) = doors.at(tx, self, now).await?;
         if let Some(recorded) = gathered.recorded(tx, self.device_id, &self.nonce).await? {
+            gathered.unwritten.write(tx).await?;
             return self.repeat(tx, device, recorded).await;
         }
         let mut trace = Trace::wanted(self.terms.explain);
         let mut decided = self.decide(tx, gathered, (door, now), &mut trace).await?;
         self.apply_force(&mut decided, &mut trace);
         let questions = self.questions(&decided, door);
-        self.record(tx, id, device, door, &decided, now).await?;
+        self.record(&mut gathered.unwritten, id, (device, door), &decided, now);
         for (ticket, _) in &decided.passing {
             gathered.changed(ticket.id);
         }
@@ -214,15 +234,19 @@ impl Attempt {
             Parsed::Code(code) => {
                 let found = code_entry::find(tx, gathered, code, (door, now), trace).await?;
                 match found {
-                    Ok(ticket) => self.decide_ticket(tx, ticket, door, now, trace).await,
+                    Ok(ticket) => {
+                        self.decide_ticket(tx, gathered, ticket, (door, now), trace).await
+                    }
                     Err(refused) => Ok(Decided::of(refused)),
                 }
             }
             Parsed::Ticket(id) => {
+                gathered.unwritten.write(tx).await?;
                 let ticket = ticket::facts(tx, *id).await?;
-                self.decide_ticket(tx, ticket, door, now, trace).await
+                self.decide_ticket(tx, gathered, ticket, (door, now), trace).await
             }
             Parsed::Palm { token, people } => {
+                gathered.unwritten.write(tx).await?;
                 palm_entry::decide(tx, token, *people, door, now, trace).await
             }
             Parsed::UnknownPalm => {
@@ -238,16 +262,16 @@ impl Attempt {
     async fn decide_ticket(
         &self,
         tx: &mut Tx<'_>,
+        gathered: &mut Gathered,
         ticket: TicketFacts,
-        door: &Door,
-        now: Timestamp,
+        (door, now): (&Door, Timestamp),
         trace: &mut Trace,
     ) -> Result<Decided> {
         if ticket.company_id != door.company_id {
             let judgement = judge(&ticket, door, now, trace);
             return Ok(Decided::of(judgement));
         }
-        let mut ticket = match code_entry::addon(tx, &ticket, door).await? {
+        let mut ticket = match code_entry::addon(tx, gathered, &ticket, door).await? {
             Ok(addon) => addon.unwrap_or(ticket),
             Err(refused) => return Ok(Decided { ticket: Some(ticket), ..Decided::of(refused) }),
         };
@@ -325,54 +349,55 @@ impl Attempt {
         }
     }
 
-    async fn record(
+    fn record(
         &self,
-        tx: &mut Tx<'_>,
+        unwritten: &mut Unwritten,
         id: AdmissionId,
-        device: &Device,
-        door: &Door,
+        (device, door): (&Device, &Door),
         decided: &Decided,
         now: Timestamp,
-    ) -> Result<()> {
+    ) {
         let event_id = event_of(decided, door);
         let list_id = event_id.map(|event| list_of(event, door));
-        tx.execute(
-            "INSERT INTO admissions (id, device_id, nonce, request_hash, venue_id, gate_id,
-                                     lane_id, event_id, ticket_id, method, outcome, reason, people,
-                                     available, at, passing, list_id, note, forced_by,
-                                     forced_reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20)",
-            params![
-                id,
-                device.id,
-                self.nonce,
-                self.request_hash,
-                device.venue_id,
-                device.gate_id,
-                device.lane_id,
-                event_id,
-                decided.ticket.as_ref().map(|ticket| ticket.id),
-                self.presented.method(),
-                decided.judgement.outcome,
-                decided.judgement.reason,
-                people(decided),
-                decided.available,
-                now,
-                door.passing,
-                list_id,
-                decided.judgement.note,
-                self.force.as_ref().map(|force| force.staff_user_id),
-                self.force.as_ref().map(|force| force.reason.clone())
-            ],
-        )
-        .await?;
-        let method = self.presented.method();
+        unwritten.admission(params![
+            id,
+            device.id,
+            self.nonce,
+            self.request_hash,
+            device.venue_id,
+            device.gate_id,
+            device.lane_id,
+            event_id,
+            decided.ticket.as_ref().map(|ticket| ticket.id),
+            self.presented.method(),
+            decided.judgement.outcome,
+            decided.judgement.reason,
+            people(decided),
+            decided.available,
+            now,
+            door.passing,
+            list_id,
+            decided.judgement.note,
+            self.force.as_ref().map(|force| force.staff_user_id),
+            self.force.as_ref().map(|force| force.reason.clone())
+        ]);
         for (ticket, people) in &decided.passing {
-            let row = PassageRow { id, ticket, people: *people, link_id: decided.link_id, method };
-            row.insert(tx, door, now).await?;
+            let list_id = list_of(ticket.event_id, door);
+            unwritten.passage(params![
+                ticket.id,
+                list_id,
+                ticket.next_number(list_id),
+                door.passing,
+                people,
+                id,
+                ticket.event_id,
+                door.area_id,
+                decided.link_id,
+                self.presented.method(),
+                now,
+                now
+            ]);
         }
-        Ok(())
     }
 
     /// The verdict as it was given the first time; or that it was taken back since.
@@ -410,41 +435,6 @@ impl Attempt {
             steps: Vec::new(),
             repeated: true,
         })
-    }
-}
-
-/// A passage in the making.
-struct PassageRow<'a> {
-    id: AdmissionId,
-    ticket: &'a TicketFacts,
-    people: u32,
-    link_id: Option<LinkId>,
-    method: Method,
-}
-
-impl PassageRow<'_> {
-    async fn insert(&self, tx: &mut Tx<'_>, door: &Door, now: Timestamp) -> Result<()> {
-        let list_id = list_of(self.ticket.event_id, door);
-        tx.execute(
-            "INSERT INTO passages (ticket_id, list_id, number, passing, people, admission_id,
-                                   event_id, area_id, link_id, method, at, changed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
-            params![
-                self.ticket.id,
-                list_id,
-                self.ticket.next_number(list_id),
-                door.passing,
-                self.people,
-                self.id,
-                self.ticket.event_id,
-                door.area_id,
-                self.link_id,
-                self.method,
-                now
-            ],
-        )
-        .await?;
-        Ok(())
     }
 }
 

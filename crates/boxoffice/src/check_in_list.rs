@@ -349,11 +349,11 @@ pub(crate) async fn of_event(tx: &mut Tx<'_>, event_id: EventId) -> Result<Vec<C
 
 /// The list of an event that serves a gate: one that names it, else one that names none; of
 /// several the oldest.
-pub(crate) fn serving(lists: Vec<CheckInList>, gate_id: Option<GateId>) -> Option<CheckInList> {
-    let named =
-        lists.iter().position(|list| gate_id.is_some_and(|gate| list.terms.gates.contains(&gate)));
-    let open = named.or_else(|| lists.iter().position(|list| list.terms.gates.is_empty()));
-    lists.into_iter().nth(open?)
+pub(crate) fn serving(lists: &[CheckInList], gate_id: Option<GateId>) -> Option<&CheckInList> {
+    let names_it =
+        |list: &&CheckInList| gate_id.is_some_and(|gate| list.terms.gates.contains(&gate));
+    let named = lists.iter().find(names_it);
+    named.or_else(|| lists.iter().find(|list| list.terms.gates.is_empty()))
 }
 
 /// The resets of an event that have come by `now`.

@@ -25,8 +25,14 @@ pub(crate) async fn find(
 ) -> Result<Found> {
     let found = match code {
         ScannedCode::Static(code) => find_static(tx, gathered, code, door.company_id).await?,
-        ScannedCode::Signed(code) => find_signed(tx, code, door.company_id).await?,
-        ScannedCode::Rotating(code) => find_rotating(tx, code, door.company_id, now).await?,
+        ScannedCode::Signed(code) => {
+            gathered.unwritten.write(tx).await?;
+            find_signed(tx, code, door.company_id).await?
+        }
+        ScannedCode::Rotating(code) => {
+            gathered.unwritten.write(tx).await?;
+            find_rotating(tx, code, door.company_id, now).await?
+        }
         ScannedCode::Foreign(text) => match gathered.by_code(tx, text.as_str()).await? {
             Some(ticket) => Ok(ticket),
             None => Err(invalid(foreign_reason(tx, code, door).await?)),
@@ -137,6 +143,7 @@ async fn foreign_reason(tx: &mut Tx<'_>, code: &ScannedCode, door: &Door) -> Res
 /// product enters there, or where no add-on fits.
 pub(crate) async fn addon(
     tx: &mut Tx<'_>,
+    gathered: &mut Gathered,
     ticket: &TicketFacts,
     door: &Door,
 ) -> Result<std::result::Result<Option<TicketFacts>, Judgement>> {
@@ -146,6 +153,7 @@ pub(crate) async fn addon(
     if products.is_empty() || products.contains(&ticket.product) {
         return Ok(Ok(None));
     }
+    gathered.unwritten.write(tx).await?;
     let mut addons = ticket::addons(tx, ticket.id).await?;
     addons.retain(|addon| products.contains(&addon.product));
     Ok(match addons.len() {

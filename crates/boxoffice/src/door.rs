@@ -1,11 +1,15 @@
-//! Where a device stands, with everything that a ticket is judged against there.
+//! Where devices stand, with everything that a ticket is judged against there.
 
-use handfast_model::{AreaId, Duration, Timestamp};
+use std::collections::HashMap;
+
+use handfast_model::{AreaId, Duration, EventId, GateId, LaneId, Timestamp, VenueId};
 use handfast_store::{Tx, params};
 
+use crate::check_in_list::Reset;
 use crate::judgement::{Door, OpenEvent};
 use crate::presence::Passing;
-use crate::{Device, Result, check_in_list, event, lane, question};
+use crate::{BoxOfficeError, CheckInList, Device, Question, Result, Thing, check_in_list};
+use crate::{event, question};
 
 /// How long after an event's end its exits are still recorded: until the last car has left.
 const EXITS_AFTER_END: Duration = Duration::from_hours(6);
@@ -17,39 +21,127 @@ pub(crate) async fn at(
     passing: Option<Passing>,
     now: Timestamp,
 ) -> Result<Door> {
-    let (products, lane_passing) = match device.lane_id {
-        Some(lane_id) => (lane::products(tx, lane_id).await?, lane::passing(tx, lane_id).await?),
-        None => (Vec::new(), Passing::Entry),
-    };
-    let passing = passing.unwrap_or(lane_passing);
-    let since = match passing {
-        Passing::Entry => now,
-        Passing::Exit => now - EXITS_AFTER_END,
-    };
-    let (mut open, mut resets) = (Vec::new(), Vec::new());
-    for event in event::open_between(tx, device.venue_id, now, since).await? {
-        let lists = check_in_list::of_event(tx, event.id).await?;
-        let list = check_in_list::serving(lists, device.gate_id);
-        resets.extend(check_in_list::resets(tx, event.id, now).await?);
-        let questions = question::of_event(tx, event.id).await?;
-        open.push(OpenEvent { id: event.id, list, questions });
-    }
-    let (area_id, utc_offset_minutes) = place(tx, device).await?;
-    Ok(Door {
-        company_id: device.company_id,
-        venue_id: device.venue_id,
-        gate_name: device.gate_name.clone(),
-        area_id,
-        passing,
-        utc_offset_minutes,
-        products,
-        open,
-        resets,
-    })
+    Premises::default().door(tx, device, passing, now).await
 }
 
-async fn place(tx: &mut Tx<'_>, device: &Device) -> Result<(Option<AreaId>, i32)> {
-    let sql = "SELECT g.area_id, v.utc_offset_minutes
-               FROM venues v LEFT JOIN gates g ON g.id = $2 WHERE v.id = $1";
-    Ok(tx.fetch_one(sql, params![device.venue_id, device.gate_id]).await?)
+/// What the doors of a venue have in common, read once for attempts that are decided together: where
+/// the database is another process, each statement is a journey.
+#[derive(Default)]
+pub(crate) struct Premises {
+    layouts: HashMap<VenueId, Layout>,
+    open: HashMap<(VenueId, Passing), Open>,
+}
+
+/// A venue's gates and lanes.
+struct Layout {
+    utc_offset_minutes: i32,
+    areas: HashMap<GateId, Option<AreaId>>,
+    lanes: HashMap<LaneId, LaneTerms>,
+}
+
+#[derive(Clone)]
+struct LaneTerms {
+    passing: Passing,
+    /// What it admits; everything where empty.
+    products: Vec<String>,
+}
+
+/// The events that people may pass for at a venue now.
+struct Open {
+    events: Vec<(EventId, Vec<CheckInList>, Vec<Question>)>,
+    resets: Vec<Reset>,
+}
+
+impl Premises {
+    /// As [`at`].
+    pub async fn door(
+        &mut self,
+        tx: &mut Tx<'_>,
+        device: &Device,
+        passing: Option<Passing>,
+        now: Timestamp,
+    ) -> Result<Door> {
+        let venue_id = device.venue_id;
+        if !self.layouts.contains_key(&venue_id) {
+            self.layouts.insert(venue_id, Layout::read(tx, venue_id).await?);
+        }
+        let layout = self.layouts.get(&venue_id).ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
+        let lane = match device.lane_id {
+            Some(id) => {
+                let lane = layout.lanes.get(&id).cloned();
+                lane.ok_or(BoxOfficeError::Unknown(Thing::Lane))?
+            }
+            None => LaneTerms { passing: Passing::Entry, products: Vec::new() },
+        };
+        let passing = passing.unwrap_or(lane.passing);
+        let area_id = device.gate_id.and_then(|gate| layout.areas.get(&gate).copied().flatten());
+        let utc_offset_minutes = layout.utc_offset_minutes;
+        if !self.open.contains_key(&(venue_id, passing)) {
+            self.open.insert((venue_id, passing), Open::read(tx, venue_id, passing, now).await?);
+        }
+        let open = self.open.get(&(venue_id, passing));
+        let open = open.ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
+        let at_gate = |(id, lists, questions): &(EventId, Vec<CheckInList>, Vec<Question>)| {
+            let list = check_in_list::serving(lists, device.gate_id).cloned();
+            OpenEvent { id: *id, list, questions: questions.clone() }
+        };
+        Ok(Door {
+            company_id: device.company_id,
+            venue_id,
+            gate_name: device.gate_name.clone(),
+            area_id,
+            passing,
+            utc_offset_minutes,
+            products: lane.products,
+            open: open.events.iter().map(at_gate).collect(),
+            resets: open.resets.clone(),
+        })
+    }
+}
+
+impl Layout {
+    async fn read(tx: &mut Tx<'_>, venue_id: VenueId) -> Result<Self> {
+        let sql = "SELECT v.utc_offset_minutes, g.id, g.area_id
+                   FROM venues v LEFT JOIN gates g ON g.venue_id = v.id WHERE v.id = $1";
+        let gates: Vec<(i32, Option<GateId>, Option<AreaId>)> =
+            tx.fetch_all(sql, params![venue_id]).await?;
+        let offset = gates.first().map(|(offset, ..)| *offset);
+        let sql = "SELECT l.id, l.passing, p.product
+                   FROM gates g JOIN lanes l ON l.gate_id = g.id
+                   LEFT JOIN lane_products p ON p.lane_id = l.id WHERE g.venue_id = $1";
+        let rows: Vec<(LaneId, Passing, Option<String>)> =
+            tx.fetch_all(sql, params![venue_id]).await?;
+        let mut lanes = HashMap::new();
+        for (id, passing, product) in rows {
+            let lane = lanes.entry(id);
+            let lane = lane.or_insert_with(|| LaneTerms { passing, products: Vec::new() });
+            lane.products.extend(product);
+        }
+        Ok(Self {
+            utc_offset_minutes: offset.ok_or(BoxOfficeError::Unknown(Thing::Venue))?,
+            areas: gates.into_iter().filter_map(|(_, id, area)| Some((id?, area))).collect(),
+            lanes,
+        })
+    }
+}
+
+impl Open {
+    async fn read(
+        tx: &mut Tx<'_>,
+        venue_id: VenueId,
+        passing: Passing,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let since = match passing {
+            Passing::Entry => now,
+            Passing::Exit => now - EXITS_AFTER_END,
+        };
+        let (mut events, mut resets) = (Vec::new(), Vec::new());
+        for event in event::open_between(tx, venue_id, now, since).await? {
+            let lists = check_in_list::of_event(tx, event.id).await?;
+            resets.extend(check_in_list::resets(tx, event.id, now).await?);
+            events.push((event.id, lists, question::of_event(tx, event.id).await?));
+        }
+        Ok(Self { events, resets })
+    }
 }

@@ -111,12 +111,6 @@ pub enum BoxOfficeError {
         /// The most.
         max: i64,
     },
-    /// A ticket whose code changes cannot be printed.
-    #[error(
-        "the code of a ticket of this order changes every few seconds and would be worth nothing on \
-         paper; show it on the phone, or exchange the ticket at the window"
-    )]
-    RotatingPrint,
     /// The ticket's code stays as it is.
     #[error("the code of this ticket does not rotate; show the code itself")]
     NotRotating,
@@ -132,6 +126,15 @@ pub enum BoxOfficeError {
     /// An unpaid order's tickets are held no longer.
     #[error("this order's tickets are held no longer, or it is paid; look at it, or order again")]
     HoldOver,
+    /// An order that is paid by hand was paid before.
+    #[error("this order is paid already; take nothing more for it, and give back what was taken")]
+    PaidAlready,
+    /// An order is paid by hand while its buyer pays it.
+    #[error(
+        "its buyer is paying this order just now; take nothing for it before that has ended: look at \
+         it again in a minute"
+    )]
+    PaymentUnderWay,
     /// One person holds too many unpaid orders.
     #[error("{max} of your orders wait to be paid; pay one of them, or wait until it ends")]
     Holds {

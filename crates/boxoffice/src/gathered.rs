@@ -1,7 +1,7 @@
 //! What a group of attempts looks up, read for all of them in a few statements before the first is
 //! decided: where the database is another process, each statement is a journey. Whatever is found
 //! here is what reading it one by one would find: a thing is given out once, and what the group itself
-//! changes is dropped and read again.
+//! changes is dropped and read again, once what the group keeps back is written.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use crate::Result;
 use crate::attempt::{Attempt, Parsed, Recorded, find_recorded, recorded_where};
 use crate::scanned_code::ScannedCode;
 use crate::ticket::{self, TicketFacts, hashed_code, ticket_facts_where};
+use crate::unwritten::Unwritten;
 
 /// Attempts that one statement looks up; the statement has so many places, empty where there are fewer.
 const PLACES: usize = 16;
@@ -21,6 +22,8 @@ const PLACES: usize = 16;
 pub(crate) struct Gathered {
     recorded: HashMap<(DeviceId, String), Option<Recorded>>,
     tickets: HashMap<String, Option<TicketFacts>>,
+    /// What the group decided and has not written yet.
+    pub unwritten: Unwritten,
 }
 
 impl Gathered {
@@ -46,7 +49,10 @@ impl Gathered {
     ) -> Result<Option<Recorded>> {
         match self.recorded.remove(&(device_id, nonce.to_owned())) {
             Some(found) => Ok(found),
-            None => find_recorded(tx, device_id, nonce).await,
+            None => {
+                self.unwritten.write(tx).await?;
+                find_recorded(tx, device_id, nonce).await
+            }
         }
     }
 
@@ -54,7 +60,10 @@ impl Gathered {
     pub async fn by_code(&mut self, tx: &mut Tx<'_>, code: &str) -> Result<Option<TicketFacts>> {
         match self.tickets.remove(code) {
             Some(found) => Ok(found),
-            None => ticket::facts_by_code(tx, code).await,
+            None => {
+                self.unwritten.write(tx).await?;
+                ticket::facts_by_code(tx, code).await
+            }
         }
     }
 
@@ -81,6 +90,9 @@ impl Gathered {
 
     async fn read_tickets(&mut self, tx: &mut Tx<'_>, some: &[Attempt]) -> Result<()> {
         let codes: Vec<&str> = some.iter().filter_map(code_of).collect();
+        if codes.is_empty() {
+            return Ok(());
+        }
         let mut params = Vec::with_capacity(2 * PLACES);
         for place in 0..PLACES {
             params.push(at(&codes, place, |code| (*code).to_owned()));
@@ -89,7 +101,7 @@ impl Gathered {
         let found = ticket::gather(tx.fetch_all(TICKETS_SQL, params).await?);
         for code in codes {
             let hash = hashed_code(code);
-            let ticket = found.iter().find(|ticket| ticket.code == code || ticket.code == hash);
+            let ticket = found.iter().find(|ticket| [code, &hash].contains(&ticket.code.expose()));
             self.tickets.insert(code.to_owned(), ticket.cloned());
         }
         Ok(())

@@ -101,13 +101,6 @@ impl BoxOffice {
     }
 }
 
-/// Which way people pass a lane.
-pub(crate) async fn passing(tx: &mut Tx<'_>, id: LaneId) -> Result<Passing> {
-    let sql = "SELECT passing FROM lanes WHERE id = $1";
-    let (passing,): (Passing,) = tx.fetch_one(sql, params![id]).await?;
-    Ok(passing)
-}
-
 async fn insert(tx: &mut Tx<'_>, lane: &Lane, products: &[&str]) -> Result<()> {
     tx.execute(
         "INSERT INTO lanes (id, gate_id, name, direction) VALUES ($1, $2, $3, $4)",

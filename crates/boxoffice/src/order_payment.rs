@@ -118,8 +118,8 @@ impl BoxOffice {
     /// terminal of the house's own. The till takes nothing for it any more.
     ///
     /// # Errors
-    /// [`BoxOfficeError::HoldOver`] where its tickets are held no longer, it is paid, or a payment is
-    /// under way; [`BoxOfficeError::Unknown`] for another company's order; [`BoxOfficeError::Mismatch`]
+    /// [`BoxOfficeError::PaidAlready`]; [`BoxOfficeError::PaymentUnderWay`];
+    /// [`BoxOfficeError::HoldOver`] where its tickets are held no longer; [`BoxOfficeError::Unknown`] for another company's order; [`BoxOfficeError::Mismatch`]
     /// for a tender that is neither.
     pub async fn pay_by_hand(
         &self,
@@ -144,7 +144,13 @@ impl BoxOffice {
                                WHERE id = $1 AND state = 'pending' AND payment_nonce IS NULL
                                  AND hold_until > $3";
                     if tx.execute(sql, params![id, tender, now]).await? == 0 {
-                        return Err(BoxOfficeError::HoldOver);
+                        return Err(match order.state {
+                            OrderState::Paid => BoxOfficeError::PaidAlready,
+                            OrderState::Pending if payment_of(tx, id).await?.is_some() => {
+                                BoxOfficeError::PaymentUnderWay
+                            }
+                            _ => BoxOfficeError::HoldOver,
+                        });
                     }
                     let said = format!("{tender}: an order that waited for its payment");
                     let action = NewAction {

@@ -124,6 +124,23 @@ impl BoxOffice {
             .await
     }
 
+    /// Which codes a product's tickets are issued with now; `None` where there is no such product.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn product_codes(&self, event_id: EventId, name: &str) -> Result<Option<CodeKind>> {
+        self.store
+            .read("product.codes", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT code_kind FROM products WHERE event_id = $1 AND name = $2";
+                    let found: Option<(CodeKind,)> =
+                        tx.fetch_optional(sql, params![event_id, name.trim()]).await?;
+                    Ok(found.map(|(codes,)| codes))
+                })
+            })
+            .await
+    }
+
     /// An event's products with what is sold of each, by name.
     ///
     /// # Errors

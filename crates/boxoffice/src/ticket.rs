@@ -1,8 +1,8 @@
 //! Tickets.
 
 use handfast_model::{
-    AccountId, AreaId, CheckInListId, CompanyId, EventId, OrderId, QuestionId, TicketId, Timestamp,
-    VenueId,
+    AccountId, AreaId, CheckInListId, CompanyId, EventId, OrderId, QuestionId, SecretText,
+    TicketId, Timestamp, VenueId,
 };
 use handfast_store::{FromRow, Row, StoreError, Tx, from_row, params};
 
@@ -160,7 +160,7 @@ pub struct AccountTicket {
 pub(crate) struct TicketFacts {
     pub id: TicketId,
     /// Its static code; in a lane's copy its hash.
-    pub code: String,
+    pub code: SecretText,
     pub account_id: AccountId,
     pub product: String,
     pub standing: Standing,
@@ -190,7 +190,7 @@ impl FromRow for TicketFacts {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
-            code: row.get("code")?,
+            code: SecretText::new(row.get("code")?),
             account_id: row.get("account_id")?,
             product: row.get("product")?,
             standing: Standing::of(row.get("state")?, row.get("order_state")?),

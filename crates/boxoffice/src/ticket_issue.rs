@@ -93,17 +93,7 @@ impl BoxOffice {
                     let own = find_own(tx, company_id, id).await?;
                     let key = signing_key(tx, company_id, &*self.random, now).await?;
                     set_code_kind(tx, &own, CodeKind::Signed, now).await?;
-                    let people = u8::try_from(own.party_size).unwrap_or(u8::MAX);
-                    let unsigned = Unsigned {
-                        event_id: own.event_id,
-                        ticket_id: id,
-                        valid_from: own.valid_from,
-                        valid_until: own.valid_until,
-                        people,
-                        serial: own.code_serial,
-                        product: &own.product,
-                    };
-                    Ok(SignedCode::sign(&unsigned, &key))
+                    Ok(signed(&own, &key))
                 })
             })
             .await
@@ -162,27 +152,31 @@ impl BoxOffice {
     }
 
     /// What the code of a ticket says that is shown as a picture or printed: the static one, or the
-    /// signed one.
+    /// signed one. None of a rotating one, which is another before the paper is out of the printer.
     ///
     /// # Errors
-    /// [`BoxOfficeError::RotatingPrint`]: a rotating code is another one before the paper is out of the
-    /// printer.
-    pub async fn printable_code(&self, id: TicketId) -> Result<String> {
-        let sql = "SELECT t.code, t.code_kind, e.company_id
-                   FROM tickets t JOIN events e ON e.id = t.event_id WHERE t.id = $1";
-        let (code, kind, company_id): (String, CodeKind, CompanyId) = self
+    /// [`BoxOfficeError::Unknown`].
+    pub async fn printable_code(&self, id: TicketId) -> Result<Option<String>> {
+        let found = self
             .store
             .read("ticket.printable", |tx| {
-                Box::pin(
-                    async move { Ok::<_, BoxOfficeError>(tx.fetch_one(sql, params![id]).await?) },
-                )
+                Box::pin(async move {
+                    let own = ticket::facts(tx, id).await?;
+                    let key = match own.code_kind {
+                        CodeKind::Signed => key_in_use(tx, own.company_id).await?,
+                        CodeKind::Static | CodeKind::Rotating => None,
+                    };
+                    Ok::<_, BoxOfficeError>((own, key))
+                })
             })
             .await?;
-        match kind {
-            CodeKind::Static => Ok(code),
-            CodeKind::Signed => Ok(self.signed_code(company_id, id).await?.encode()),
-            CodeKind::Rotating => Err(BoxOfficeError::RotatingPrint),
-        }
+        Ok(match found {
+            (own, _) if own.code_kind == CodeKind::Rotating => None,
+            (own, _) if own.code_kind == CodeKind::Static => Some(own.code.expose().to_owned()),
+            (own, Some(key)) => Some(signed(&own, &key).encode()),
+            // The company's first: its key is made with it.
+            (own, None) => Some(self.signed_code(own.company_id, id).await?.encode()),
+        })
     }
 
     /// Gives a ticket a new code; every earlier one is worth nothing from now on.
@@ -257,6 +251,28 @@ async fn set_code_kind(
     Ok(())
 }
 
+fn signed(own: &TicketFacts, key: &SigningKey) -> SignedCode {
+    let unsigned = Unsigned {
+        event_id: own.event_id,
+        ticket_id: own.id,
+        valid_from: own.valid_from,
+        valid_until: own.valid_until,
+        people: u8::try_from(own.party_size).unwrap_or(u8::MAX),
+        serial: own.code_serial,
+        product: &own.product,
+    };
+    SignedCode::sign(&unsigned, key)
+}
+
+/// The company's key in use, if it has one yet.
+async fn key_in_use(tx: &mut Tx<'_>, company_id: CompanyId) -> Result<Option<SigningKey>> {
+    let sql = "SELECT seed FROM signing_keys
+               WHERE company_id = $1 AND retired_at IS NULL AND seed IS NOT NULL
+               ORDER BY created_at DESC";
+    let seed: Option<([u8; 32],)> = tx.fetch_optional(sql, params![company_id]).await?;
+    Ok(seed.map(|(seed,)| SigningKey::from_bytes(&Zeroizing::new(seed))))
+}
+
 /// The company's key in use, made where there is none.
 async fn signing_key(
     tx: &mut Tx<'_>,
@@ -264,12 +280,8 @@ async fn signing_key(
     random: &dyn Random,
     now: Timestamp,
 ) -> Result<SigningKey> {
-    let sql = "SELECT seed FROM signing_keys
-               WHERE company_id = $1 AND retired_at IS NULL AND seed IS NOT NULL
-               ORDER BY created_at DESC";
-    let seed: Option<([u8; 32],)> = tx.fetch_optional(sql, params![company_id]).await?;
-    if let Some((seed,)) = seed {
-        return Ok(SigningKey::from_bytes(&Zeroizing::new(seed)));
+    if let Some(key) = key_in_use(tx, company_id).await? {
+        return Ok(key);
     }
     let mut seed = Zeroizing::new([0_u8; 32]);
     random.fill(seed.as_mut_slice());

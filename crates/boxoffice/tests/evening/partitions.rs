@@ -216,7 +216,7 @@ async fn check(field: &Field, tickets: &[Ticket], allowed: &Allowed, lane: usize
 const EVENING: u64 = 20;
 /// Partitions, shared out over `SHARDS` tests so that they run beside each other; more by
 /// `HANDFAST_PARTITIONS` (`make soak`).
-const PARTITIONS: u64 = 2_000;
+const PARTITIONS: u64 = 3_000;
 const SHARDS: u64 = 4;
 
 /// In memory, hub and lanes alike: what is decided and merged is the same statements as on disk.

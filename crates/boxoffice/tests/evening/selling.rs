@@ -170,7 +170,7 @@ test_on_both_engines! {
         assert!(matches!(free, Err(BoxOfficeError::Mismatch)));
         night.office.pay_by_hand(clerk.id, own.id, Tender::Cash).await.unwrap();
         let again = night.office.pay_by_hand(clerk.id, own.id, Tender::Cash).await;
-        assert!(matches!(again, Err(BoxOfficeError::HoldOver)));
+        assert!(matches!(again, Err(BoxOfficeError::PaidAlready)));
         let (paid_order, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();
         assert_eq!((paid_order.state, paid_order.tender), (OrderState::Paid, Some(Tender::Cash)));
         night.office.refund_tickets(clerk.id, own.id, &[tickets[0].id], "ill").await.unwrap();
@@ -181,11 +181,16 @@ test_on_both_engines! {
         let online = order(&night, night.ben.id, 1).await.unwrap();
         night.office.begin_payment(night.ben.id, online.id).await.unwrap();
         let under_way = night.office.pay_by_hand(clerk.id, online.id, Tender::Terminal).await;
-        assert!(matches!(under_way, Err(BoxOfficeError::HoldOver)), "a payment may still arrive");
+        let under_way_still = matches!(under_way, Err(BoxOfficeError::PaymentUnderWay));
+        assert!(under_way_still, "a payment may still arrive");
+        let late = order(&night, night.ben.id, 1).await.unwrap();
+        night.clock.advance(Duration::from_minutes(16));
+        let late = night.office.pay_by_hand(clerk.id, late.id, Tender::Cash).await;
+        assert!(matches!(late, Err(BoxOfficeError::HoldOver)), "somebody else may have them");
     }
 
     async fn tickets_get_the_codes_of_their_product(store: Store) {
-        let night = Night::begin(store).await;
+        let night = Night::begin(store.clone()).await;
         let company = night.red_rocks.company.id;
         let sell = async |kind: CodeKind| {
             on_sale_with(&night, 99, kind).await;
@@ -194,19 +199,24 @@ test_on_both_engines! {
         };
         let (plain, signed) = (sell(CodeKind::Static).await, sell(CodeKind::Signed).await);
         let rotating = sell(CodeKind::Rotating).await;
+        let codes = async |name| night.office.product_codes(night.tonight.id, name).await.unwrap();
+        assert_eq!(codes(FLOOR).await, Some(CodeKind::Rotating), "what a change that names none keeps");
+        assert_eq!(codes("Nothing").await, None);
         let kinds = night.office.account_tickets(night.ada.id).await.unwrap();
         let kind_of = |id| kinds.iter().find(|ticket| ticket.id == id).map(|ticket| ticket.code_kind);
         assert_eq!(kind_of(plain.id), Some(CodeKind::Static), "what was sold before keeps its own");
         assert_eq!(kind_of(signed.id), Some(CodeKind::Signed));
         assert_eq!(kind_of(rotating.id), Some(CodeKind::Rotating));
-        assert_eq!(night.office.printable_code(plain.id).await.unwrap(), plain.code.as_str());
-        let printed = night.office.printable_code(signed.id).await.unwrap();
+        assert_eq!(night.office.printable_code(plain.id).await.unwrap().unwrap(), plain.code.as_str());
+        let printed = night.office.printable_code(signed.id).await.unwrap().unwrap();
+        let written = store.counters()["ticket.sign"];
+        assert_eq!(night.office.printable_code(signed.id).await.unwrap(), Some(printed.clone()));
+        assert_eq!(store.counters()["ticket.sign"], written, "showing it again writes nothing");
         assert!(printed.starts_with("HF2."));
         let scanner = night.red_rocks.scanner;
         let shown = Presented::Code(&printed);
         assert_eq!(night.present(scanner, shown).await.outcome, Outcome::Ok);
-        let refused = night.office.printable_code(rotating.id).await;
-        assert!(matches!(refused, Err(BoxOfficeError::RotatingPrint)));
+        assert_eq!(night.office.printable_code(rotating.id).await.unwrap(), None);
         let (ada, ben) = (night.ada.id, night.ben.id);
         let strange = night.office.own_rotating_code(ben, rotating.id).await;
         assert!(matches!(strange, Err(BoxOfficeError::Unknown(_))));

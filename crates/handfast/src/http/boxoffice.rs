@@ -61,6 +61,8 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::SoldOut { .. }
             | BoxOfficeError::SaleOver
             | BoxOfficeError::HoldOver
+            | BoxOfficeError::PaidAlready
+            | BoxOfficeError::PaymentUnderWay
             | BoxOfficeError::Holds { .. }
             | BoxOfficeError::TicketUsed
             | BoxOfficeError::TicketLinked
@@ -69,7 +71,6 @@ impl From<BoxOfficeError> for Problem {
             | BoxOfficeError::NoSalesDesk
             | BoxOfficeError::NotPaid
             | BoxOfficeError::Offers { .. }
-            | BoxOfficeError::RotatingPrint
             | BoxOfficeError::NotRotating
             | BoxOfficeError::Approval(_)
             | BoxOfficeError::Scope => Self::conflict(detail),

@@ -278,11 +278,8 @@ pub(super) async fn printed(
     for ticket in good {
         let event = hub.boxoffice.event(ticket.event_id).await?;
         let offset = hub.boxoffice.venue_offset(event.venue_id).await?;
-        let code = match hub.boxoffice.printable_code(ticket.id).await {
-            // The page says where its code is.
-            Err(BoxOfficeError::RotatingPrint) => None,
-            code => Some(code?),
-        };
+        // Without one the page says where its code is.
+        let code = hub.boxoffice.printable_code(ticket.id).await?;
         pages.push(PrintedTicket {
             when: local_time(event.starts_at, offset),
             event: event.name,

@@ -261,7 +261,8 @@ pub(crate) struct ProductBody {
     capacity: Option<u32>,
     /// Whether fans may order it; at the window it is sold in any case.
     on_sale: bool,
-    /// Which codes its tickets get from now on: `static`, `signed` or `rotating`.
+    /// Which codes its tickets get from now on: `static`, `signed` or `rotating`. Where it is not said,
+    /// as before; `static` at first.
     #[serde(default)]
     #[schema(value_type = Option<String>, examples("rotating"))]
     codes: Option<CodeKind>,
@@ -279,7 +280,11 @@ pub(crate) async fn set_product(
     Body(body): Body<ProductBody>,
 ) -> Result<axum::http::StatusCode, Problem> {
     let ProductBody { name, price, capacity, on_sale, codes } = body;
-    let codes = codes.unwrap_or(CodeKind::Static);
+    let codes = match codes {
+        Some(codes) => codes,
+        // What is not named stays as it is.
+        None => hub.boxoffice.product_codes(id, &name).await?.unwrap_or(CodeKind::Static),
+    };
     let product = Product { name, price, capacity, on_sale, codes };
     hub.boxoffice.set_product(staff.company, id, &product).await?;
     if on_sale && price.minor > 0 {

@@ -103,7 +103,7 @@ pub(crate) async fn mine(
         let code = match ticket.code_kind {
             CodeKind::Rotating => None,
             CodeKind::Static => Some(ticket.code.as_str().to_owned()),
-            CodeKind::Signed => Some(hub.boxoffice.printable_code(ticket.id).await?),
+            CodeKind::Signed => hub.boxoffice.printable_code(ticket.id).await?,
         };
         let qr_svg = code.as_deref().map(qr::svg).transpose();
         let qr_svg = qr_svg.map_err(|error| Problem::from_failure(&error))?;
