@@ -1,6 +1,7 @@
 /** A rotating code that turns on this page: asked for once, then shown without a network. */
 import { renderSVG } from 'uqr';
 import { me, Problem } from './api';
+import { keepShown, shownOf } from './kept';
 import { codeAt, shareOver, shownFrom, stepAt, type Shown } from './rotating';
 
 /** How often the ring moves; a code turns at most this late. */
@@ -56,15 +57,26 @@ export class LiveCode {
   /** Whether it is worth asking once more. */
   async #begin(): Promise<boolean> {
     try {
-      this.#shown ??= await ask(this.#ticket);
-      this.failure = null;
-      await this.#turn();
+      const shown = await ask(this.#ticket);
+      this.#show(shown);
+      // A browser that keeps nothing shows the code all the same, while the page is open.
+      await keepShown(this.#ticket, shown).catch(() => undefined);
       return false;
     } catch (cause) {
-      this.failure = cause;
+      // What this device kept turns without a network; the newest is still asked for.
+      const kept = cause instanceof Problem && cause.offline ? await shownOf(this.#ticket).catch(() => null) : null;
+      if (kept !== null) this.#show(kept);
+      else this.failure = cause;
       // No ticket of mine any more, or no secure page: asking again changes nothing.
       return cause instanceof Problem && ![FORBIDDEN, NOT_FOUND].includes(cause.status);
     }
+  }
+
+  #show(shown: Shown): void {
+    this.#shown = shown;
+    this.#step = null;
+    this.failure = null;
+    void this.#turn();
   }
 
   async #turn(): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { me, Problem } from './api';
 import { LiveCode } from './liveCode.svelte';
+import * as kept from './kept';
 import * as rotating from './rotating';
 
 const SECRET = {
@@ -12,6 +13,8 @@ const SECRET = {
 };
 
 beforeEach(() => {
+  vi.spyOn(kept, 'keepShown').mockResolvedValue();
+  vi.spyOn(kept, 'shownOf').mockResolvedValue(null);
   vi.useFakeTimers();
   vi.setSystemTime(new Date(SECRET.now));
 });
@@ -58,5 +61,17 @@ it('is made once a step, however often the ring moves', async () => {
   await vi.waitFor(() => expect(live.code).not.toBe(first));
   expect(made).toHaveBeenCalledTimes(2);
   expect(live.code).toBe(await rotating.codeAt(await rotating.shownFrom(SECRET, 0, 0), 15_000));
+  stop();
+});
+
+it('turns without a network by what this device kept', async () => {
+  const before = await rotating.shownFrom(SECRET, Date.parse(SECRET.now), Date.parse(SECRET.now));
+  vi.mocked(kept.shownOf).mockResolvedValue(before);
+  vi.spyOn(me, 'rotatingCode').mockRejectedValue(new Problem('offline', 0, ''));
+  const live = new LiveCode('tkt_1');
+  const stop = live.start();
+  await vi.advanceTimersByTimeAsync(300);
+  await vi.waitFor(() => expect(live.code).toMatch(/^HF3\.X\.\d{8}$/));
+  expect(live.failure).toBeNull();
   stop();
 });
