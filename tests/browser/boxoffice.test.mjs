@@ -3,14 +3,15 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Screens, api, keep, openBrowser, openPage, startDemo, until, walk } from "./harness.mjs";
+import { asked, NIGHT_ONE, scan as shown, Visitor } from "./visitor.mjs";
 
 const step = walk();
-const NIGHT_ONE = "Mountain Sounds, night one";
 const ZOE = "zoe@example.org";
 const YAN = "yan@example.org";
 let demo;
 let browser;
 let evening;
+let visitor;
 let fanPage;
 let consolePage;
 
@@ -18,46 +19,16 @@ before(async () => {
   demo = await startDemo();
   evening = await api(demo.url, "/demo");
   browser = await openBrowser();
+  visitor = new Visitor(demo.url, browser, evening);
 });
 after(async () => {
   await browser?.close();
   await demo?.stop();
 });
 
-/** The newest link to somebody, from the demo's mailbox. */
-async function mailLink(to, subject) {
-  const mail = await until(`a mail to ${to}`, async () =>
-    (await api(demo.url, "/demo/mailbox")).find((one) => one.to === to && one.subject.includes(subject)));
-  return mail.link;
-}
-
-async function signInStaff(email, path, options = {}) {
-  const page = await openPage(browser, options);
-  await page.goto(`${demo.url}/console`);
-  await page.locator("input[type=email]").fill(email);
-  await page.keyboard.press("Enter");
-  await page.locator("a[href^='/mailbox']").waitFor();
-  await page.goto(await mailLink(email, ""));
-  await page.getByRole("button", { name: /Sign out|Salir|Cerrar|Abmelden/ }).first().waitFor();
-  await page.goto(`${demo.url}/${path}`);
-  return page;
-}
-
-/** What a page asks as the signed-in person. */
-function asked(page, path, method = "GET", body = undefined) {
-  return page.evaluate(async ([path, method, body]) => {
-    const headers = { "X-Handfast": "1", "Content-Type": "application/json" };
-    const answer = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
-    return { status: answer.status, body: await answer.json().catch(() => null) };
-  }, [path, method, body]);
-}
-
+/** The verdict's outcome, and the scanner ready for the next. */
 async function scan(page, code) {
-  await page.getByTestId("code").fill(code);
-  await page.keyboard.press("Enter");
-  const verdict = page.getByTestId("verdict");
-  await verdict.waitFor();
-  const outcome = await verdict.getAttribute("data-outcome");
+  const { outcome } = await shown(page, code);
   await page.getByTestId("next").click();
   return outcome;
 }
@@ -68,7 +39,7 @@ async function entered() {
 }
 
 step("a newcomer orders: reserved, without a payment method refused, then paid", async () => {
-  fanPage = await openPage(browser, { size: "phone" });
+  fanPage = await openPage(browser, { size: "phone", keeps: true });
   await fanPage.goto(`${demo.url}/order`);
   await fanPage.getByTestId("event").filter({ hasText: NIGHT_ONE }).first().waitFor();
   await keep(fanPage, "order-events-phone");
@@ -81,7 +52,7 @@ step("a newcomer orders: reserved, without a payment method refused, then paid",
   await fanPage.getByTestId("join-email").fill(ZOE);
   await keep(fanPage, "order-join-phone");
   await fanPage.getByTestId("join").click();
-  const link = await mailLink(ZOE, "Sign in");
+  const link = await visitor.mailLink(ZOE, "Sign in");
   const tab = await fanPage.context().newPage();
   await tab.goto(link);
   await tab.getByRole("button", { name: "Sign out" }).waitFor();
@@ -107,7 +78,7 @@ step("a newcomer orders: reserved, without a payment method refused, then paid",
 });
 
 step("the console counts what is sold, and a lane of the agent lets one of the two in", async () => {
-  consolePage = await signInStaff("olivia@example.org", "console");
+  consolePage = await visitor.signedIn("olivia@example.org", "/console", { realm: "staff" });
   const before = await entered();
   const tickets = (await asked(fanPage, "/me/tickets")).body;
   assert.equal(tickets.length, 2);
@@ -148,7 +119,18 @@ step("a signed code and one that turns: without a network too, and nothing that 
   await phone.context().setOffline(true);
   await phone.clock.fastForward(15_000);
   await until("the code to turn without a network", async () => (await shown.innerText()) !== first, { page: phone });
+  // Loaded again without a network: the page, the tickets and what the code turns with are on the phone.
+  await until("the page to be kept", () => phone.evaluate(async () => {
+    const kept = await caches.open("portal-page-1");
+    return (await kept.match("/portal")) && (await kept.keys()).length > 2;
+  }), { page: phone });
+  await phone.reload();
+  await phone.getByTestId("kept").waitFor();
+  await shown.waitFor();
   const turned = await shown.innerText();
+  assert.match(turned, /^HF3\.\w{26}\.\d{8}$/);
+  assert.equal(await card.getByRole("link").count(), 0, "nothing is offered that needs the server");
+  await keep(phone, "tickets-kept-phone");
   await phone.context().setOffline(false);
   await phone.setViewportSize({ width: 1440, height: 900 });
   await keep(phone, "tickets-desk");
@@ -189,7 +171,7 @@ step("the other is handed on by mail, and its old code opens nothing", async () 
   await fanPage.getByTestId("given").waitFor();
   await keep(fanPage, "hand-on-phone");
   const taker = await openPage(browser, { size: "phone", language: "de-DE" });
-  await taker.goto(await mailLink(YAN, ""));
+  await taker.goto(await visitor.mailLink(YAN, ""));
   await taker.getByTestId("taker").fill("Yan Vogt");
   await keep(taker, "take-phone-de");
   await taker.getByTestId("take").click();
@@ -252,7 +234,7 @@ step("an order that waits is paid in cash at the window", async () => {
   const lines = [{ product: "General admission", quantity: 1 }];
   const held = await asked(fanPage, "/me/orders", "POST", { event_id: event, lines, nonce: "walk-held-0001" });
   assert.equal(held.body.state, "pending");
-  const page = await signInStaff("sam@example.org", "window");
+  const page = await visitor.signedIn("sam@example.org", "/window", { realm: "staff" });
   await page.goto(`${demo.url}/window#/find`);
   await page.getByTestId("search").fill("Zoe Lang");
   await page.keyboard.press("Enter");
@@ -266,7 +248,7 @@ step("an order that waits is paid in cash at the window", async () => {
 });
 
 step("the window sells for cash, prints, exchanges and gives back, in three languages", async () => {
-  const page = await signInStaff("sam@example.org", "window");
+  const page = await visitor.signedIn("sam@example.org", "/window", { realm: "staff" });
   await page.getByTestId("product").first().waitFor();
   const box = page.getByTestId("product").filter({ hasText: "General admission" });
   await box.getByRole("button").last().click();
@@ -301,7 +283,7 @@ step("the window sells for cash, prints, exchanges and gives back, in three lang
   await until("both are cancelled", async () => (await page.getByText("cancelled", { exact: false }).count()) >= 2, { page });
   await page.close();
   for (const [language, word] of [["es-ES", "Vender"], ["de-DE", "Verkaufen"]]) {
-    const other = await signInStaff("sam@example.org", "window", { language });
+    const other = await visitor.signedIn("sam@example.org", "/window", { realm: "staff", language });
     await other.getByRole("link", { name: word, exact: true }).waitFor();
     await other.getByTestId("product").first().waitFor();
     await keep(other, `window-${language.slice(0, 2)}`);
@@ -385,7 +367,7 @@ step("an operator sets up a venue, an event, a product and a device", async () =
 });
 
 step("who may not is refused: a steward at the window, another's order, a fan at the console", async () => {
-  const steward = await signInStaff("toni@example.org", "window");
+  const steward = await visitor.signedIn("toni@example.org", "/window", { realm: "staff" });
   await steward.getByText("Your role does not open the window.").waitFor();
   assert.equal((await asked(steward, "/window/events")).status, 403);
   assert.equal((await asked(steward, "/console/venues")).status, 403);

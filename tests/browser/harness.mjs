@@ -77,12 +77,17 @@ export function openBrowser({ video } = {}) {
   return chromium.launch({ executablePath: chromiumPath, args: [...quietBrowser, ...camera] });
 }
 
-/** A window of its own (cookies, storage) at a size people use; pages opened from it are watched too. */
-export async function openPage(browser, { size = "desk", language = "en-US", permissions = [] } = {}) {
+/**
+ * A window of its own (cookies, storage) at a size people use; pages opened from it are watched too.
+ * `keeps`: the portal's page may keep itself on the device; then routes of the test see less of it.
+ */
+export async function openPage(browser, { size = "desk", language = "en-US", permissions = [], keeps = false } = {}) {
   const viewport = {
     desk: { width: 1440, height: 900 }, kiosk: { width: 1080, height: 1920 }, phone: { width: 390, height: 844 },
   }[size];
-  const context = await browser.newContext({ viewport, locale: language, permissions, reducedMotion: "reduce" });
+  const context = await browser.newContext({
+    viewport, locale: language, permissions, reducedMotion: "reduce", serviceWorkers: keeps ? "allow" : "block",
+  });
   context.setDefaultTimeout(patience);
   await context.addInitScript(recordScreens);
   context.on("page", watch);

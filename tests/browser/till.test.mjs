@@ -7,15 +7,15 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { api, keep, openBrowser, openPage, run, Screens, startDemo, until, walk } from "./harness.mjs";
+import { api, keep, openBrowser, openPage, run, startDemo, until, walk } from "./harness.mjs";
+import { NIGHT_ONE, Visitor } from "./visitor.mjs";
 
 const step = walk();
-const NIGHT_ONE = "Mountain Sounds, night one";
 const PIN = "2580";
 
 let demo;
 let browser;
-let evening;
+let visitor;
 let folder;
 let pos;
 
@@ -23,7 +23,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "handfast-till-"));
   demo = await startDemo();
   browser = await openBrowser();
-  evening = await api(demo.url, "/demo");
+  visitor = new Visitor(demo.url, browser, await api(demo.url, "/demo"));
   pos = await openPos();
 });
 
@@ -57,51 +57,8 @@ async function openPos() {
   return { url, got, secrets: [], ready: false, close: () => server.close() };
 }
 
-async function openStation(name, options) {
-  const lobby = await openPage(browser, options);
-  await lobby.goto(`${demo.url}/`);
-  const [page] = await Promise.all([
-    lobby.waitForEvent("popup"),
-    lobby.getByRole("button", { name }).click(),
-  ]);
-  await page.waitForURL((url) => url.pathname !== "blank" && url.protocol.startsWith("http"));
-  await lobby.close();
-  return page;
-}
-
-async function pedestal(name, person, ticket) {
-  const page = await openStation(name, { size: "kiosk" });
-  const fan = evening.fans.find((candidate) => candidate.name.startsWith(person));
-  await page.getByTestId("fan").selectOption(String(fan.index));
-  if (ticket) {
-    const { code } = fan.tickets.find(({ event_name }) => event_name === ticket);
-    await page.getByTestId("ticket").selectOption(code);
-  }
-  await page.getByTestId("use-simulated").click();
-  return { page, screens: await new Screens(page).fromNow() };
-}
-
-/** The newest mail of that subject, through the page that only the demo has. */
-async function mail(page, to, subject) {
-  await page.goto(`${demo.url}/mailbox`);
-  await page.getByLabel("Show mail to").selectOption(to);
-  const found = page.getByTestId("mail").filter({ hasText: subject }).first();
-  await found.waitFor();
-  return found;
-}
-
-async function signIn(realm, email, options) {
-  const page = await openPage(browser, options);
-  await page.goto(`${demo.url}/${realm}`);
-  await page.locator("input[type=email]").fill(email);
-  await page.keyboard.press("Enter");
-  await page.locator("a[href^='/mailbox']").click();
-  await page.locator("[data-testid=mail-link][href*='/enter/']").first().click();
-  return page;
-}
-
 step("Ana links her palm and confirms it by mail", async () => {
-  const { page, screens } = await pedestal(/Booth outside/, "Ana", NIGHT_ONE);
+  const { page, screens } = await visitor.pedestal(/Booth outside/, "Ana", { ticket: visitor.codeOf("Ana", NIGHT_ONE) });
   await screens.next("welcome");
   await page.getByTestId("begin").click();
   await screens.next("show_ticket");
@@ -114,7 +71,7 @@ step("Ana links her palm and confirms it by mail", async () => {
   await screens.next("linked");
   await page.close();
   const reader = await openPage(browser, { size: "phone" });
-  await (await mail(reader, "ana@example.org", NIGHT_ONE)).getByTestId("mail-link").click();
+  await (await visitor.mail(reader, "ana@example.org", NIGHT_ONE)).getByTestId("mail-link").click();
   await reader.getByTestId("confirm").click();
   await reader.getByText("Confirmed. Your palm now works").waitFor();
   await reader.close();
@@ -122,7 +79,7 @@ step("Ana links her palm and confirms it by mail", async () => {
 
 let portal;
 step("set-up: a payment method, ten dollars of credit, pay by palm, a PIN above 20", async () => {
-  portal = await signIn("portal", "ana@example.org", { size: "phone" });
+  portal = await visitor.signIn("portal", "ana@example.org", { size: "phone" });
   await portal.getByRole("link", { name: "Wallet" }).click();
   await portal.getByTestId("add-method").click();
   await portal.getByRole("radio", { name: /always approves/ }).check();
@@ -170,8 +127,8 @@ async function paidAtTheCounter() {
 const captured = () => register.locator("[data-testid=charge-state][data-state=captured]").waitFor();
 
 step("12.50 by palm, ten of it from the credit", async () => {
-  register = await openStation(/^Register/, { size: "desk" });
-  counter = await pedestal(/Counter pedestal/, "Ana");
+  register = await visitor.openStation(/^Register/, { size: "desk" });
+  counter = await visitor.pedestal(/Counter pedestal/, "Ana");
   await counter.screens.next("waiting_for_charge");
   await ask(1250);
   const paid = await paidAtTheCounter();
@@ -229,7 +186,7 @@ step("the wallet's statement and payments say all of it", async () => {
 step("there is a mail on every payment and refund", async () => {
   const reader = await openPage(browser, { size: "phone" });
   for (const amount of [/12[.,]50 USD/, /25[.,]00 USD/, /8[.,]00 USD/, /\b5[.,]00 USD/]) {
-    const found = await mail(reader, "ana@example.org", amount);
+    const found = await visitor.mail(reader, "ana@example.org", amount);
     assert.match(await found.innerText(), /\/portal#\/not-me\//);
   }
   await keep(reader, "mailbox-money");
@@ -238,7 +195,7 @@ step("there is a mail on every payment and refund", async () => {
 
 let office;
 step("a shop's system is told, signed; what it refused is sent again; the secret changes", async () => {
-  office = await signIn("console", "olivia@example.org", { size: "desk" });
+  office = await visitor.signIn("console", "olivia@example.org", { size: "desk" });
   await office.getByRole("button", { name: "Sign out" }).waitFor();
   await office.getByTestId("to-money").click();
   const shop = office.getByTestId("shop-money").filter({ hasText: "Foothill Kitchen" });
@@ -307,8 +264,7 @@ step("the offline floor is off until somebody sets it", async () => {
   await shop.getByRole("button", { name: "Turn off" }).waitFor();
   await keep(office, "money-offline");
   for (const [language, words] of [["es-ES", "Dinero"], ["de-DE", "Geld"]]) {
-    const page = await signInAs("console", "olivia@example.org", language);
-    await page.goto(`${demo.url}/console#/money`);
+    const page = await visitor.signedIn("olivia@example.org", "/console#/money", { realm: "staff", language });
     await page.getByRole("heading", { name: words, exact: true }).waitFor();
     await page.getByTestId("shop-money").first().waitFor();
     await keep(page, `money-${language}`);
@@ -317,17 +273,6 @@ step("the offline floor is off until somebody sets it", async () => {
     await page.close();
   }
 });
-
-/** Signs in without the words of a page, which are in another language. */
-async function signInAs(realm, email, language) {
-  const page = await openPage(browser, { language });
-  await api(demo.url, "/sign-in", { method: "POST", body: { email, realm: "staff" } });
-  const mails = await api(demo.url, "/demo/mailbox");
-  const { link } = mails.find((one) => one.to === email && /\/enter\//.test(one.link ?? ""));
-  await page.goto(link);
-  await page.waitForURL((url) => !url.hash.includes("enter"));
-  return page;
-}
 
 step("'this was not me' freezes the wallet from the mail, and the palm pays no more", async () => {
   const reader = await openPage(browser, { size: "phone", language: "de-DE" });

@@ -74,9 +74,10 @@ async function payByPalm(base, { index }) {
   counter.send({ type: "source", kind: "simulated", fan: index, code: null });
   await counter.on("waiting_for_charge");
   const amount = { minor: 1250, currency: "USD" };
-  const { charge_id } = await charge(base, amount, "tour-charge");
+  const key = await stationKey(base, "register");
+  const { charge_id } = await charge(base, amount, "tour-charge", key);
   const paid = await until("the charge to be paid", async () => {
-    const now = await api(base, `/charges/${charge_id}`, { key: await stationKey(base, "register") });
+    const now = await api(base, `/charges/${charge_id}`, { key });
     return now.state === "captured" && now;
   });
   await counter.close();
@@ -84,9 +85,9 @@ async function payByPalm(base, { index }) {
 }
 
 /** What a register's clerk begins. */
-async function charge(base, amount, nonce) {
+async function charge(base, amount, nonce, key) {
   const body = { amount, description: "Two drinks", nonce, lines: [], tip_minor: 0, cash_minor: 0 };
-  return api(base, "/charges", { method: "POST", key: await stationKey(base, "register"), body });
+  return api(base, "/charges", { method: "POST", key: key ?? (await stationKey(base, "register")), body });
 }
 
 async function holdOrder(base, cookie) {
@@ -144,6 +145,7 @@ export const states = [
   { name: "order-hand-on", as: "giver", at: (of) => `/order#/ticket/${of.ticket.ticket_id}`, see: "give-to" },
   { name: "console-sign-in", at: "/console" },
   { name: "console", as: "operator", at: "/console", see: "entered" },
+  { name: "console-waits", as: "operator", at: "/console", before: (page) => page.route("**/live", atThePeak), see: "gate-waits", after: (page) => page.unroute("**/live"), act: (page) => page.getByTestId("gate-waits").locator("summary").click() },
   { name: "console-switch", as: "operator", at: "/console", see: "entered", act: (page) => page.getByRole("switch").first().click() },
   { name: "console-ticket", as: "operator", at: "/console", see: "entered", act: async (page) => {
     await page.getByTestId("search").fill("david");
@@ -157,6 +159,11 @@ export const states = [
     await page.getByTestId("product-name").waitFor();
   } },
   { name: "console-approvals", as: "operator", at: "/console#/approvals", see: "approval-ask" },
+  { name: "console-approvals-asked", as: "operator", at: "/console#/approvals", see: "approval-ask", act: async (page) => {
+    await page.getByTestId("approval-reason").fill("The artist asked for it");
+    await page.getByTestId("approval-ask").click();
+    await page.getByTestId("approval").first().waitFor();
+  } },
   { name: "console-set-up", as: "operator", at: "/console#/setup" },
   { name: "console-money", as: "operator", at: "/console#/money", see: "shop-money" },
   { name: "console-books", as: "operator", at: "/console#/money", see: "shop-money", act: async (page) => {
@@ -176,6 +183,14 @@ export const states = [
     await page.keyboard.press("Enter");
     await page.getByTestId("found").first().click();
     await page.getByRole("checkbox").first().check();
+  } },
+  { name: "window-guardian", as: "clerk", at: "/window#/find", see: "search", act: async (page) => {
+    await page.getByTestId("search").fill("farid");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("found").first().click();
+    await page.getByRole("checkbox").first().check();
+    await page.getByTestId("guardian-here").click();
+    await page.getByRole("dialog").waitFor();
   } },
   { name: "window-none", as: "ana", at: "/window" },
   { name: "scan-setup", at: "/scan#/key/none", only: "phone", see: "main form" },
@@ -266,6 +281,15 @@ export const states = [
   } },
   { name: "not-found", at: "/no-such-page" },
 ];
+
+/** The live figures with gates as an arrival's peak has them, which no demo lasts long enough for. */
+async function atThePeak(route) {
+  const live = await (await route.fetch()).json();
+  const gates = [["South gate", "at_most", 14, 312, 8], ["North gate", "hardly", null, 41, 2], ["Artists’ gate", "unknown", null, 0, 0]];
+  live.gates = gates.map(([name, wait, wait_minutes_max, people, devices]) =>
+    ({ gate_id: name, name, wait, wait_minutes_max, people, devices }));
+  await route.fulfill({ json: live });
+}
 
 function pedestal(station, name, withTicket = true) {
   return (of) => {

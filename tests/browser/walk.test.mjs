@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { api, keep, openBrowser, openPage, run, Screens, startDemo, until, walk } from "./harness.mjs";
+import { NIGHT_ONE, scan, STRANGER, Visitor } from "./visitor.mjs";
 
 const step = walk();
 /** What the scripted enrolment may take of the system's own time. */
@@ -15,11 +16,8 @@ let demo;
 let browser;
 let folder;
 let evening;
-const fan = (name) => evening.fans.find((candidate) => candidate.name.startsWith(name));
-const codeOf = (name, event, which = 0) =>
-  fan(name).tickets.filter((ticket) => ticket.event_name === event)[which].code;
-const STRANGER = "somebody whose hand nobody has linked";
-const NIGHT_ONE = "Mountain Sounds, night one";
+let visitor;
+const codeOf = (...which) => visitor.codeOf(...which);
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "handfast-film-"));
@@ -30,6 +28,7 @@ before(async () => {
   // A camera in front of which nobody stands: for the charge that is cancelled before a hover.
   browser = await openBrowser({ video: film });
   evening = await api(demo.url, "/demo");
+  visitor = new Visitor(demo.url, browser, evening);
 });
 
 after(async () => {
@@ -37,34 +36,6 @@ after(async () => {
   await demo?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Opens a station by its button in the lobby, as a visitor does. */
-async function openStation(name, options) {
-  const lobby = await openPage(browser, options);
-  await lobby.goto(`${demo.url}/`);
-  const [page] = await Promise.all([
-    lobby.waitForEvent("popup"),
-    lobby.getByRole("button", { name }).click(),
-  ]);
-  // The lobby fetches the station's key and then moves the new tab on.
-  await page.waitForURL((url) => url.pathname !== "blank" && url.protocol.startsWith("http"));
-  await lobby.close();
-  return page;
-}
-
-/** A pedestal with a simulated person in front of it. */
-async function pedestal(name, person, { ticket, size = "kiosk", language } = {}) {
-  const page = await openStation(name, { size, language });
-  await choosePerson(page, person, ticket);
-  return { page, screens: await new Screens(page).fromNow() };
-}
-
-async function choosePerson(page, person, ticket) {
-  const index = person === STRANGER ? 0 : fan(person).index;
-  await page.getByTestId("fan").selectOption(String(index));
-  if (ticket !== undefined) await page.getByTestId("ticket").selectOption(ticket);
-  await page.getByTestId("use-simulated").click();
-}
 
 const begin = (page) => page.getByTestId("begin").click();
 
@@ -97,33 +68,6 @@ async function laneIsFree(page) {
   await begin.waitFor();
 }
 
-async function openMail(page, to, subject) {
-  await page.goto(`${demo.url}/mailbox`);
-  await page.getByLabel("Show mail to").selectOption(to);
-  const mail = page.getByTestId("mail").filter({ hasText: subject }).first();
-  await mail.getByTestId("mail-link").click();
-}
-
-/** Signs in by mail link, through the pages, and gives the signed-in page. */
-async function signIn(realm, email, { size, language } = {}) {
-  const page = await openPage(browser, { size, language });
-  await page.goto(`${demo.url}/${realm}`);
-  await page.locator("input[type=email]").fill(email);
-  await page.keyboard.press("Enter");
-  await page.locator("a[href^='/mailbox']").click();
-  await page.getByTestId("mail-link").first().click();
-  return page;
-}
-
-async function scan(page, code) {
-  await page.getByTestId("code").fill(code);
-  await page.keyboard.press("Enter");
-  const verdict = page.getByTestId("verdict");
-  await verdict.waitFor();
-  const answer = { outcome: await verdict.getAttribute("data-outcome"), text: await verdict.innerText() };
-  return answer;
-}
-
 step("the lobby shows stations, fans and staff at every size", async () => {
   for (const size of ["desk", "phone"]) {
     const page = await openPage(browser, { size });
@@ -138,10 +82,10 @@ step("the lobby shows stations, fans and staff at every size", async () => {
 
 let booth;
 step("Ana shows her ticket at the booth outside and reads the consent; no palm was asked for", async () => {
-  const page = await openStation(/Booth outside/, { size: "kiosk" });
+  const page = await visitor.openStation(/Booth outside/, { size: "kiosk" });
   await page.getByTestId("use-simulated").waitFor();
   await keep(page, "booth-source");
-  await choosePerson(page, "Ana Torres", codeOf("Ana", NIGHT_ONE));
+  await visitor.choosePerson(page, "Ana Torres", codeOf("Ana", NIGHT_ONE));
   booth = { page, screens: await new Screens(page).fromNow() };
   await booth.screens.next("welcome");
   await keep(page, "booth-welcome");
@@ -188,7 +132,7 @@ async function clock(page, shown) {
 step("the same palm with somebody else's ticket is already linked", async () => {
   const { page, screens } = booth;
   await page.getByRole("button", { name: /Change the source/ }).click();
-  await choosePerson(page, "Ana Torres", "");
+  await visitor.choosePerson(page, "Ana Torres", "");
   await screens.fromNow();
   await begin(page);
   await screens.next("show_ticket");
@@ -230,7 +174,7 @@ step("unknown, other event's and unpaid codes are refused at the booth, each in 
 });
 
 step("Chloe declines the consent in Spanish: nothing of a hand is looked at", async () => {
-  const station = await pedestal(/Booth outside/, "Chloe Nguyen", { ticket: codeOf("Chloe", NIGHT_ONE) });
+  const station = await visitor.pedestal(/Booth outside/, "Chloe Nguyen", { ticket: codeOf("Chloe", NIGHT_ONE) });
   const { page, screens } = station;
   await screens.next("welcome");
   await page.getByRole("button", { name: "Español" }).click();
@@ -250,7 +194,7 @@ step("Ana confirms by mail that it was her", async () => {
   await page.goto(`${demo.url}/mailbox`);
   await page.getByTestId("mail").first().waitFor();
   await keep(page, "mailbox");
-  await openMail(page, "ana@example.org", NIGHT_ONE);
+  await visitor.openMail(page, "ana@example.org", NIGHT_ONE);
   await page.getByTestId("confirm").waitFor();
   await keep(page, "decision");
   await page.getByTestId("confirm").click();
@@ -260,7 +204,7 @@ step("Ana confirms by mail that it was her", async () => {
 
 let lane;
 step("her palm opens the lane, once", async () => {
-  lane = await pedestal(/Palm lane, Red Rocks/, "Ana Torres");
+  lane = await visitor.pedestal(/Palm lane, Red Rocks/, "Ana Torres");
   await laneIsFree(lane.page);
   await keep(lane.page, "lane-welcome");
   const admitted = hover(lane, "admitted");
@@ -277,7 +221,7 @@ step("her palm opens the lane, once", async () => {
 
 step("a hand that nobody linked is not recognised", async () => {
   await lane.page.getByRole("button", { name: /Change the source/ }).click();
-  await choosePerson(lane.page, STRANGER);
+  await visitor.choosePerson(lane.page, STRANGER);
   await laneIsFree(lane.page);
   const text = await hover(lane, "turned_away", "not_recognised");
   assert.match(text, /QR lane/);
@@ -287,7 +231,7 @@ step("a hand that nobody linked is not recognised", async () => {
 
 let scanner;
 step("the agent's scan: entered by palm is already used; unknown, other event's and unpaid codes", async () => {
-  scanner = await openStation(/Agent scan/, { size: "phone" });
+  scanner = await visitor.openStation(/Agent scan/, { size: "phone" });
   await scanner.getByTestId("code").waitFor();
   await keep(scanner, "scan-ready");
   const used = await scan(scanner, codeOf("Ana", NIGHT_ONE));
@@ -308,7 +252,7 @@ step("the agent's scan: entered by palm is already used; unknown, other event's 
 });
 
 step("Mission Hall opens on the standing consent for all venues", async () => {
-  const hall = await pedestal(/Mission Hall/, "Ana Torres");
+  const hall = await visitor.pedestal(/Mission Hall/, "Ana Torres");
   await laneIsFree(hall.page);
   const text = await hover(hall, "admitted");
   assert.match(text, /Straight on/);
@@ -317,7 +261,7 @@ step("Mission Hall opens on the standing consent for all venues", async () => {
 });
 
 step("Chloe links in German, enters by code, and her palm is already redeemed", async () => {
-  const station = await pedestal(/Booth outside/, "Chloe Nguyen", { ticket: codeOf("Chloe", NIGHT_ONE), language: "de-DE" });
+  const station = await visitor.pedestal(/Booth outside/, "Chloe Nguyen", { ticket: codeOf("Chloe", NIGHT_ONE), language: "de-DE" });
   await station.page.getByText("Verknüpfe").first().waitFor();
   await keep(station.page, "booth-welcome-de");
   await enrol(station, { scope: /Nur dies/, hands: "hands-one" });
@@ -326,23 +270,23 @@ step("Chloe links in German, enters by code, and her palm is already redeemed", 
   const entered = await scan(scanner, codeOf("Chloe", NIGHT_ONE));
   assert.equal(entered.outcome, "ok");
   await keep(scanner, "scan-ok");
-  const chloe = await pedestal(/Palm lane, Red Rocks/, "Chloe Nguyen");
+  const chloe = await visitor.pedestal(/Palm lane, Red Rocks/, "Chloe Nguyen");
   await laneIsFree(chloe.page);
   await hover(chloe, "turned_away", "already_redeemed");
   await chloe.page.close();
 });
 
 step("Ben holds four tickets: three enter, then the fourth", async () => {
-  const station = await pedestal(/Booth outside/, "Ben Okafor", { ticket: codeOf("Ben", NIGHT_ONE, 1), size: "desk" });
+  const station = await visitor.pedestal(/Booth outside/, "Ben Okafor", { ticket: codeOf("Ben", NIGHT_ONE, 1), size: "desk" });
   await enrol(station, { scope: /This event only/, hands: "hands-one" });
   await keep(station.page, "booth-linked-desk");
   await station.page.close();
   const mail = await openPage(browser);
-  await openMail(mail, "ben@example.org", NIGHT_ONE);
+  await visitor.openMail(mail, "ben@example.org", NIGHT_ONE);
   await mail.getByTestId("confirm").click();
   await mail.getByText("Confirmed.").waitFor();
   await mail.close();
-  const ben = await pedestal(/Palm lane, Red Rocks/, "Ben Okafor");
+  const ben = await visitor.pedestal(/Palm lane, Red Rocks/, "Ben Okafor");
   await laneIsFree(ben.page);
   const asked = await hover(ben, "choose_count");
   assert.match(asked, /4 tickets are on this palm/);
@@ -360,12 +304,12 @@ step("Ben holds four tickets: three enter, then the fourth", async () => {
 
 step("the booth inside links with a ticket already used, for the next event", async () => {
   assert.equal((await scan(scanner, codeOf("David", NIGHT_ONE))).outcome, "ok");
-  const outside = await pedestal(/Booth outside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
+  const outside = await visitor.pedestal(/Booth outside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
   await begin(outside.page);
   await outside.page.getByText("You can link your palm at the pedestal inside.").waitFor();
   await keep(outside.page, "booth-ticket-used");
   await outside.page.close();
-  const inside = await pedestal(/Booth inside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
+  const inside = await visitor.pedestal(/Booth inside/, "David Klein", { ticket: codeOf("David", NIGHT_ONE) });
   const linked = await enrol(inside, { scope: /All events at this venue/, hands: "hands-one" });
   assert.match(linked.text, /from the next event on/);
   await keep(inside.page, "booth-inside-linked");
@@ -374,7 +318,7 @@ step("the booth inside links with a ticket already used, for the next event", as
 
 let portal;
 step("the portal: tickets, what is armed, every use", async () => {
-  portal = await signIn("portal", "ana@example.org", { size: "phone" });
+  portal = await visitor.signIn("portal", "ana@example.org", { size: "phone" });
   await portal.getByRole("heading", { name: "My tickets" }).waitFor();
   await portal.getByText("Entered").first().waitFor();
   await keep(portal, "portal-tickets");
@@ -447,9 +391,9 @@ step("the wallet: a payment method at the test gateway brings ten dollars, then 
 
 let register;
 step("a charge is cancelled before anybody hovers", async () => {
-  register = await openStation(/^Register/, { size: "desk" });
+  register = await visitor.openStation(/^Register/, { size: "desk" });
   await register.getByTestId("amount").waitFor();
-  const counter = await openStation(/Counter pedestal/, { size: "kiosk" });
+  const counter = await visitor.openStation(/Counter pedestal/, { size: "kiosk" });
   await counter.getByTestId("use-camera").click();
   const screens = await new Screens(counter).fromNow();
   await screens.next("waiting_for_charge");
@@ -466,7 +410,7 @@ step("a charge is cancelled before anybody hovers", async () => {
 });
 
 step("12.50 is paid by palm, ten of it from the credit", async () => {
-  const counter = await pedestal(/Counter pedestal/, "Ana Torres");
+  const counter = await visitor.pedestal(/Counter pedestal/, "Ana Torres");
   await counter.screens.next("waiting_for_charge");
   await register.getByRole("button", { name: "New charge" }).click();
   await register.keyboard.type("1250");
@@ -514,11 +458,11 @@ step("the receipt, and the whole amount back", async () => {
 });
 
 step("the console: who entered how, and the switch that ends palms at an event", async () => {
-  const console = await signIn("console", "olivia@example.org", { size: "desk" });
+  const console = await visitor.signIn("console", "olivia@example.org", { size: "desk" });
   await console.getByRole("link", { name: /night one/ }).click();
   await until("seven entries in the console", async () => (await console.getByTestId("entered").innerText()) === "7", { page: console });
   await keep(console, "console");
-  lane = await pedestal(/Palm lane, Red Rocks/, "Ana Torres");
+  lane = await visitor.pedestal(/Palm lane, Red Rocks/, "Ana Torres");
   await laneIsFree(lane.page);
   await console.getByRole("switch", { name: "No biometrics at this event" }).click();
   await keep(console, "console-switch");
@@ -538,7 +482,7 @@ step("the console: who entered how, and the switch that ends palms at an event",
 });
 
 step("a steward sees no figures", async () => {
-  const page = await signIn("console", "toni@example.org", { size: "desk", language: "de-DE" });
+  const page = await visitor.signIn("console", "toni@example.org", { size: "desk", language: "de-DE" });
   await page.getByText(/Ihre Rolle, Einlass/).waitFor();
   assert.equal(await page.getByTestId("entered").count(), 0);
   await keep(page, "console-steward-de");
@@ -568,7 +512,7 @@ step("Ana deletes her palms and gets a receipt; the lane knows them no more", as
 });
 
 step("the portal speaks German to David, whose link waits for his word", async () => {
-  const page = await signIn("portal", "david@example.org", { size: "desk", language: "de-DE" });
+  const page = await visitor.signIn("portal", "david@example.org", { size: "desk", language: "de-DE" });
   await page.getByRole("heading", { name: NIGHT_ONE }).waitFor();
   await keep(page, "portal-tickets-de");
   await page.getByRole("link", { name: "Hand", exact: true }).click();
