@@ -4,8 +4,8 @@ use handfast_model::{AccountId, ConsentId, LinkId, Timestamp};
 use handfast_store::{FromRow, Row, StoreError, Tx, params};
 
 use crate::{
-    AgeEvidence, BoxOffice, BoxOfficeError, Language, PAYMENT_VERSION, Purpose, Result, Scope,
-    Thing, released_text,
+    AgeEvidence, BoxOffice, BoxOfficeError, ConsentText, Language, PAYMENT_VERSION, Purpose,
+    Result, Scope, Thing, released_text,
 };
 
 /// Consent as it was given.
@@ -171,7 +171,9 @@ impl BoxOffice {
 /// # Errors
 /// [`BoxOfficeError::Unknown`].
 pub(crate) fn palm_purposes(version: &str, language: Language) -> Result<Vec<Purpose>> {
-    let text = released_text(version, language).filter(|text| text.version != PAYMENT_VERSION);
+    let is_of_palms =
+        |text: &&ConsentText| text.purposes.iter().all(|it| it.purpose != Purpose::Payment);
+    let text = released_text(version, language).filter(is_of_palms);
     let text = text.ok_or(BoxOfficeError::Unknown(Thing::ConsentText))?;
     Ok(text.purposes.iter().map(|purpose| purpose.purpose).collect())
 }
