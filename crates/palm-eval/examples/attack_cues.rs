@@ -6,9 +6,17 @@
 use std::path::Path;
 
 use handfast_palm::{Cue, CueModel, Side, decode};
-use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, Way, fit, model_source};
+use handfast_palm_eval::{
+    AttackRate, AttackReport, PresentedCues, SampleSet, Way, fit, model_source,
+};
 use handfast_palm_synth::{Attack, CAPTURE_FRAMES, Held, Identity, Species};
 use rayon::prelude::*;
+
+/// Visits of each person: people differ more from each other than from visit to visit, so that many
+/// people say more than many visits.
+const VISITS: u64 = 3;
+/// Limits that are compared.
+const LIMITS: [f32; 7] = [3.4, 3.7, 4.0, 4.3, 4.6, 4.9, 5.2];
 
 fn presented(first: u64, captures: u64, way: Way) -> Vec<PresentedCues> {
     let one = |seed: u64| {
@@ -16,7 +24,7 @@ fn presented(first: u64, captures: u64, way: Way) -> Vec<PresentedCues> {
         let hand = Identity::from_seed(seed).hand(side);
         let mut all = Vec::new();
         let (width, height) = way.size();
-        for visit in 0..6 {
+        for visit in 0..VISITS {
             let held = Held::new(hand.clone(), seed * 10 + visit);
             let frames = (0..CAPTURE_FRAMES).step_by(2);
             let frames = frames.map(|k| way.take(held.frame(k, width, height)));
@@ -47,6 +55,59 @@ fn print_cues(name: &str, all: &[&PresentedCues]) {
     println!();
 }
 
+/// The shipped weights' table, as documents have it.
+fn print_table(report: &AttackReport, by_way: &[AttackReport]) {
+    let words = |rate: Option<AttackRate>| {
+        rate.map_or_else(
+            || "–".to_owned(),
+            |AttackRate { rate, interval: (low, high), presentations }| {
+                let [rate, low, high] = [rate, low, high].map(|it| it * 100.0);
+                format!("{rate:.1} % ({low:.1}–{high:.1}) of {presentations}")
+            },
+        )
+    };
+    let short = |rate: Option<AttackRate>| {
+        rate.map_or("–".to_owned(), |it| format!("{:.1}", it.rate * 100.0))
+    };
+    println!(
+        "| species (drawn) | APCER, all ways | as a species never seen | kiosk | 640x480 | page |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for (i, it) in report.species.iter().enumerate() {
+        let ways: Vec<String> = by_way.iter().map(|way| short(way.species[i].apcer)).collect();
+        let (all, unseen) = (words(it.apcer), words(it.apcer_unseen));
+        println!("| {} | {all} | {unseen} | {} |", it.species, ways.join(" | "));
+    }
+    println!("\n| living hands | BPCER |\n|---|---|");
+    for it in &report.genuine {
+        println!("| {} | {} |", it.source, words(it.bpcer));
+    }
+    println!("| drawn, a species left out at worst | {} |\n", words(report.bpcer_unseen));
+}
+
+/// What the shipped weights would do at other limits.
+fn print_limits(drawn: &[PresentedCues], others: &[(String, Vec<PresentedCues>)]) {
+    for limit in LIMITS {
+        let model = CueModel { limit, ..CueModel::SHIPPED };
+        let refused = |all: &[PresentedCues], species: Option<&str>| {
+            let of = all.iter().filter(|it| it.species.as_deref() == species);
+            let judged: Vec<bool> =
+                of.filter_map(|it| it.cues.as_ref()).map(|it| model.excess(it) >= 0.0).collect();
+            let count = judged.iter().filter(|&&it| it).count();
+            100.0 * count as f64 / judged.len().max(1) as f64
+        };
+        print!("limit {limit:.1}: refused % drawn hands {:.1}", refused(drawn, None));
+        for (name, all) in others {
+            print!(", {name} {:.1}", refused(all, None));
+        }
+        print!("; passed %");
+        for species in Species::ALL {
+            print!(" {} {:.1}", species.name(), 100.0 - refused(drawn, Some(species.name())));
+        }
+        println!();
+    }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let captures: u64 = arguments.next().ok_or("say how many people")?.parse()?;
@@ -65,6 +126,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = fit(fitted.iter());
     println!("{}", model_source(&model));
     let mut all = Vec::new();
+    let mut by_way = Vec::new();
     for way in Way::ALL {
         let judged = presented(60_000, captures, way);
         println!("== {}", way.name());
@@ -73,14 +135,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let of: Vec<_> = judged.iter().filter(|it| it.species.as_deref() == name).collect();
             print_cues(name.unwrap_or("living"), &of);
         }
-        println!("by these weights\n{}", AttackReport::of(&model, &fitted, &judged, &[]).text());
+        by_way.push(AttackReport::of(&CueModel::SHIPPED, &fitted, &judged, &[]));
         all.extend(judged);
     }
-    println!("== all ways");
-    for (name, model) in [("these", &model), ("the shipped", &CueModel::SHIPPED)] {
-        let report = AttackReport::of(model, &fitted, &all, &others);
-        println!("by {name} weights\n{}", report.text());
-    }
+    println!("== all ways, by these weights");
+    println!("{}", AttackReport::of(&model, &fitted, &all, &others).text());
+    println!("== all ways, by the shipped weights");
+    let report = AttackReport::of(&CueModel::SHIPPED, &fitted, &all, &others);
+    println!("{}", report.text());
+    print_table(&report, &by_way);
+    print_limits(&all, &others);
     for (name, cues) in &others {
         print_cues(name, &cues.iter().collect::<Vec<_>>());
     }

@@ -55,12 +55,15 @@ impl fmt::Debug for Glimpse {
 #[must_use]
 pub fn glimpse(picture: &Picture, found: &Found) -> Glimpse {
     let corners = found.corners();
-    let patch = Patch::around(picture, corners);
-    let spectrum = spectrum::Spectrum::of(&patch.luma);
+    let spectra = spectrum::Spectra::of(&Patch::around(picture, corners));
     Glimpse {
-        grid: spectrum.peak(),
-        tint_grid: patch.tint.as_ref().map(|tint| spectrum::Spectrum::of(tint).peak()),
-        grain: spectrum.grain(),
+        // Sensors without colour hum, and hum alone has one direction; colour says for itself what is a grid.
+        grid: match spectra.tint {
+            Some(_) => spectra.luma.peak(),
+            None => spectra.luma.crossing_peak(),
+        },
+        tint_grid: spectra.tint.as_ref().map(spectrum::Spectrum::peak),
+        grain: spectra.luma.grain(),
         colour: colour::Colour::of(picture, corners),
         aligned: patch::aligned(picture, corners, ALIGNED_PX),
     }
@@ -79,12 +82,20 @@ pub fn cues(glimpses: &[Glimpse]) -> Cues {
         values.sort_by(f32::total_cmp);
         values.get(values.len() / 2).copied()
     };
+    // How a grid and the sensor's meet changes as the hand sways: one frame may show it and the next hide it.
+    let mean = |of: &dyn Fn(&Glimpse) -> Option<f32>| {
+        let (sum, count) = glimpses
+            .iter()
+            .filter_map(of)
+            .fold((0.0, 0.0_f32), |(sum, count), value| (sum + value, count + 1.0));
+        (count > 0.0).then_some(sum / count)
+    };
     let colour =
         |of: &dyn Fn(&colour::Colour) -> Option<f32>| median(&|it| it.colour.as_ref().and_then(of));
     let frames: Vec<&[u8]> = glimpses.iter().map(|it| &**it.aligned).collect();
     let mut cues = Cues::default();
-    cues.0[Cue::Grid as usize] = median(&|it| Some(it.grid));
-    cues.0[Cue::TintGrid as usize] = median(&|it| it.tint_grid);
+    cues.0[Cue::Grid as usize] = mean(&|it| Some(it.grid));
+    cues.0[Cue::TintGrid as usize] = mean(&|it| it.tint_grid);
     cues.0[Cue::Grain as usize] = median(&|it| Some(it.grain));
     cues.0[Cue::Lines as usize] = colour(&|it| it.lines);
     let coloured: Vec<&colour::Colour> =

@@ -15,8 +15,9 @@ use super::{Answer, print_json};
 /// What is wanted of the worst species, and of living hands (ISO/IEC 30107-3).
 const APCER_MAX: f64 = 0.07;
 const BPCER_MAX: f64 = 0.03;
-/// Visits of each drawn person, against one artefact of each species.
-const VISITS: u64 = 6;
+/// Visits of each drawn person, against one artefact of each species: people differ more from each other
+/// than from visit to visit, so that many people say more than many visits.
+const VISITS: u64 = 3;
 /// The first drawn person that weights are fitted to, and the first that is judged: nobody is both.
 const FITTED_FROM: u64 = 50_000;
 const JUDGED_FROM: u64 = 60_000;
@@ -29,7 +30,7 @@ pub struct LivenessCommand {
     /// Folders of real hands, whole pictures: each counts as one presentation of one frame
     #[arg(value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// People to draw, each with six visits and one artefact of every species, each way
+    /// People to draw, each with three visits and one artefact of every species, each way
     #[arg(
         long,
         value_name = "N",

@@ -10,7 +10,14 @@ pub const PATCH_PX: usize = 128;
 /// Side of an aligned palm.
 pub const ALIGNED_PX: usize = 96;
 
-/// The middle of the palm in the frame's own pixels: any resampling would blur what a grid leaves.
+/// Patches on a side of the square of them that is looked at.
+const PATCHES: usize = 3;
+/// From one patch to the next, as a part of the region's side, and at most in pixels, so that they lie
+/// on the palm and overlap by more than half.
+const STEP_PART: f32 = 0.2;
+const STEP_PX_MAX: f32 = 56.0;
+
+/// A part of the palm in the frame's own pixels: any resampling would blur what a grid leaves.
 pub struct Patch {
     /// Brightness.
     pub luma: Zeroizing<Vec<f32>>,
@@ -19,16 +26,26 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// The patch around the middle of a region, moved inside the frame where it reaches out.
-    pub fn around(picture: &Picture, corners: [(f32, f32); 4]) -> Self {
+    /// The patches around the middle of a region, each moved inside the frame where it reaches out.
+    pub fn around(picture: &Picture, corners: [(f32, f32); 4]) -> Vec<Self> {
+        let middle = point(corners, 0.5, 0.5);
+        let (right, down) = (corners[1].0 - corners[0].0, corners[1].1 - corners[0].1);
+        let side = (right * right + down * down).sqrt();
+        let step = (STEP_PART * side).min(STEP_PX_MAX);
+        let off = |k: usize| (k as f32 - (PATCHES - 1) as f32 / 2.0) * step;
+        (0..PATCHES * PATCHES)
+            .map(|i| Self::at(picture, (middle.0 + off(i % PATCHES), middle.1 + off(i / PATCHES))))
+            .collect()
+    }
+
+    fn at(picture: &Picture, middle: (f32, f32)) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let middle = |of: fn(&(f32, f32)) -> f32| corners.iter().map(of).sum::<f32>() / 4.0;
         let first = |centre: f32, size: usize| {
             (centre.max(0.0) as usize)
                 .saturating_sub(PATCH_PX / 2)
                 .min(size.saturating_sub(PATCH_PX))
         };
-        let (left, top) = (first(middle(|it| it.0), width), first(middle(|it| it.1), height));
+        let (left, top) = (first(middle.0, width), first(middle.1, height));
         let mut luma = Zeroizing::new(Vec::with_capacity(PATCH_PX * PATCH_PX));
         let mut tint = Zeroizing::new(Vec::with_capacity(PATCH_PX * PATCH_PX));
         for y in 0..PATCH_PX {

@@ -1,8 +1,8 @@
-//! The spectrum of a patch: what a grid of pixels or dots leaves in it.
+//! The spectrum of a palm's patches: what a grid of pixels or dots leaves in it.
 
 use zeroize::Zeroizing;
 
-use super::patch::PATCH_PX;
+use super::patch::{PATCH_PX, Patch};
 use crate::maths::sin_cos;
 
 /// Frequencies below this, in periods a patch, are the palm's lines.
@@ -14,62 +14,91 @@ const AROUND: i32 = 4;
 const ITSELF: i32 = 1;
 /// A spectrum's value below which there is nothing but rounding.
 const FLOOR: f32 = 1.0;
+/// The least that summits stray: of a flat picture there is only rounding.
+const STRAY_MIN: f32 = 0.05;
 /// Where the finest detail begins, in periods a patch: two and a half pixels.
 const FINEST: i32 = 50;
 /// Fine detail: where skin has ridges and pores.
 const FINE: i32 = 20;
+/// What a sensor stains row by row, or column by column, lies on the axes of the spectrum, as wide as the
+/// fading of the edges leaves it. A screen lies there only while it is held straighter than a hand can.
+const SENSOR: i32 = 2;
+/// Peaks lie in different directions from 30 degrees on: this is the square of the cosine.
+const ASIDE: f32 = 0.75;
 
-/// The power of every frequency of a patch, the mean taken off and the edges faded out.
+/// The power of every frequency, a mean over patches: the mean taken off and the edges faded out of each.
 pub struct Spectrum(Zeroizing<Vec<f32>>);
 
-impl Spectrum {
-    /// The spectrum of a square patch.
-    pub fn of(patch: &[f32]) -> Self {
-        assert_eq!(patch.len(), PATCH_PX * PATCH_PX, "a patch has one size");
-        let waves = Waves::new();
-        let mean = patch.iter().sum::<f32>() / patch.len() as f32;
-        let mut re = Zeroizing::new(Vec::with_capacity(patch.len()));
-        for (i, value) in patch.iter().enumerate() {
-            let (x, y) = (i % PATCH_PX, i / PATCH_PX);
-            re.push((value - mean) * waves.fade(x) * waves.fade(y));
-        }
-        let mut im = Zeroizing::new(vec![0.0; patch.len()]);
-        for row in 0..PATCH_PX {
-            let range = row * PATCH_PX..(row + 1) * PATCH_PX;
-            waves.transform(&mut re[range.clone()], &mut im[range]);
-        }
-        transpose(&mut re);
-        transpose(&mut im);
-        for row in 0..PATCH_PX {
-            let range = row * PATCH_PX..(row + 1) * PATCH_PX;
-            waves.transform(&mut re[range.clone()], &mut im[range]);
-        }
-        Self(Zeroizing::new(re.iter().zip(im.iter()).map(|(r, i)| r * r + i * i).collect()))
-    }
+/// The spectra of brightness and of tint, of several patches. Where a grid is, it is in all of them at the
+/// same frequency, while what skin and noise leave differs from patch to patch: the mean keeps the one and
+/// evens out the other (Welch 1967).
+pub struct Spectra {
+    pub luma: Spectrum,
+    pub tint: Option<Spectrum>,
+}
 
+impl Spectra {
+    /// The spectra of square patches.
+    pub fn of(patches: &[Patch]) -> Self {
+        let waves = Waves::new();
+        let zeros = || Zeroizing::new(vec![0.0; PATCH_PX * PATCH_PX]);
+        let (mut luma, mut tint) = (zeros(), zeros());
+        let (mut re, mut im) = (zeros(), zeros());
+        for patch in patches {
+            waves.faded(&patch.luma, &mut re);
+            match &patch.tint {
+                Some(tint) => waves.faded(tint, &mut im),
+                None => im.fill(0.0),
+            }
+            waves.transform_square(&mut re, &mut im);
+            add_powers(&re, &im, &mut luma, &mut tint);
+        }
+        let share = 1.0 / patches.len().max(1) as f32;
+        for sum in luma.iter_mut().chain(tint.iter_mut()) {
+            *sum *= share;
+        }
+        let coloured = patches.iter().all(|patch| patch.tint.is_some());
+        Self { luma: Spectrum(luma), tint: coloured.then_some(Spectrum(tint)) }
+    }
+}
+
+/// Adds the powers of two real pictures that were transformed together, one as the real part and one
+/// as the imaginary part: the former's spectrum is Hermitian, the latter's the rest.
+fn add_powers(re: &[f32], im: &[f32], real: &mut [f32], imaginary: &mut [f32]) {
+    for y in 0..PATCH_PX {
+        let mirrored_row = (PATCH_PX - y) % PATCH_PX * PATCH_PX;
+        for x in 0..PATCH_PX {
+            let (at, mirrored) = (y * PATCH_PX + x, mirrored_row + (PATCH_PX - x) % PATCH_PX);
+            let (a, b) = ((re[at], im[at]), (re[mirrored], im[mirrored]));
+            let square = |x: f32, y: f32| (x * x + y * y) / 4.0;
+            real[at] += square(a.0 + b.0, a.1 - b.1);
+            imaginary[at] += square(a.1 + b.1, b.0 - a.0);
+        }
+    }
+}
+
+impl Spectrum {
     fn at(&self, x: i32, y: i32) -> f32 {
         let wrap = |k: i32| k.rem_euclid(PATCH_PX as i32) as usize;
         self.0[wrap(y) * PATCH_PX + wrap(x)]
     }
 
-    /// How far the strongest peak beyond the palm's lines stands above its surroundings. Noise and
-    /// skin stay near 10; a grid leaves one sharp peak.
+    /// How far the strongest peak beyond the palm's lines stands above the others: each against its
+    /// surroundings, and the strongest in steps from the median to the ninth of ten. So it is measured in
+    /// what this very spectrum strays, however many patches it is a mean of and however they overlap.
+    /// Noise and skin stay near 4; a grid leaves one sharp peak.
     pub fn peak(&self) -> f32 {
-        let half = PATCH_PX as i32 / 2;
-        let mut strongest = 0.0_f32;
-        // The other half of the plane is the mirror of this one.
-        for y in 0..half {
-            for x in -half..half {
-                if x * x + y * y < LINES_END * LINES_END || is_block(x, y) {
-                    continue;
-                }
-                let here = self.at(x, y);
-                if here > strongest * FLOOR && self.is_summit(x, y, here) {
-                    strongest = strongest.max(here / (self.around(x, y) + FLOOR));
-                }
-            }
+        Summits::of(self).strongest()
+    }
+
+    /// The same for the strongest peak that lies in another direction than the strongest of all, and in
+    /// another column and row: a grid runs two ways, a sensor's hum one, or it wanders along a column.
+    pub fn crossing_peak(&self) -> f32 {
+        let mut summits = Summits::of(self);
+        if let Some(&Summit { place, .. }) = summits.0.last() {
+            summits.0.retain(|it| is_crossing(it.place, place));
         }
-        strongest
+        summits.strongest()
     }
 
     fn is_summit(&self, x: i32, y: i32, here: f32) -> bool {
@@ -113,6 +142,60 @@ impl Spectrum {
     }
 }
 
+/// A frequency that stands out of its neighbours.
+struct Summit {
+    /// How many times its surroundings it is.
+    height: f32,
+    place: (i32, i32),
+}
+
+/// The summits beyond the palm's lines, the highest last.
+struct Summits(Vec<Summit>);
+
+impl Summits {
+    fn of(spectrum: &Spectrum) -> Self {
+        let half = PATCH_PX as i32 / 2;
+        let mut summits = Vec::new();
+        // The other half of the plane is the mirror of this one.
+        for y in 0..half {
+            for x in -half..half {
+                let is_palms = x * x + y * y < LINES_END * LINES_END;
+                if is_palms || is_sensor(x, y) || is_block(x, y) {
+                    continue;
+                }
+                let here = spectrum.at(x, y);
+                if spectrum.is_summit(x, y, here) {
+                    let height = here / (spectrum.around(x, y) + FLOOR);
+                    summits.push(Summit { height, place: (x, y) });
+                }
+            }
+        }
+        summits.sort_by(|a, b| a.height.total_cmp(&b.height));
+        Self(summits)
+    }
+
+    fn strongest(&self) -> f32 {
+        let Some(strongest) = self.0.last() else { return 0.0 };
+        let median = self.0[self.0.len() / 2].height;
+        let usual = self.0[self.0.len() * 9 / 10].height - median;
+        (strongest.height - median) / (usual + STRAY_MIN)
+    }
+}
+
+/// Whether two peaks are of waves that run in different directions and differ both along a sensor's rows and
+/// from row to row.
+fn is_crossing(a: (i32, i32), b: (i32, i32)) -> bool {
+    let square = |(x, y): (i32, i32)| (x * x + y * y) as f32;
+    let along = (a.0 * b.0 + a.1 * b.1) as f32;
+    let differ = |a: i32, b: i32| (a.abs() - b.abs()).abs() > SENSOR;
+    along * along < ASIDE * square(a) * square(b) && differ(a.0, b.0) && differ(a.1, b.1)
+}
+
+/// Whether a frequency belongs to the rows or the columns of a sensor.
+fn is_sensor(x: i32, y: i32) -> bool {
+    x.abs() <= SENSOR || y.abs() <= SENSOR
+}
+
 /// Whether a frequency belongs to the blocks of a picture's compression.
 fn is_block(x: i32, y: i32) -> bool {
     let near = |k: i32| {
@@ -147,14 +230,36 @@ impl Waves {
         0.5 - 0.5 * self.0[k].1
     }
 
-    /// The fast Fourier transform in place (Cooley and Tukey 1965).
+    /// A patch without its mean, faded out towards its edges.
+    fn faded(&self, patch: &[f32], out: &mut [f32]) {
+        assert_eq!(patch.len(), PATCH_PX * PATCH_PX, "a patch has one size");
+        let mean = patch.iter().sum::<f32>() / patch.len() as f32;
+        for (i, (out, value)) in out.iter_mut().zip(patch).enumerate() {
+            *out = (value - mean) * self.fade(i % PATCH_PX) * self.fade(i / PATCH_PX);
+        }
+    }
+
+    /// The transform of a square in both directions. What comes out is transposed, which changes no
+    /// place's distance from the origin and is undone here.
+    fn transform_square(&self, re: &mut [f32], im: &mut [f32]) {
+        for _ in 0..2 {
+            self.transform(re, im);
+            transpose(re);
+            transpose(im);
+        }
+    }
+
+    /// The fast Fourier transform of all columns of a square in place (Cooley and Tukey 1965): a step
+    /// takes whole rows, so that it vectorises.
     fn transform(&self, re: &mut [f32], im: &mut [f32]) {
         let bits = PATCH_PX.trailing_zeros();
         for i in 0..PATCH_PX {
             let j = i.reverse_bits() >> (usize::BITS - bits);
             if i < j {
-                re.swap(i, j);
-                im.swap(i, j);
+                for part in [&mut *re, &mut *im] {
+                    let (upper, lower) = part.split_at_mut(j * PATCH_PX);
+                    upper[i * PATCH_PX..(i + 1) * PATCH_PX].swap_with_slice(&mut lower[..PATCH_PX]);
+                }
             }
         }
         let mut half = 1;
@@ -162,11 +267,8 @@ impl Waves {
             let step = PATCH_PX / (2 * half);
             for start in (0..PATCH_PX).step_by(2 * half) {
                 for k in 0..half {
-                    let (sine, cosine) = self.0[k * step];
-                    let (a, b) = (start + k, start + k + half);
-                    let (r, i) = (re[b] * cosine + im[b] * sine, im[b] * cosine - re[b] * sine);
-                    (re[b], im[b]) = (re[a] - r, im[a] - i);
-                    (re[a], im[a]) = (re[a] + r, im[a] + i);
+                    let rows = (start + k, start + k + half);
+                    butterfly(re, im, rows, self.0[k * step]);
                 }
             }
             half *= 2;
@@ -174,22 +276,37 @@ impl Waves {
     }
 }
 
+/// One step of the transform for two rows: the second, turned by an angle, is added to the first and
+/// taken from it.
+fn butterfly(re: &mut [f32], im: &mut [f32], rows: (usize, usize), (sine, cosine): (f32, f32)) {
+    let (re_first, re_second) = re.split_at_mut(rows.1 * PATCH_PX);
+    let (im_first, im_second) = im.split_at_mut(rows.1 * PATCH_PX);
+    let first = rows.0 * PATCH_PX..(rows.0 + 1) * PATCH_PX;
+    let firsts = re_first[first.clone()].iter_mut().zip(&mut im_first[first]);
+    let seconds = re_second[..PATCH_PX].iter_mut().zip(&mut im_second[..PATCH_PX]);
+    for ((re_a, im_a), (re_b, im_b)) in firsts.zip(seconds) {
+        let (r, i) = (*re_b * cosine + *im_b * sine, *im_b * cosine - *re_b * sine);
+        (*re_b, *im_b) = (*re_a - r, *im_a - i);
+        (*re_a, *im_a) = (*re_a + r, *im_a + i);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The oracle: every sum written out.
-    fn slow(re: &[f32]) -> Vec<(f64, f64)> {
+    /// The oracle: every sum of some frequencies written out.
+    fn slow(patch: &[f32], fade: impl Fn(usize) -> f64, x: usize, y: usize) -> f64 {
         let turn = std::f64::consts::TAU / PATCH_PX as f64;
-        let term = |k: usize, i: usize| {
-            let (sine, cosine) = (turn * (k * i % PATCH_PX) as f64).sin_cos();
-            (f64::from(re[i]) * cosine, -f64::from(re[i]) * sine)
-        };
-        (0..PATCH_PX)
-            .map(|k| {
-                (0..PATCH_PX).map(|i| term(k, i)).fold((0.0, 0.0), |s, t| (s.0 + t.0, s.1 + t.1))
-            })
-            .collect()
+        let mean = patch.iter().map(|&v| f64::from(v)).sum::<f64>() / patch.len() as f64;
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, &value) in patch.iter().enumerate() {
+            let (column, row) = (i % PATCH_PX, i / PATCH_PX);
+            let (sine, cosine) = (turn * ((x * column + y * row) % PATCH_PX) as f64).sin_cos();
+            let value = (f64::from(value) - mean) * fade(column) * fade(row);
+            (re, im) = (re + value * cosine, im - value * sine);
+        }
+        re * re + im * im
     }
 
     fn noise(i: usize) -> f32 {
@@ -197,16 +314,30 @@ mod tests {
         ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as f32
     }
 
+    fn noisy(seed: usize) -> Zeroizing<Vec<f32>> {
+        Zeroizing::new((0..PATCH_PX * PATCH_PX).map(|i| noise(seed * 100_003 + i)).collect())
+    }
+
+    fn spectrum(patch: Vec<f32>) -> Spectrum {
+        Spectra::of(&[Patch { luma: Zeroizing::new(patch), tint: None }]).luma
+    }
+
     #[test]
-    fn the_fast_transform_is_the_slow_one() {
-        let mut re: Vec<f32> = (0..PATCH_PX).map(noise).collect();
-        let wanted = slow(&re);
-        let mut im = vec![0.0; PATCH_PX];
-        Waves::new().transform(&mut re, &mut im);
-        for ((re, im), (slow_re, slow_im)) in re.iter().zip(&im).zip(wanted) {
-            assert!(
-                (f64::from(*re) - slow_re).abs() < 0.05 && (f64::from(*im) - slow_im).abs() < 0.05
-            );
+    fn the_fast_transform_of_two_pictures_at_once_is_the_slow_one_of_each() {
+        let patches = [1, 2].map(|k| Patch { luma: noisy(k), tint: Some(noisy(10 + k)) });
+        let spectra = Spectra::of(&patches);
+        let tint = spectra.tint.expect("coloured patches");
+        let waves = Waves::new();
+        let fade = |k: usize| f64::from(waves.fade(k));
+        for (x, y) in [(0, 1), (1, 0), (3, 5), (64, 0), (17, 100), (127, 127)] {
+            let mean = |of: &dyn Fn(&Patch) -> f64| patches.iter().map(of).sum::<f64>() / 2.0;
+            let luma_wanted = mean(&|it| slow(&it.luma, fade, x, y));
+            let tint_wanted = mean(&|it| slow(it.tint.as_ref().expect("tint"), fade, x, y));
+            let (x, y) = (x as i32, y as i32);
+            for (found, wanted) in [(&spectra.luma, luma_wanted), (&tint, tint_wanted)] {
+                let found = f64::from(found.at(x, y));
+                assert!((found / wanted - 1.0).abs() < 0.01, "{found} instead of {wanted}");
+            }
         }
     }
 
@@ -214,18 +345,52 @@ mod tests {
     fn a_grid_stands_out_of_noise_and_blocks_do_not() {
         let patch = |periods: f32, depth: f32| -> Vec<f32> {
             let wave = |i: usize| {
-                let turn =
-                    std::f32::consts::TAU * periods * (i % PATCH_PX) as f32 / PATCH_PX as f32;
-                depth * turn.sin()
+                let periods = periods * (i % PATCH_PX + i / PATCH_PX) as f32 / PATCH_PX as f32;
+                depth * (std::f32::consts::TAU * periods).sin()
             };
             (0..PATCH_PX * PATCH_PX).map(|i| 100.0 + 0.05 * noise(i) + wave(i)).collect()
         };
-        let plain = Spectrum::of(&patch(0.0, 0.0)).peak();
+        let plain = spectrum(patch(0.0, 0.0)).peak();
         assert!(plain < 20.0, "noise alone: {plain}");
-        let grid = Spectrum::of(&patch(37.3, 1.5)).peak();
+        let grid = spectrum(patch(37.3, 1.5)).peak();
         assert!(grid > 5.0 * plain, "a grid: {grid}");
-        let block = Spectrum::of(&patch(32.0, 6.0)).peak();
-        assert!(block < 2.0 * plain, "blocks of eight: {block}");
+        let block = spectrum(patch(32.0, 6.0)).peak();
+        assert!(block < 2.0 * plain, "blocks: {block}");
+    }
+
+    #[test]
+    fn a_grid_too_faint_for_one_patch_stands_out_of_several() {
+        let patch = |seed: usize, depth: f32| {
+            let wave = |i: usize| {
+                let periods = 37.3 * (i % PATCH_PX + i / PATCH_PX) as f32 / PATCH_PX as f32;
+                depth * (std::f32::consts::TAU * periods + seed as f32).sin()
+            };
+            let luma = noisy(seed).iter().enumerate().map(|(i, noise)| noise + wave(i)).collect();
+            Patch { luma: Zeroizing::new(luma), tint: None }
+        };
+        let peak = |count: usize, depth: f32| {
+            let patches: Vec<Patch> = (0..count).map(|seed| patch(seed, depth)).collect();
+            Spectra::of(&patches).luma.peak()
+        };
+        assert!(peak(1, 4.0) < 1.2 * peak(1, 0.0));
+        assert!(peak(9, 4.0) > 1.5 * peak(9, 0.0));
+    }
+
+    #[test]
+    fn a_hum_is_no_crossing_and_a_sensors_rows_are_no_grid() {
+        let patch = |waves: &[(f32, f32)]| {
+            let turn = std::f32::consts::TAU / PATCH_PX as f32;
+            let wave = |i: usize| {
+                let (x, y) = ((i % PATCH_PX) as f32, (i / PATCH_PX) as f32);
+                waves.iter().map(|(fx, fy)| (turn * (fx * x + fy * y)).sin()).sum::<f32>()
+            };
+            spectrum((0..PATCH_PX * PATCH_PX).map(|i| 0.05 * noise(i) + wave(i)).collect())
+        };
+        let (plain, hum) = (patch(&[]), patch(&[(18.5, 33.0)]));
+        assert!(hum.peak() > 5.0 * plain.peak());
+        assert!(hum.crossing_peak() < 2.0 * plain.crossing_peak());
+        assert!(patch(&[(18.5, 33.0), (-30.0, 21.0)]).crossing_peak() > 5.0 * plain.peak());
+        assert!(patch(&[(0.0, 40.0), (25.0, 0.0)]).peak() < 2.0 * plain.peak());
     }
 
     #[test]
@@ -234,6 +399,6 @@ mod tests {
         let soft: Vec<f32> = (0..sharp.len())
             .map(|i| (0..4).map(|k| sharp[(i + k) % sharp.len()]).sum::<f32>() / 4.0)
             .collect();
-        assert!(Spectrum::of(&sharp).grain() > 1.5 * Spectrum::of(&soft).grain());
+        assert!(spectrum(sharp).grain() > 1.5 * spectrum(soft).grain());
     }
 }
