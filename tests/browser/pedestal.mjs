@@ -82,10 +82,12 @@ export async function enrol(base, { fan, code, scope = "event", hands = "one" })
 
 /** The session cookie of whoever a mail link signs in. */
 export async function signIn(base, email, realm = "fan") {
+  // A link works once: one of an earlier mail is used up.
+  const earlier = new Set((await api(base, "/demo/mailbox")).map(({ mail_id }) => mail_id));
   await api(base, "/sign-in", { method: "POST", body: { email, realm } });
   const key = await until(`a sign-in mail to ${email}`, async () => {
     const mails = await api(base, "/demo/mailbox");
-    const mail = mails.find(({ to, link }) => to === email && link?.includes("/enter/"));
+    const mail = mails.find(({ mail_id, to, link }) => !earlier.has(mail_id) && to === email && link?.includes("/enter/"));
     return mail && decodeURIComponent(mail.link.split("/enter/")[1]);
   });
   const response = await fetch(`${base}/api/v1/session`, {

@@ -68,8 +68,15 @@ export async function keepPage(): Promise<void> {
   if (!('serviceWorker' in navigator)) return;
   await navigator.serviceWorker.register(WORKER, { scope: PAGE });
   const { active } = await navigator.serviceWorker.ready;
-  const loaded = performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname);
-  active?.postMessage({ keep: [...new Set(loaded)].filter((path) => path.startsWith('/assets/')) });
+  active?.postMessage({ keep: partsOf(document) });
+}
+
+/** The scripts and styles that a page names: all of them, for none is loaded later. */
+function partsOf(page: Document): string[] {
+  const scripts = [...page.querySelectorAll<HTMLScriptElement>('script[src]')].map((one) => one.src);
+  const links = [...page.querySelectorAll<HTMLLinkElement>('link[href]')].map((one) => one.href);
+  const paths = [...scripts, ...links].map((address) => new URL(address).pathname);
+  return [...new Set(paths)].filter((path) => path.startsWith('/assets/'));
 }
 
 function opened(): Promise<IDBDatabase> {
