@@ -83,6 +83,19 @@ impl Path {
         Self::ALL.iter().copied().filter(|path| path.is_available())
     }
 
+    /// Vectors that a line meets at a time.
+    const fn group(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::GROUP,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::GROUP,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => vnni::GROUP,
+        }
+    }
+
     /// The fastest that this machine has.
     #[must_use]
     pub fn best() -> Self {
@@ -90,20 +103,40 @@ impl Path {
     }
 }
 
-/// Inner products modulo 2^16 of every row with every vector: `products[v][r]`. A block of rows has
-/// `pairs` lines, a vector `pairs` pairs; a block is whole, its missing rows being zeros.
-pub(crate) fn dot_products(
+/// Vectors in the order in which the instructions of a path read them. Zeroed when dropped.
+pub(crate) struct Vectors {
     path: Path,
-    blocks: &[Line],
-    vectors: &[Pair],
+    /// Pairs of a vector.
     pairs: usize,
-    products: &mut [&mut [u16]],
-) {
+    grouped: Zeroizing<Vec<Pair>>,
+}
+
+impl Vectors {
+    /// Of vectors of `pairs` pairs each, one after the other.
+    pub(crate) fn new(path: Path, vectors: &[Pair], pairs: usize) -> Self {
+        assert!(pairs > 0 && vectors.len().is_multiple_of(pairs));
+        Self { path, pairs, grouped: grouped(vectors, pairs, path.group()) }
+    }
+
+    pub(crate) const fn path(&self) -> Path {
+        self.path
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.grouped.len() / self.pairs
+    }
+}
+
+/// Inner products modulo 2^16 of every row with every vector: `products[v][r]`. A block of rows has
+/// as many lines as a vector has pairs; a block is whole, its missing rows being zeros.
+pub(crate) fn dot_products(blocks: &[Line], vectors: &Vectors, products: &mut [&mut [u16]]) {
+    let Vectors { path, pairs, .. } = *vectors;
     assert!(path.is_available(), "this machine lacks the instructions of {path:?}");
-    assert!(pairs > 0 && blocks.len().is_multiple_of(pairs));
-    assert!(vectors.len() == pairs * products.len());
+    assert!(blocks.len().is_multiple_of(pairs));
+    assert!(vectors.count() == products.len());
     let rows = blocks.len() / pairs * BLOCK;
     assert!(products.iter().all(|products| products.len() >= rows));
+    let vectors = &vectors.grouped[..];
     match path {
         Path::Portable => dot_products_portable(blocks, vectors, pairs, products),
         #[cfg(target_arch = "x86_64")]
@@ -186,11 +219,11 @@ macro_rules! dot_products_with {
             use std::arch::x86_64::*;
 
             $(use super::pieces::$piece;)*
-            use super::{BLOCK, FEW, LINE, Line, Pair, ask_ahead, grouped};
+            use super::{BLOCK, FEW, LINE, Line, Pair, ask_ahead};
 
             /// Vectors that a line meets at a time, and blocks that a pair meets at a time: their
             /// sums fit the registers.
-            const GROUP: usize = $group;
+            pub(super) const GROUP: usize = $group;
             const TOGETHER: usize = $together;
 
             /// Sums of `B` blocks with `V` vectors.
@@ -311,7 +344,6 @@ macro_rules! dot_products_with {
                 pairs: usize,
                 products: &mut [&mut [u16]],
             ) {
-                let vectors = &grouped(vectors, pairs, GROUP);
                 // Few vectors wait for memory, which is read best from one end to the other.
                 let together = if products.len() > FEW { TOGETHER } else { 1 };
                 for (at, blocks) in blocks.chunks(together * pairs).enumerate() {
@@ -466,7 +498,7 @@ mod tests {
         for path in Path::available() {
             let mut products = vec![0; vectors.len() / dimension * stride];
             let mut parts: Vec<&mut [u16]> = products.chunks_mut(stride).collect();
-            dot_products(path, &rows, pairs, dimension / 2, &mut parts);
+            dot_products(&rows, &Vectors::new(path, pairs, dimension / 2), &mut parts);
             let found: Vec<u16> =
                 products.chunks(stride).flat_map(|of_vector| of_vector[..count].to_vec()).collect();
             assert_eq!(found, expected, "{path:?}, {dimension}");

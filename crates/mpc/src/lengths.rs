@@ -97,12 +97,11 @@ impl LengthChecks {
     /// What is public of a part of the checks, for [`crate::Party::start`].
     ///
     /// # Errors
-    /// When the part is empty or too large for one run.
-    pub fn parameters(self, part: Range<usize>) -> Result<Parameters, LengthError> {
-        let shape = Self::shape(&part)?;
+    /// When the part is not as long as its [`LengthChecks::shape`] says.
+    pub fn parameters(self, shape: Shape, part: Range<usize>) -> Result<Parameters, PartyError> {
         let numbers = (part.start as u64..part.end as u64).collect();
         let live = vec![u64::MAX; shape.slot_words()];
-        Ok(Parameters::new(shape, Threshold::ONE, numbers, live)?)
+        Parameters::new(shape, Threshold::ONE, numbers, live)
     }
 
     /// The shape of a part of the checks.
@@ -112,18 +111,6 @@ impl LengthChecks {
     pub fn shape(part: &Range<usize>) -> Result<Shape, ShapeError> {
         Shape::new(part.len(), 1, 1)
     }
-}
-
-/// Why a part of the checks cannot be run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LengthError {
-    /// Empty, or too large.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// What does not fit the shape.
-    #[error(transparent)]
-    Party(#[from] PartyError),
 }
 
 /// Summands of one vector's checks: its numbers from above, from below, then sums level by level.
@@ -163,7 +150,8 @@ mod tests {
             summands
         });
         let keys = token_keys(seed);
-        let parameters = checks.parameters(0..checks.count()).unwrap();
+        let shape = LengthChecks::shape(&(0..checks.count())).unwrap();
+        let parameters = checks.parameters(shape, 0..checks.count()).unwrap();
         let selections = |role| vec![length_selection(&keys, role)];
         let run = run(&parameters, query_keys(seed), products, selections);
         let [a, b, c] = run.parts;
@@ -258,7 +246,9 @@ mod tests {
         for (dimension, vectors) in [(6, 1), (12, 1), (4, 3)] {
             assert!(LengthChecks::new(dimension, vectors).summands(set).is_err());
         }
-        assert!(LengthChecks::new(6, 2).parameters(3..3).is_err());
+        assert!(LengthChecks::shape(&(3..3)).is_err());
+        let shape = LengthChecks::shape(&(3..5)).unwrap();
+        assert!(LengthChecks::new(6, 2).parameters(shape, 3..6).is_err());
     }
 
     proptest! {

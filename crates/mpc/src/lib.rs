@@ -133,7 +133,7 @@ pub use keys::{
     ATTEMPTS_MAX, KeyError, OwnNonce, PROTOCOL_VERSION, PairMaster, PairMasters, PeerNonces,
     QueryContext, QueryKeys,
 };
-pub use lengths::{LENGTH_SQUARED_MAX, LengthChecks, LengthError, NUMBER_MAX};
+pub use lengths::{LENGTH_SQUARED_MAX, LengthChecks, NUMBER_MAX};
 pub use message::{Message, MessageError, Step};
 pub use party::{Awaited, Parameters, Party, PartyError, Turn};
 pub use products::{

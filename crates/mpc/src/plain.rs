@@ -11,7 +11,7 @@ use std::ops::Range;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::kernel::{BLOCK, Line, Pair, Path, dot_products, grouped};
+use crate::kernel::{BLOCK, Line, Pair, Path, Vectors, dot_products, grouped};
 use crate::pages;
 
 /// Numbers of 8 bits that a line holds of a row.
@@ -228,7 +228,7 @@ impl PlainRows {
         if self.width == Width::Sixteen {
             let mut products = vec![0; scores.len()];
             let mut parts: Vec<&mut [u16]> = products.chunks_mut(stride).collect();
-            dot_products(path, blocks, &probe.pairs, lines, &mut parts);
+            dot_products(blocks, &Vectors::new(path, &probe.pairs, lines), &mut parts);
             let signed = products.iter().map(|product| i32::from(product.cast_signed()));
             scores.iter_mut().zip(signed).for_each(|(score, product)| *score = product);
             return;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::kernel::{BLOCK, Pair, Path, WORD, dot_products};
+use crate::kernel::{BLOCK, Pair, Path, Vectors, WORD, dot_products};
 use crate::rows::{Conversion, Rows, RowsError, pairs};
 use crate::{Role, Shape, ShareSet};
 
@@ -14,6 +14,8 @@ pub struct ProbeWeights {
     node: Role,
     dimension: usize,
     pairs: Zeroizing<Vec<Pair>>,
+    /// The same for the fastest instructions, so that one query's chunks copy nothing.
+    ready: Vectors,
 }
 
 impl fmt::Debug for ProbeWeights {
@@ -33,7 +35,8 @@ impl ProbeWeights {
         for (own, previous) in own.chunks_exact(dimension).zip(previous.chunks_exact(dimension)) {
             all.extend_from_slice(conversion.convert(own, previous).as_chunks::<2>().0);
         }
-        Self { node, dimension, pairs: all }
+        let ready = Vectors::new(Path::best(), &all, pairs(dimension));
+        Self { node, dimension, pairs: all, ready }
     }
 
     /// How many vectors there are.
@@ -105,9 +108,17 @@ pub fn local_products_with(
     let Some(pairs) = probes.first().map(|probe| pairs(probe.dimension)) else {
         return Ok(Vec::new());
     };
-    let count = probes.iter().map(|probe| probe.pairs.len()).sum();
-    let mut vectors = Zeroizing::new(Vec::with_capacity(count));
-    probes.iter().for_each(|probe| vectors.extend_from_slice(&probe.pairs));
+    let together;
+    let vectors = match probes {
+        [probe] if probe.ready.path() == path => &probe.ready,
+        _ => {
+            let count = probes.iter().map(|probe| probe.pairs.len()).sum();
+            let mut all = Zeroizing::new(Vec::with_capacity(count));
+            probes.iter().for_each(|probe| all.extend_from_slice(&probe.pairs));
+            together = Vectors::new(path, &all, pairs);
+            &together
+        }
+    };
     let stride = shape.slots_padded();
     let layer = shape.vectors() * stride;
     let blocks = first_slot / BLOCK..(first_slot + shape.slots()).div_ceil(BLOCK);
@@ -118,7 +129,7 @@ pub fn local_products_with(
             .iter_mut()
             .flat_map(|products| products[row * layer..][..layer].chunks_exact_mut(stride))
             .collect();
-        dot_products(path, lines, &vectors, pairs, &mut parts);
+        dot_products(lines, vectors, &mut parts);
     }
     Ok(products)
 }

@@ -256,7 +256,10 @@ fn fill(vault: &mut Vault, rows: usize, dimension: usize, vectors: usize) {
 fn search(vault: &mut Vault, dimension: usize, vectors: usize) {
     let shares = vault.seal(&vec![1; dimension * vectors], dimension);
     let status = vault.nodes[0].status();
-    let query = QueryName::draw(&vault.random);
+    let nonce = [0; 16];
+    let of = |shares: &Option<SealedShares>| shares.as_ref().map_or([0; 16], |it| it.challenge);
+    let challenges = shares.each_ref().map(of);
+    let query = QueryName::of(&challenges, &nonce);
     let requests = shares.map(|shares| {
         Request::Search(Search {
             query,
@@ -266,7 +269,8 @@ fn search(vault: &mut Vault, dimension: usize, vectors: usize) {
             at: status.head,
             epoch: status.epoch,
             sought: Sought::Duplicate,
-            nonce: [0; 16],
+            nonce,
+            challenges,
             shares,
         })
     });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use handfast_model::{Clock, CompanyId, GalleryId, PairwiseToken, Random, Timestamp};
 
 use crate::dealer::{Enrolments, Presentation, PresentedPalm};
+use crate::deployment::Deployment;
 use crate::vault::PlainVault;
 use crate::{
     ArmedIn, AuditPart, Capture, DeletionReceipt, EnrolOutcome, FilledPalm, NewGallery,
@@ -230,6 +231,16 @@ impl Vault {
         match self {
             Self::Plain(_) => None,
             Self::Split(vault) => Some(vault.node_keys()),
+        }
+    }
+
+    /// The deployment whose nodes compare, as everybody may see it; none where one machine matches in
+    /// clear.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&Deployment> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Split(vault) => Some(vault.deployment()),
         }
     }
 

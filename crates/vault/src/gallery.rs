@@ -21,6 +21,45 @@ handfast_store::text_enum! {
     }
 }
 
+/// How many searches nodes let pass within an hour: whoever chooses probes and sees outcomes learns about
+/// templates a little with every search. Fixed when a gallery is opened, and enforced by every node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchBudgets {
+    /// By one device in one gallery.
+    pub device_hourly: u32,
+    /// In one gallery.
+    pub gallery_hourly: u32,
+    /// Against one palm that was named, in one gallery.
+    pub palm_hourly: u32,
+}
+
+impl SearchBudgets {
+    /// So many devices may be at work in one gallery at once.
+    const DEVICES: u32 = 40;
+    /// Somebody who is compared more often than once a minute is attacked, or stuck.
+    const PALM_HOURLY: u32 = 60;
+
+    const fn of_device(device_hourly: u32) -> Self {
+        let gallery_hourly = device_hourly.saturating_mul(Self::DEVICES);
+        Self { device_hourly, gallery_hourly, palm_hourly: Self::PALM_HOURLY }
+    }
+}
+
+impl Purpose {
+    /// What the nodes of a split vault allow in galleries of this purpose.
+    #[must_use]
+    pub const fn searches_hourly(self) -> SearchBudgets {
+        SearchBudgets::of_device(match self {
+            // An enrolment takes a minute at least; one with several attempts, several checks.
+            Self::DuplicateCheck => 600,
+            // A lane sees a person every second at most.
+            Self::Entry => 3_600,
+            // A counter is slower.
+            Self::Payment => 1_200,
+        })
+    }
+}
+
 /// From what score on a palm of a gallery counts as recognised: fixed when the gallery is opened,
 /// never chosen by a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ pub use deletion::{DeletionReceipt, DeletionReceiptId};
 pub use enrolment::{EnrolOutcome, EnrolledPalm};
 pub use error::VaultError;
 pub use facade::Vault;
-pub use gallery::{NewGallery, Purpose, ThresholdPolicy, Thresholds};
+pub use gallery::{NewGallery, Purpose, SearchBudgets, ThresholdPolicy, Thresholds};
 pub use handfast_mpc::{Role, ring};
 pub use matcher::{Armed, Identification, Matcher, Query, Verification};
 pub use plain_matcher::PlainMatcher;

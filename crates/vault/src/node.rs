@@ -52,6 +52,8 @@ mod auditing;
 mod budget;
 mod chain;
 mod challenges;
+#[cfg(test)]
+mod change_refusal_tests;
 mod codec;
 #[cfg(test)]
 mod codec_tests;
@@ -62,6 +64,8 @@ mod loading;
 mod machine;
 mod memory_store;
 mod message;
+#[cfg(test)]
+mod message_refusal_tests;
 mod names;
 mod operation;
 #[cfg(test)]
@@ -71,12 +75,14 @@ mod plan;
 mod rebuild;
 mod refusal;
 #[cfg(test)]
-mod refusal_tests;
+mod refusal_testing;
 mod renewal;
 mod request;
 mod roster;
 mod seals;
 mod search;
+#[cfg(test)]
+mod search_refusal_tests;
 mod side_rows;
 #[cfg(test)]
 mod simulator;
@@ -90,6 +96,7 @@ mod store_tests;
 mod strict_tests;
 #[cfg(test)]
 mod testing;
+mod windows;
 
 pub use chain::ENROLMENT_PURPOSE;
 pub use codec::CodecError;

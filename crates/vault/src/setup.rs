@@ -155,8 +155,9 @@ pub fn write_deployment(dir: &Path, deployment: &Deployment) -> Result<(), Vault
 /// part of anybody's identity.
 ///
 /// # Errors
-/// When a folder has no deployment, or it cannot be written.
+/// When a folder has no deployment, when its front is at work, or when it cannot be written.
 pub fn move_nodes(dir: &Path, addresses: [String; 3]) -> Result<Deployment, SetupError> {
+    let _not_at_work = private_file::lock_dir(&dir.join(Member::Front.word()))?;
     let deployment = Deployment::load(dir)?.with_addresses(addresses);
     for member in Member::ALL {
         write_deployment(&dir.join(member.word()), &deployment)?;

@@ -171,6 +171,11 @@ impl SplitVault {
         self.0.nodes.all_up() && self.0.settled.load(Ordering::Acquire)
     }
 
+    /// As [`Vault::deployment`](crate::Vault::deployment).
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.0.deployment
+    }
+
     /// Where each node says that it stands.
     pub async fn node_statuses(&self) -> [Result<NodeStatus, VaultError>; 3] {
         self.0.nodes.statuses().await

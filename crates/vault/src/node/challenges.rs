@@ -1,16 +1,18 @@
-//! Challenges: what makes a capture fresh by the node's own clock.
+//! Challenges: what makes a capture fresh by the node's own clock, and a search the only one of its name.
 
 use std::collections::{HashMap, VecDeque};
 
 use handfast_model::{Duration, Random, Timestamp};
+
+use super::names::Hash;
 
 /// From a capture's beginning to its search.
 const LIFE: Duration = Duration::from_secs(60);
 /// Challenges given out at once: a thousand devices that fetch ahead; then the oldest are dropped.
 const MAX: usize = 1 << 14;
 
-/// What a challenge was used for: a query's or an operation's name.
-type Use = [u8; 16];
+/// What a challenge was used for, hashed: all that a search seeks, or an operation's name.
+type Use = Hash;
 
 #[derive(Debug, Default)]
 pub(crate) struct Challenges {
@@ -30,12 +32,18 @@ impl Challenges {
         challenge
     }
 
-    /// Takes a challenge for one use; the same use may take it again, while it lives.
+    /// Takes a challenge for one use; the very same use may take it again, while it lives and until it
+    /// is spent.
     pub(crate) fn take(&mut self, challenge: &[u8; 16], by: Use, now: Timestamp) -> bool {
         match self.open.get_mut(challenge) {
             Some((since, used)) if lives(*since, now) => *used.get_or_insert(by) == by,
             _ => false,
         }
+    }
+
+    /// What it was taken for is done: nothing takes it again.
+    pub(crate) fn spend(&mut self, challenge: &[u8; 16]) {
+        self.open.remove(challenge);
     }
 
     pub(crate) fn forget_old(&mut self, now: Timestamp) {
@@ -71,13 +79,17 @@ mod tests {
         let (random, now) = (SeededRandom::new(1), Timestamp::from_micros(5));
         let mut challenges = Challenges::default();
         let challenge = challenges.draw(&random, now);
-        let (one, other) = ([1; 16], [2; 16]);
+        let (one, other) = (Hash([1; 32]), Hash([2; 32]));
         assert!(challenges.take(&challenge, one, now));
         assert!(challenges.take(&challenge, one, now), "a retry");
         assert!(!challenges.take(&challenge, other, now), "a replay");
         assert!(!challenges.take(&challenge, one, now + LIFE));
         assert!(!challenges.take(&challenge, one, now - Duration::from_secs(1)));
         assert!(!challenges.take(&[9; 16], one, now), "never given out");
+        let spent = challenges.draw(&random, now);
+        assert!(challenges.take(&spent, one, now));
+        challenges.spend(&spent);
+        assert!(!challenges.take(&spent, one, now), "what is done is not done again");
         challenges.forget_old(now + LIFE);
         assert!(challenges.open.is_empty() && challenges.order.is_empty());
         for _ in 0..MAX + 5 {

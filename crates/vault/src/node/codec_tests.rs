@@ -14,6 +14,7 @@ use super::{
     GalleryName, GalleryPurpose, Head, NodeStatus, Operation, OperationName, QueryName, Reply,
     Request, SealedShares, Search, Sought, Verdict, Vote,
 };
+use crate::SignedTagPart;
 use crate::deployment::DeploymentId;
 
 fn head() -> Head {
@@ -132,6 +133,7 @@ fn requests() -> Vec<Vec<u8>> {
         epoch: 3,
         sought: Sought::Anyone,
         nonce: [8; 16],
+        challenges: [[1; 16], [2; 16], [3; 16]],
         shares: Some(shares()),
     };
     let name = OperationName([1; 16]);
@@ -183,8 +185,14 @@ fn replies() -> Vec<Vec<u8>> {
             attempt: 1,
             sealed: vec![5; 64],
             signature: [6; 64],
-            audit: [7; 16],
-            audit_signature: [8; 64],
+            audit: Some(SignedTagPart { part: [7; 16], signature: [8; 64] }),
+        }),
+        Reply::Found(Found {
+            query: QueryName([6; 16]),
+            attempt: 1,
+            sealed: vec![5; 64],
+            signature: [6; 64],
+            audit: None,
         }),
         Reply::Rebuilt { rows: 9 },
         Reply::Operations(vec![certified()]),
@@ -200,7 +208,7 @@ fn digest(all: &[Vec<u8>]) -> String {
     bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Frames are of version 3, requests and replies of version 2.
+/// Frames, requests and replies are of version 3.
 #[test]
 fn golden_bytes_stay() {
     let (mut requests, mut replies) = (requests(), replies());
@@ -219,7 +227,7 @@ fn golden_bytes_stay() {
 }
 
 const GOLDEN: [&str; 4] =
-    ["643c58a00758c2de", "b5bf35c0c6192e50", "2a65e0e6f6939bc1", "95eef93919713c95"];
+    ["643c58a00758c2de", "1b84a21bd614e939", "c1920902ba358302", "3144046968dc2693"];
 
 #[test]
 fn what_is_written_is_read_and_every_cut_is_refused() {

@@ -53,6 +53,7 @@ pub(super) enum Outcome {
 /// What a search opened to.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub(super) query: QueryName,
     pub(super) value: [u8; 16],
     pub(super) audit: [u8; 16],
     pub(super) at: Head,
@@ -182,9 +183,8 @@ impl History {
         let mut checks = Vec::new();
         let mut checked_at = u64::MAX;
         for &(side, seed) in palms {
-            let query = QueryName::draw(&*self.simulator.random);
             let shown = self.shown_to_enrol(seed);
-            let Some(opened) = self.search_as(query, HOME, side, Sought::Duplicate, &shown) else {
+            let Some(opened) = self.search(HOME, side, Sought::Duplicate, &shown) else {
                 return Outcome::Unknown;
             };
             let known = self.expected(&opened, HOME, side, &shown, self.kind.policy.identify);
@@ -192,7 +192,7 @@ impl History {
             if !known.is_empty() {
                 return Outcome::GivenUp;
             }
-            checks.push(query);
+            checks.push(opened.query);
             if checked_at != u64::MAX && checked_at != opened.at.number {
                 return Outcome::Unknown;
             }
@@ -223,6 +223,68 @@ impl History {
         self.operate(Change::Enrol(enrolment), Some((name, [None, None, None])))
     }
 
+    /// Stores palms of many people in a gallery that takes them unchecked, as benches do.
+    pub(super) fn fill(&mut self, people: std::ops::Range<u64>) -> GalleryName {
+        self.simulator.danger_unchecked = true;
+        for role in Role::ALL {
+            self.simulator.stop(role);
+        }
+        self.simulator.pass(Duration::from_secs(10));
+        let policy = Policy { slots_max: 5_000, ..self.kind.policy };
+        let opened = GallerySpec { policy, ..spec(4, GalleryPurpose::DangerUnchecked) };
+        let gallery = opened.gallery;
+        self.must(Change::OpenGallery(opened));
+        let numbers: Vec<i16> = people.clone().flat_map(self.kind.palm).collect();
+        let dealt = Dealt::deal(&numbers, self.kind.dimension, &*self.simulator.random).unwrap();
+        let name = OperationName::draw(&*self.simulator.random);
+        let (challenges, at, _) = self.challenges().unwrap();
+        let shares = Role::ALL.map(|role| {
+            let mut binding = self.binding(0x80, gallery, name.0, [0; 16]);
+            binding.challenge = challenges[role.index()];
+            binding.operation = at.number;
+            Some(Self::seal_for(&binding, &dealt.sets[role.index()]))
+        });
+        let palms: Vec<(Side, u64)> = people.map(|seed| (Side::Left, seed)).collect();
+        let enrolment = Enrolment {
+            gallery,
+            first_slot: 0,
+            sides: vec![Side::Left; palms.len()],
+            until: self.simulator.now + Duration::from_days(1),
+            consent: [0x33; 16],
+            device: DEVICE,
+            checks: Vec::new(),
+            checked_at: 0,
+        };
+        self.enrolled.insert(name, palms);
+        let stored = self.operate(Change::Enrol(enrolment), Some((name, shares)));
+        assert!(matches!(stored, Outcome::Committed(_)), "{stored:?}");
+        gallery
+    }
+
+    /// Asks for searches at once, and says of each whether it found somebody.
+    pub(super) fn search_together(
+        &mut self,
+        (gallery, side, sought): (GalleryName, Side, Sought),
+        people: &[u64],
+    ) -> Vec<bool> {
+        let mut asked = Vec::new();
+        for &seed in people {
+            let now = self.challenges().unwrap();
+            let shown = (self.kind.probe)(seed);
+            let searches = self.searches((gallery, side, sought), now, &shown);
+            let requests = searches.clone().map(|search| Some(Request::Search(search).to_bytes()));
+            asked.push((self.simulator.ask(requests), searches));
+        }
+        let found =
+            asked.into_iter().map(|(requests, searches)| match self.simulator.wait(requests) {
+                [Some(Reply::Found(a)), Some(Reply::Found(b)), Some(Reply::Found(c))] => {
+                    self.open(&searches[0], [&a, &b, &c]).value != [0; 16]
+                }
+                replies => panic!("{replies:?}"),
+            });
+        found.collect()
+    }
+
     /// What a duplicate check compares: vectors of the palm, and the reference to store as the last.
     pub(super) fn shown_to_enrol(&self, seed: u64) -> Vec<i16> {
         [(self.kind.probe)(seed), (self.kind.palm)(seed)].concat()
@@ -250,7 +312,8 @@ impl History {
         }
     }
 
-    /// Searches in up to three attempts; `None` where none came through.
+    /// Searches in up to three attempts at up to two queries, as somebody who holds a hand again;
+    /// `None` where none came through.
     pub(super) fn search(
         &mut self,
         gallery: GalleryName,
@@ -258,42 +321,34 @@ impl History {
         sought: Sought,
         shown: &[i16],
     ) -> Option<Opened> {
-        let query = QueryName::draw(&*self.simulator.random);
-        self.search_as(query, gallery, side, sought, shown)
-    }
-
-    pub(super) fn search_as(
-        &mut self,
-        query: QueryName,
-        gallery: GalleryName,
-        side: Side,
-        sought: Sought,
-        shown: &[i16],
-    ) -> Option<Opened> {
-        for attempt in 1..=3 {
-            let Some((challenges, at, epoch)) = self.challenges() else { continue };
-            let searches = self.searches(
-                (query, attempt),
-                (gallery, side, sought),
-                (challenges, at, epoch),
-                shown,
-            );
-            let replies = self.ask(searches.clone().map(Request::Search));
-            if let [Some(Reply::Found(a)), Some(Reply::Found(b)), Some(Reply::Found(c))] = replies {
-                return Some(self.open(&searches[0], [&a, &b, &c]));
+        for _ in 0..2 {
+            let Some(now) = self.challenges() else { continue };
+            let mut searches = self.searches((gallery, side, sought), now, shown);
+            for attempt in 1..=3 {
+                let replies = self.ask(searches.clone().map(Request::Search));
+                if let [Some(Reply::Found(a)), Some(Reply::Found(b)), Some(Reply::Found(c))] =
+                    replies
+                {
+                    return Some(self.open(&searches[0], [&a, &b, &c]));
+                }
+                let Some((_, at, epoch)) = self.challenges() else { continue };
+                for search in &mut searches {
+                    *search = Search { attempt: attempt + 1, at, epoch, ..search.clone() };
+                }
             }
         }
         None
     }
 
+    /// The first attempt at a new query.
     pub(super) fn searches(
         &self,
-        (query, attempt): (QueryName, u8),
         (gallery, side, sought): (GalleryName, Side, Sought),
         (challenges, at, epoch): ([[u8; 16]; 3], Head, u64),
         shown: &[i16],
     ) -> [Search; 3] {
-        let nonce = [attempt; 16];
+        let (attempt, nonce) = (1, QueryName::draw(&*self.simulator.random).0);
+        let query = QueryName::of(&challenges, &nonce);
         let purpose = if gallery == HOME { 0 } else { gallery.0[0] - 1 };
         let dealt = (!matches!(sought, Sought::Delivery(_))).then(|| {
             Dealt::deal(shown, self.kind.dimension, &*self.simulator.random).unwrap().sets
@@ -305,7 +360,7 @@ impl History {
                 binding.operation = at.number;
                 Self::seal_for(&binding, &sets[role.index()])
             });
-            Search { query, attempt, gallery, side, at, epoch, sought, nonce, shares }
+            Search { query, attempt, gallery, side, at, epoch, sought, nonce, challenges, shares }
         })
     }
 
@@ -329,18 +384,20 @@ impl History {
             };
             let key = node_keys(role).verifying[role.index()];
             let signature = ed25519_dalek::Signature::from_bytes(&found.signature);
-            key.verify_strict(&binding.signed_bytes(&found.sealed, &found.audit), &signature)
+            let tag = found.audit.map(|tag| tag.part);
+            key.verify_strict(&binding.signed_bytes(&found.sealed, tag.as_ref()), &signature)
                 .unwrap();
             let recipient = [search.gallery.0[0]; 32];
             let (bound, part) = found.sealed.split_first_chunk::<32>().unwrap();
             assert_eq!(*bound, part_seal(&recipient, &binding.to_bytes()));
             let purpose = handfast_mpc::Purpose::Token;
             parts.push(ResultPart::from_bytes(purpose, part.try_into().unwrap()));
-            audit.iter_mut().zip(found.audit).for_each(|(sum, part)| *sum ^= part);
+            assert_eq!(tag.is_some(), search.sought.has_tag());
+            audit.iter_mut().zip(tag.unwrap_or_default()).for_each(|(sum, part)| *sum ^= part);
         }
         self.answers += 1;
         let value = open([&parts[0], &parts[1], &parts[2]]).unwrap();
-        Opened { value, audit, at: search.at }
+        Opened { query: search.query, value, audit, at: search.at }
     }
 
     /// The list up to a number, of whichever disk has it.
@@ -375,7 +432,7 @@ impl History {
         let mut armed = HashMap::new();
         for operation in self.list(number) {
             match &operation.change {
-                Change::Enrol(enrolment) if gallery == HOME => {
+                Change::Enrol(enrolment) if enrolment.gallery == gallery => {
                     armed.extend(enrolment.slots().map(|(slot, _)| (slot, enrolment.until)));
                 }
                 Change::Arm { gallery: there, slot, until, .. } if *there == gallery => {
@@ -442,7 +499,7 @@ impl History {
             expected.iter().all(|slot| !self.acknowledged.contains(slot)),
             "an acknowledged deletion is searched"
         );
-        if !matches!(sought, Sought::Delivery(_)) {
+        if sought.has_tag() {
             assert_ne!(opened.audit, [0; 16], "an audit tag says that nobody was found");
         }
         match expected.as_slice() {

@@ -3,28 +3,31 @@
 
 use std::ops::Range;
 
-use handfast_mpc::{LengthChecks, LengthError, Parameters, Selection, Shape, ShareSet, TOKEN};
+use handfast_mpc::{
+    LengthChecks, Parameters, PartyError, Selection, Shape, ShapeError, ShareSet, TOKEN,
+};
 use zeroize::Zeroizing;
 
-/// Checks in a chunk: as many as a chunk of a gallery has comparisons.
-const CHUNK_CHECKS: usize = 1 << 16;
+use super::plan::PlanError;
 
-/// The checks of one search's vectors, cut into chunks that come after those of the gallery.
+/// The checks of one search's vectors, cut into chunks that are numbered after those of the gallery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LengthPlan {
     checks: LengthChecks,
-    /// The first chunk.
+    /// The first chunk's number.
     first: u32,
+    /// Checks in a chunk: as many as a chunk of a gallery has comparisons.
+    chunk: usize,
 }
 
 impl LengthPlan {
     /// Of `vectors` vectors of `dimension` numbers, after `first` chunks of a gallery.
-    pub(super) const fn new(dimension: usize, vectors: usize, first: u32) -> Self {
-        Self { checks: LengthChecks::new(dimension, vectors), first }
+    pub(super) const fn new(dimension: usize, vectors: usize, first: u32, chunk: usize) -> Self {
+        Self { checks: LengthChecks::new(dimension, vectors), first, chunk }
     }
 
     pub(super) const fn chunks(&self) -> u32 {
-        self.checks.count().div_ceil(CHUNK_CHECKS) as u32
+        self.checks.count().div_ceil(self.chunk) as u32
     }
 
     /// Whether a chunk of the search is one of these.
@@ -33,16 +36,12 @@ impl LengthPlan {
     }
 
     fn part(&self, chunk: u32) -> Range<usize> {
-        let start = chunk.saturating_sub(self.first) as usize * CHUNK_CHECKS;
-        start..self.checks.count().min(start + CHUNK_CHECKS)
+        let start = chunk.saturating_sub(self.first) as usize * self.chunk;
+        start..self.checks.count().min(start + self.chunk)
     }
 
-    pub(super) fn shape(&self, chunk: u32) -> Result<Shape, LengthError> {
-        Ok(LengthChecks::shape(&self.part(chunk))?)
-    }
-
-    pub(super) fn parameters(&self, chunk: u32) -> Result<Parameters, LengthError> {
-        self.checks.parameters(self.part(chunk))
+    pub(super) fn shape(&self, chunk: u32) -> Result<Shape, ShapeError> {
+        LengthChecks::shape(&self.part(chunk))
     }
 }
 
@@ -53,6 +52,10 @@ pub(super) struct LengthRun {
     selection: Selection,
     /// This node's part of what is opened: of the chunks that are done.
     pub(super) part: [u8; TOKEN],
+    /// Chunks that are not done.
+    pub(super) left: u32,
+    /// Whether the nodes have opened that every vector is short.
+    pub(super) short: bool,
 }
 
 impl LengthRun {
@@ -60,18 +63,20 @@ impl LengthRun {
         plan: LengthPlan,
         shares: &ShareSet,
         selection: Selection,
-    ) -> Result<Self, LengthError> {
+    ) -> Result<Self, PartyError> {
         let summands = plan.checks.summands(shares)?;
-        Ok(Self { plan, summands, selection, part: [0; TOKEN] })
+        let left = plan.chunks();
+        Ok(Self { plan, summands, selection, part: [0; TOKEN], left, short: false })
     }
 
     /// What [`handfast_mpc::Party::start`] takes for a chunk.
     pub(super) fn chunk(
         &self,
         chunk: u32,
-    ) -> Result<(Parameters, Vec<u16>, Vec<Selection>), LengthError> {
-        let (parameters, shape) = (self.plan.parameters(chunk)?, self.plan.shape(chunk)?);
-        let mut summands = self.summands[self.plan.part(chunk)].to_vec();
+    ) -> Result<(Parameters, Vec<u16>, Vec<Selection>), PlanError> {
+        let (part, shape) = (self.plan.part(chunk), self.plan.shape(chunk)?);
+        let parameters = self.plan.checks.parameters(shape, part.clone())?;
+        let mut summands = self.summands[part].to_vec();
         summands.resize(shape.comparisons(), 0);
         Ok((parameters, summands, vec![self.selection.clone()]))
     }

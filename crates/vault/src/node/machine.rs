@@ -21,6 +21,7 @@ use super::seals::{NodeKeys, Seals};
 use super::search::Searches;
 use super::side_rows::SideRows;
 use super::store::{NodeStore, NodeStoreError};
+use super::windows::Windows;
 
 /// What happens to a node.
 #[derive(Debug)]
@@ -119,6 +120,7 @@ pub struct Node {
     pub(super) lacking: BTreeSet<u64>,
     pub(super) chain: Chain,
     pub(super) searches: Searches,
+    pub(super) windows: Windows,
     pub(super) rebuilds: Rebuilds,
     pub(super) budgets: Budgets,
     pub(super) challenges: Challenges,
@@ -164,6 +166,7 @@ impl Node {
             lacking: BTreeSet::new(),
             chain: Chain::default(),
             searches: Searches::default(),
+            windows: Windows::default(),
             rebuilds: Rebuilds::default(),
             budgets: Budgets::new(stored.budgets),
             challenges: Challenges::default(),
@@ -204,6 +207,12 @@ impl Node {
         self
     }
 
+    #[cfg(test)]
+    pub(super) const fn with_windows(mut self, windows: Windows) -> Self {
+        self.windows = windows;
+        self
+    }
+
     /// Takes an input and says what is to be done. `now` is this machine's clock.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) -> Vec<Effect> {
         self.now = now;
@@ -229,7 +238,7 @@ impl Node {
             Input::Tick => self.on_tick(),
             Input::Work => self.work(),
         }
-        if self.searches.has_work() {
+        if self.searches.has_work(&self.windows) {
             self.out.push(Effect::Work);
         }
         std::mem::take(&mut self.out)

@@ -50,6 +50,17 @@ fn hashed(kind: &str, name: &str) -> [u8; 16] {
     std::array::from_fn(|at| hash[at])
 }
 
+impl QueryName {
+    /// The name of a search with a probe. Each node gave one of the challenges for this search alone, so
+    /// that no other search, at any time, can have its name.
+    #[must_use]
+    pub fn of(challenges: &[[u8; 16]; 3], nonce: &[u8; 16]) -> Self {
+        let [a, b, c] = challenges;
+        let Hash(hash) = Hash::of(b"handfast vault query 1", &[&a[..], b, c, nonce].concat());
+        Self(std::array::from_fn(|at| hash[at]))
+    }
+}
+
 impl From<GalleryId> for GalleryName {
     fn from(id: GalleryId) -> Self {
         Self(hashed("gallery", &id.to_string()))

@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use handfast_model::Timestamp;
 use handfast_mpc::{
-    LengthError, Parameters, PartyError, ProbeWeights, RowsError, Shape, ShapeError, Threshold,
+    Parameters, PartyError, ProbeWeights, RowsError, Shape, ShapeError, Threshold,
     local_products_together,
 };
 use thiserror::Error;
 
 use super::places::{BLOCK, Place};
 use super::side_rows::Segment;
-
-/// Comparisons in a chunk, at most, where a segment does not have more by itself.
-const CHUNK_COMPARISONS: usize = 1 << 16;
 
 /// Why rows and a probe do not go together; a gallery's policy and a probe's check prevent it.
 #[derive(Debug, Error)]
@@ -25,8 +22,6 @@ pub(crate) enum PlanError {
     Rows(#[from] RowsError),
     #[error(transparent)]
     Party(#[from] PartyError),
-    #[error(transparent)]
-    Lengths(#[from] LengthError),
 }
 
 /// Rows, places and how they are cut.
@@ -38,17 +33,19 @@ pub(crate) struct Plan {
     slots: usize,
     per_slot: usize,
     threshold: Threshold,
+    /// Comparisons in a chunk, at most, where a segment does not have more by itself.
+    chunk: usize,
 }
 
 impl Plan {
     pub(crate) fn new(
         segments: Vec<Arc<Segment>>,
         places: Vec<Arc<Vec<Place>>>,
-        slots: usize,
-        per_slot: usize,
+        (slots, per_slot): (usize, usize),
         threshold: Threshold,
+        chunk: usize,
     ) -> Self {
-        Self { segments, places, slots, per_slot, threshold }
+        Self { segments, places, slots, per_slot, threshold, chunk }
     }
 
     /// Numbers in a row, and in a vector of a probe.
@@ -58,7 +55,7 @@ impl Plan {
 
     /// Segments in a chunk.
     fn stride(&self, vectors: usize) -> usize {
-        (CHUNK_COMPARISONS / (BLOCK * self.per_slot * vectors)).max(1)
+        (self.chunk / (BLOCK * self.per_slot * vectors)).max(1)
     }
 
     pub(crate) fn chunks(&self, vectors: usize) -> u32 {
@@ -166,7 +163,8 @@ mod tests {
             let weights = ProbeWeights::new(&sets[2]);
             let threshold = Threshold::new(100).unwrap();
             let slots = places.count_at(count as u64);
-            let plan = Plan::new(side.snapshot(), places.snapshot(), slots, per_slot, threshold);
+            let counts = (slots, per_slot);
+            let plan = Plan::new(side.snapshot(), places.snapshot(), counts, threshold, 1 << 16);
             let all = Shape::new(count, per_slot, vectors).unwrap();
             let rows: Vec<&Rows> = whole.iter().collect();
             let expected = local_products(all, &rows, &weights).unwrap();

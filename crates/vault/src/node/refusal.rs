@@ -69,7 +69,7 @@ reasons! {
     SlotUnknown = 14, "this node knows no such slot";
     /// The slot is not armed in the gallery.
     NotArmed = 15, "the slot is not armed in this gallery";
-    /// Never given out, used, or too old.
+    /// Never given out, used for something else, answered, too old, or not what the query is named after.
     Challenge = 16, "the challenge was used or is too old: fetch a new one and capture again";
     /// Not provisioned, or revoked.
     DeviceUnknown = 17, "the device is not provisioned, or was revoked";

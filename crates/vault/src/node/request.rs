@@ -8,15 +8,16 @@ use handfast_palm::Side;
 
 use super::codec::{CodecError, Reader, Writer};
 use super::message::{OPERATIONS_PER_PAGE, read_head, read_role, write_head};
-use super::names::{DeviceName, GalleryName, Head, OperationName, QueryName};
+use super::names::{DeviceName, GalleryName, Hash, Head, OperationName, QueryName};
 use super::operation::{Certificate, Certified, Change};
 use super::refusal::{Refusal, Refusals};
-use crate::audit::AUDIT_QUERIES_MAX;
+use crate::audit::{AUDIT_QUERIES_MAX, SignedTagPart};
 use crate::deployment::DeploymentId;
 
 /// Version of requests and replies. Since 2 a node says whether it is strict, and signs its part of an
-/// audit tag by itself.
-pub const REQUEST_VERSION: u16 = 2;
+/// audit tag by itself; since 3 it does so where there is a tag alone, and a search's name follows from
+/// all three nodes' challenges.
+pub const REQUEST_VERSION: u16 = 3;
 /// Longest request: the shares of an enrolment of synthetic palms. The transport refuses longer
 /// ones before it reads them.
 pub const REQUEST_MAX: usize = 4 << 20;
@@ -104,7 +105,8 @@ pub enum Sought {
 /// One attempt at a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
-    /// Drawn by the front; the same in every attempt.
+    /// The same in every attempt: [`QueryName::of`] challenges and nonce; drawn by the front for a
+    /// delivery.
     pub query: QueryName,
     /// 1, 2 or 3.
     pub attempt: u8,
@@ -120,6 +122,8 @@ pub struct Search {
     pub sought: Sought,
     /// Drawn by the relying party for this one search.
     pub nonce: [u8; 16],
+    /// What A, B and C gave for this search; zeros for a delivery.
+    pub challenges: [[u8; 16]; 3],
     /// The probe; none for [`Sought::Delivery`].
     pub shares: Option<SealedShares>,
 }
@@ -200,10 +204,9 @@ pub struct Found {
     pub sealed: Vec<u8>,
     /// The node's signature over binding, audit tag's part and sealed part.
     pub signature: [u8; 64],
-    /// The node's part of the audit tag, for the log; zeros for duplicate checks and deliveries.
-    pub audit: [u8; 16],
-    /// The node's signature over [`crate::SignedTagPart::signed_bytes`], for whoever is shown the tag.
-    pub audit_signature: [u8; 64],
+    /// The node's part of the audit tag, for the log, and for whoever is shown the tag; none of duplicate
+    /// checks and deliveries, which have no tag.
+    pub audit: Option<SignedTagPart>,
 }
 
 /// Where a node stands.
@@ -359,12 +362,25 @@ fn read_shares(reader: &mut Reader<'_>) -> Result<Option<SealedShares>, CodecErr
 }
 
 impl Search {
+    /// All that is sought, whatever the attempt and wherever the list stands.
+    pub(crate) fn usage(&self) -> Hash {
+        let mut writer = Writer::default();
+        writer.raw(&self.query.0).raw(&self.gallery.0).side(self.side);
+        self.sought.write(&mut writer);
+        writer.raw(&self.nonce);
+        write_shares(self.shares.as_ref(), &mut writer);
+        Hash::of(b"handfast vault sought 1", &writer.0)
+    }
+
     fn write(&self, writer: &mut Writer) {
         writer.raw(&self.query.0).u8(self.attempt).raw(&self.gallery.0).side(self.side);
         write_head(self.at, writer);
         writer.u64(self.epoch);
         self.sought.write(writer);
         writer.raw(&self.nonce);
+        self.challenges.iter().for_each(|challenge| {
+            writer.raw(challenge);
+        });
         write_shares(self.shares.as_ref(), writer);
     }
 
@@ -378,12 +394,18 @@ impl Search {
             epoch: reader.u64()?,
             sought: Sought::read(reader)?,
             nonce: reader.array()?,
+            challenges: [reader.array()?, reader.array()?, reader.array()?],
             shares: read_shares(reader)?,
         })
     }
 }
 
 impl Sought {
+    /// Whether the search has an audit tag: where a person is looked for.
+    pub(crate) const fn has_tag(self) -> bool {
+        matches!(self, Self::Anyone | Self::Slot(_))
+    }
+
     pub(crate) fn write(self, writer: &mut Writer) {
         let (code, slot) = match self {
             Self::Anyone => (0, 0),
@@ -433,7 +455,10 @@ impl Reply {
             }
             Self::Found(found) => {
                 writer.u8(SEARCH).raw(&found.query.0).u8(found.attempt).bytes(&found.sealed);
-                writer.raw(&found.signature).raw(&found.audit).raw(&found.audit_signature);
+                writer.raw(&found.signature).u8(u8::from(found.audit.is_some()));
+                if let Some(SignedTagPart { part, signature }) = &found.audit {
+                    writer.raw(part).raw(signature);
+                }
             }
             Self::Rebuilt { rows } => {
                 writer.u8(REBUILD).u64(*rows);
@@ -479,8 +504,12 @@ impl Reply {
                 attempt: reader.u8()?,
                 sealed: reader.bytes("a sealed part", KEYS_MAX)?.to_vec(),
                 signature: reader.array()?,
-                audit: reader.array()?,
-                audit_signature: reader.array()?,
+                audit: match reader.flag("an audit tag")? {
+                    true => {
+                        Some(SignedTagPart { part: reader.array()?, signature: reader.array()? })
+                    }
+                    false => None,
+                },
             }),
             REBUILD => Self::Rebuilt { rows: reader.u64()? },
             OPERATIONS => Self::Operations(reader.list(

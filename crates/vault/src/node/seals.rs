@@ -169,9 +169,10 @@ impl PartBinding {
         writer.0
     }
 
-    /// What the node signs: the binding, its part of the audit tag, then the sealed part.
+    /// What the node signs: the binding, its part of the audit tag (zeros where what was sought has
+    /// none), then the sealed part.
     #[must_use]
-    pub fn signed_bytes(&self, sealed: &[u8], audit: &[u8; TAG]) -> Vec<u8> {
-        [&self.to_bytes(), &audit[..], sealed].concat()
+    pub fn signed_bytes(&self, sealed: &[u8], audit: Option<&[u8; TAG]>) -> Vec<u8> {
+        [&self.to_bytes(), &audit.unwrap_or(&[0; TAG])[..], sealed].concat()
     }
 }

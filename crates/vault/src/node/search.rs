@@ -29,6 +29,7 @@ use super::plan::Plan;
 use super::refusal::{Reason, Refusal};
 use super::request::{Search, Sought};
 use super::seals::PartBinding;
+use super::windows::Windows;
 
 /// A search that hears nothing for so long is over: a person has gone to the other lane by then.
 const WAIT: Duration = Duration::from_secs(10);
@@ -38,13 +39,6 @@ const CLOCKS_APART_MAX: Duration = Duration::from_secs(60);
 const ACTIVE_MAX: usize = 64;
 /// Peers' joinings that wait for this node's own request.
 const EARLY_MAX: usize = 1024;
-/// Chunks of a search under way at a time: all those of a hover among ten thousand rows, so that the
-/// distance between nodes is waited for once a round and not once a round and chunk.
-const WINDOW: usize = 32;
-/// The same where the node has much to do: every search goes on, and computing hides a round trip.
-const WINDOW_BUSY: usize = 4;
-/// Chunks of all searches under way from which on a node has much to do: each is about a megabyte.
-const OPEN_BUSY: usize = 64;
 /// Probes in one pass over the rows.
 const TOGETHER_MAX: usize = 8;
 /// How long an answer is kept to be sent again.
@@ -69,6 +63,8 @@ struct Attempt {
     reference: Option<((DeviceName, [u8; 16]), ShareSet)>,
     plan: Option<Arc<Plan>>,
     binding: PartBinding,
+    /// This node's own, which is spent when it answers; none for a delivery.
+    challenge: Option<[u8; 16]>,
     recipient: [u8; 32],
     selections: Vec<Selection>,
     early: Vec<(u32, Message)>,
@@ -81,12 +77,14 @@ struct Attempt {
 /// The comparison under way.
 struct Run {
     probe: ProbeWeights,
-    keys: VecDeque<QueryKeys>,
+    /// Of each chunk, until it begins.
+    keys: Vec<Option<QueryKeys>>,
     time: Timestamp,
-    /// The first chunk that is not begun.
-    next: u32,
-    total: u32,
-    /// The checks of lengths, whose chunks come last; none where no node is strict.
+    /// Chunks begun.
+    begun: u32,
+    /// Chunks of the gallery.
+    gallery: u32,
+    /// The checks of lengths; none where no node is strict.
     lengths: Option<LengthRun>,
     open: HashMap<u32, Chunk>,
     finished: u32,
@@ -158,16 +156,15 @@ impl Searches {
         });
     }
 
-    pub(super) fn has_work(&self) -> bool {
-        let window = self.window();
+    pub(super) fn has_work(&self, windows: &Windows) -> bool {
+        let window = self.window(windows);
         self.active.values().any(|attempt| attempt.has_work(window))
     }
 
     /// How many chunks of a search may be under way now.
-    fn window(&self) -> usize {
+    fn window(&self, windows: &Windows) -> u32 {
         let open = |attempt: &Attempt| attempt.run.as_ref().map_or(0, |run| run.open.len());
-        let busy = self.active.values().map(open).sum::<usize>() >= OPEN_BUSY;
-        if busy { WINDOW_BUSY } else { WINDOW }
+        windows.of_each(self.active.values().map(open).sum())
     }
 
     pub(super) fn forget_front(&mut self, connection: u64) {
@@ -178,12 +175,12 @@ impl Searches {
 
     /// The attempts whose next chunk is computed next, in one pass: the least advanced one, and
     /// those that go through the same rows beside it.
-    fn next_work(&self) -> Vec<Key> {
-        let next = |key: &&Key| self.active[*key].run.as_ref().map_or(u32::MAX, |run| run.next);
-        let window = self.window();
+    fn next_work(&self, windows: &Windows) -> Vec<Key> {
+        let begun = |key: &&Key| self.active[*key].run.as_ref().map_or(u32::MAX, |run| run.begun);
+        let window = self.window(windows);
         let ready = self.order.iter().filter(|key| self.active[*key].has_work(window));
-        let Some(first) = ready.clone().min_by_key(next) else { return Vec::new() };
-        let checks = |run: &Run| run.checks_lengths(run.next);
+        let Some(first) = ready.clone().min_by_key(begun) else { return Vec::new() };
+        let checks = |run: &Run| run.begun < run.length_chunks();
         if self.active[first].run.as_ref().is_some_and(checks) {
             return vec![*first];
         }
@@ -193,22 +190,49 @@ impl Searches {
 }
 
 impl Run {
-    /// Whether a chunk compares no rows, but what was dealt with its bounds.
-    fn checks_lengths(&self, chunk: u32) -> bool {
-        self.lengths.as_ref().is_some_and(|lengths| lengths.plan.has(chunk))
+    /// Chunks that compare no rows, but what was dealt with its bounds: numbered after the gallery's, and
+    /// begun before them, so that what they open is there when the gallery is done.
+    fn length_chunks(&self) -> u32 {
+        self.lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks())
+    }
+
+    fn total(&self) -> u32 {
+        self.gallery + self.length_chunks()
+    }
+
+    /// The chunk that begins next.
+    fn next(&self) -> Option<u32> {
+        match self.begun.checked_sub(self.length_chunks()) {
+            None => Some(self.gallery + self.begun),
+            Some(chunk) => (chunk < self.gallery).then_some(chunk),
+        }
+    }
+
+    /// How many chunks begin before this one; none where there is no such chunk.
+    fn before(&self, chunk: u32) -> Option<u32> {
+        match chunk.checked_sub(self.gallery) {
+            None => Some(self.length_chunks() + chunk),
+            Some(check) => (check < self.length_chunks()).then_some(check),
+        }
+    }
+
+    /// Whether this node's part may be let go.
+    fn is_done(&self) -> bool {
+        self.finished == self.total() && self.lengths.as_ref().is_none_or(|lengths| lengths.short)
     }
 }
 
 impl Attempt {
-    fn has_work(&self, window: usize) -> bool {
-        self.run.as_ref().is_some_and(|run| run.next < run.total && run.open.len() < window)
+    fn has_work(&self, window: u32) -> bool {
+        let there_is = |run: &Run| run.next().is_some() && run.open.len() < window as usize;
+        self.run.as_ref().is_some_and(there_is)
     }
 
     fn goes_with(&self, other: &Self) -> bool {
         let (Some(plan), Some(run)) = (&self.plan, &self.run) else { return false };
         let (Some(other_plan), Some(other_run)) = (&other.plan, &other.run) else { return false };
         Arc::ptr_eq(plan, other_plan)
-            && run.next == other_run.next
+            && run.next() == other_run.next()
             && run.probe.count() == other_run.probe.count()
     }
 }
@@ -259,10 +283,19 @@ impl Node {
             self.send(peer, Content::Join { query: key.0, attempt: key.1, join });
         }
         self.note_query(key);
+        self.replace_attempts(key);
         self.searches.active.insert(key, attempt);
         self.searches.order.push_back(key);
         self.start(key);
         Ok(())
+    }
+
+    /// A query has one attempt under way: a node that lets a part of each go would sign two tags.
+    fn replace_attempts(&mut self, (query, _): Key) {
+        let earlier = self.searches.order.iter().find(|(there, _)| *there == query);
+        if let Some(&earlier) = earlier {
+            self.leave(earlier, Reason::Attempt.with(u64::from(earlier.1)));
+        }
     }
 
     fn note_query(&mut self, (query, attempt): Key) {
@@ -336,17 +369,18 @@ impl Node {
         let Some(attempt) = self.searches.active.get_mut(&key) else { return };
         let Some(own) = attempt.own.take() else { return };
         let vectors = attempt.shares.as_ref().map_or(1, ShareSet::count);
-        let chunks = attempt.plan.as_ref().map_or(1, |plan| plan.chunks(vectors));
+        let gallery_chunks = attempt.plan.as_ref().map_or(1, |plan| plan.chunks(vectors));
         let strict = [attempt.join, next, previous].iter().any(|join| join.strict);
         let lengths = attempt.shares.as_ref().filter(|_| strict).map(|shares| {
-            let plan = LengthPlan::new(shares.dimension(), vectors, chunks);
+            let chunk = self.windows.chunk;
+            let plan = LengthPlan::new(shares.dimension(), vectors, gallery_chunks, chunk);
             let [own, previous] = self.keys.length_tokens();
             LengthRun::new(plan, shares, Selection::length(&own, &previous, &key.0.0))
         });
         let Ok(lengths) = lengths.transpose() else {
             return self.leave(key, Reason::Shares.into());
         };
-        let chunks = chunks + lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks());
+        let chunks = gallery_chunks + lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks());
         let Join { gallery, operation, time, .. } = attempt.join;
         let context =
             QueryContext { query: key.0.0, attempt: key.1, operation, gallery: gallery.0 };
@@ -366,10 +400,10 @@ impl Node {
         let Some(shares) = attempt.shares.take() else { return };
         attempt.run = Some(Run {
             probe: ProbeWeights::new(&shares),
-            keys: keys.into(),
+            keys: keys.into_iter().map(Some).collect(),
             time,
-            next: 0,
-            total: chunks,
+            begun: 0,
+            gallery: gallery_chunks,
             lengths,
             open: HashMap::new(),
             finished: 0,

@@ -14,6 +14,7 @@ use super::memory_store::{Fault, MemoryDisk};
 use super::message::{Content, Frame};
 use super::names::Hash;
 use super::testing::{PlainSeals, START, node_keys};
+use super::windows::Windows;
 use super::{Effect, Input, Node, Reply};
 
 /// How often things go wrong, in a thousand.
@@ -94,6 +95,9 @@ pub(super) struct Simulator {
     pub(super) skew: [Duration; 3],
     /// Whether a node is strict, from its next start on.
     pub(super) strict: [bool; 3],
+    /// Whether nodes store rows unchecked, from their next start on.
+    pub(super) danger_unchecked: bool,
+    seed: u64,
     pub(super) random: Arc<SeededRandom>,
     nodes: [Option<Node>; 3],
     incarnations: [u64; 3],
@@ -122,6 +126,8 @@ impl Simulator {
             skew: [Duration::ZERO; 3],
             // In every fourth history one node is, which is enough for all.
             strict: Role::ALL.map(|role| seed % 12 == 4 * role.index() as u64 + 1),
+            danger_unchecked: false,
+            seed,
             random: Arc::new(SeededRandom::new(seed)),
             nodes: Default::default(),
             incarnations: [0; 3],
@@ -183,6 +189,8 @@ impl Simulator {
         let store = Box::new(self.disks[at].store());
         let node = Node::open(node_keys(role), seals, store, random);
         let node = node.expect("what a crash leaves can be opened");
+        let node = node.with_windows(Windows::of_test(self.seed + role.index() as u64));
+        let node = if self.danger_unchecked { node.danger_allow_unchecked() } else { node };
         self.nodes[at] = Some(if self.strict[at] { node.strict() } else { node });
         self.after(1_000, Event::Tick(role, self.incarnations[at]));
         for other in [role.next(), role.previous()] {

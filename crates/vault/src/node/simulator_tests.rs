@@ -9,6 +9,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::history::{EVENTS, History, Outcome};
 use super::simulator::Weather;
+use super::testing::{DIMENSION, POLICY, palm, probe, score};
 use super::{Change, Sought};
 
 const FAIR: Weather = Weather {
@@ -184,4 +185,30 @@ fn a_restored_node_follows_deletions_before_it_serves() {
     assert_eq!(status.lacking, slots.len() as u64 - 1, "rows of an older epoch are worth nothing");
     history.rebuild(Role::C);
     history.check_agreement();
+}
+
+/// Searches of more chunks than some windows, at nodes of which each has a window of its own, several at
+/// once: of 1 and 5 a node is strict, and what was dealt is checked in many chunks as well.
+#[test]
+fn many_chunks_are_one_search_in_every_window() {
+    let people = 5_000..5_000 + 3 * 512 + 77;
+    let (first, last) = (people.start, people.end - 1);
+    for seed in [1, 5, 6] {
+        let weather = Weather { double: 20, delay: 3_000, ..FAIR };
+        let mut history = History::new(seed, weather);
+        let gallery = history.fill(people.clone());
+        let shown = [first, last, 1, first + 511, first + 512, first + 1_100, 2];
+        let there = shown.map(|seed| {
+            let probe = probe(seed, 3);
+            let like = |row: u64| {
+                let row = palm(row);
+                probe.chunks(DIMENSION).any(|q| score(&row, q) >= i32::from(POLICY.identify))
+            };
+            people.clone().any(like)
+        });
+        assert!(there[0] && there[1] && there[3..6] == [true; 3]);
+        let found = history.search_together((gallery, Side::Left, Sought::Duplicate), &shown);
+        assert_eq!(found, there, "seed {seed}");
+        assert!(!history.search_together((gallery, Side::Right, Sought::Duplicate), &[first])[0]);
+    }
 }

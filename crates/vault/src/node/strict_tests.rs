@@ -5,11 +5,11 @@ use handfast_mpc::Role;
 use handfast_palm::Side;
 
 use super::history::{EVENTS, HOME, History, Outcome};
-use super::refusal_tests::{
+use super::refusal_testing::{
     all_refused, ask_search, prepared, prepared_for, refused_for, vault, vault_of,
 };
 use super::testing::{DIMENSION, POLICY, probe};
-use super::{QueryName, Reason, Sought};
+use super::{Reason, Sought};
 
 /// Vectors that a dealer might deal to be taken for somebody, or for nobody who is there.
 fn too_long() -> Vec<Vec<i16>> {
@@ -69,11 +69,11 @@ fn strict_nodes_enrol_no_vector_that_is_too_long() {
     for long in too_long() {
         // The probes in front are honest, the reference that is stored is not.
         let shown = [probe(8, 3), long].concat();
-        let query = QueryName::draw(&*history.simulator.random);
         let now = history.challenges().unwrap();
         let search = (HOME, Side::Left, Sought::Duplicate);
         let at = now.1.number;
-        let searches = history.searches((query, 1), search, now, &shown);
+        let searches = history.searches(search, now, &shown);
+        let query = searches[0].query;
         all_refused(&ask_search(&mut history, &searches), Reason::VectorTooLong);
         let enrolled = history.enrol_unchecked(&[(Side::Left, 8)], until, vec![query], at);
         assert!(refused_for(&enrolled, Reason::CheckOutdated), "{enrolled:?}");

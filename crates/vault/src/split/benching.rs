@@ -11,7 +11,7 @@ use super::dealing::{Challenges, Use, seal};
 use super::searching::{Opened, Query, Standing};
 use crate::VaultError;
 use crate::node::{
-    Change, Enrolment, GalleryName, GalleryPurpose, GallerySpec, OperationName, Policy, QueryName,
+    Change, Enrolment, GalleryName, GalleryPurpose, GallerySpec, OperationName, Policy,
     RelyingName, SLOTS_PER_CHANGE_MAX, Sought,
 };
 
@@ -142,11 +142,12 @@ impl SplitVault {
         let random = &*inner.random;
         let dealt = self.random_shares(vectors, gallery.dimension)?;
         let challenges = Challenges::fetch(&inner.nodes, &inner.deployment).await?;
-        let name = QueryName::draw(random);
+        let nonce = [0; 16];
+        let (name, of_nodes) = challenges.query(&nonce);
         let usage = Use {
             purpose: GalleryPurpose::DangerUnchecked as u8,
             gallery: gallery.name,
-            nonce: [0; 16],
+            nonce,
             amount: [0; 32],
             consent: [0; 16],
             query: name.0,
@@ -154,9 +155,8 @@ impl SplitVault {
         let (deployment, device) = (&inner.deployment, inner.devices.own());
         let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
-        let (side, sought, nonce) = (Side::Left, Sought::Duplicate, [0; 16]);
-        let query =
-            Query { name, gallery: gallery.name, side, sought, nonce, shares: Some(shares) };
+        let (side, sought, shares) = (Side::Left, Sought::Duplicate, Some((of_nodes, shares)));
+        let query = Query { name, gallery: gallery.name, side, sought, nonce, shares };
         Ok(inner.search(&query, at).await?.0 != Opened::Nothing)
     }
 

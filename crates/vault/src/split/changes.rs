@@ -13,7 +13,7 @@ use super::searching::{Opened, Query, Standing};
 use super::{Inner, SplitVault};
 use crate::arming::ArmedIn;
 use crate::deletion::{DeletionReceipt, DeletionReceiptId};
-use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose};
+use crate::gallery::{Gallery, GalleryState, NewGallery, Purpose, SearchBudgets};
 use crate::gallery_records::{self, ArmingRow};
 use crate::node::{
     Change, GalleryName, GalleryPurpose, GallerySpec, OperationName, Policy, QueryName, Reason,
@@ -25,16 +25,6 @@ use crate::{Thresholds, VaultError};
 const VECTORS_MAX: u16 = 1_024;
 /// A reference is one vector.
 const ROWS_PER_SLOT: u8 = 1;
-/// Searches of one device within an hour: a lane sees a person every two seconds at most.
-const DEVICE_HOURLY_ENTRY: u32 = 3_600;
-/// A counter is slower.
-const DEVICE_HOURLY_PAYMENT: u32 = 1_200;
-/// An enrolment takes a minute at least; one with several attempts, several duplicate checks.
-const DEVICE_HOURLY_ENROLMENT: u32 = 600;
-/// So many devices may be at work in one gallery at once.
-const DEVICES: u32 = 40;
-/// Somebody who is compared more often than once a minute is attacked, or stuck.
-const SLOT_HOURLY: u32 = 60;
 
 impl SplitVault {
     /// As [`Vault::open_gallery`](crate::Vault::open_gallery).
@@ -168,11 +158,13 @@ impl Inner {
     }
 
     pub(super) fn spec_of(&self, spec: NewGallery, thresholds: Thresholds) -> GallerySpec {
-        let (purpose, device_hourly) = match spec.purpose {
-            Purpose::DuplicateCheck => (GalleryPurpose::Enrolment, DEVICE_HOURLY_ENROLMENT),
-            Purpose::Entry => (GalleryPurpose::Entry, DEVICE_HOURLY_ENTRY),
-            Purpose::Payment => (GalleryPurpose::Payment, DEVICE_HOURLY_PAYMENT),
+        let purpose = match spec.purpose {
+            Purpose::DuplicateCheck => GalleryPurpose::Enrolment,
+            Purpose::Entry => GalleryPurpose::Entry,
+            Purpose::Payment => GalleryPurpose::Payment,
         };
+        let SearchBudgets { device_hourly, gallery_hourly, palm_hourly } =
+            spec.purpose.searches_hourly();
         GallerySpec {
             gallery: GalleryName::from(spec.gallery),
             party: RelyingName::from(spec.party),
@@ -187,8 +179,8 @@ impl Inner {
                 slots_max: spec.policy.palms_max,
                 vectors_max: VECTORS_MAX,
                 device_hourly,
-                gallery_hourly: device_hourly.saturating_mul(DEVICES),
-                slot_hourly: SLOT_HOURLY,
+                gallery_hourly,
+                slot_hourly: palm_hourly,
             },
         }
     }

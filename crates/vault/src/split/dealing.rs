@@ -10,7 +10,7 @@ use super::nodes::Nodes;
 use crate::VaultError;
 use crate::daily_keys::{DailyPublicKey, SignedDailyKey};
 use crate::deployment::Deployment;
-use crate::node::{DeviceName, GalleryName, Head, Reply, Request, SealedShares};
+use crate::node::{DeviceName, GalleryName, Head, QueryName, Reply, Request, SealedShares};
 use crate::share_sealing::{Binding, DeviceKey, seal_shares};
 
 /// The purpose in the binding of a reference that is stored; those of probes are the gallery's.
@@ -39,6 +39,12 @@ impl Challenges {
     /// The list's end, where all three were asked: node A's, which is never behind.
     pub(super) const fn head(&self) -> Head {
         self.of_nodes[0].head
+    }
+
+    /// The name of the one search that these challenges are for, and the challenges.
+    pub(super) fn query(&self, nonce: &[u8; 16]) -> (QueryName, [[u8; 16]; 3]) {
+        let challenges = self.of_nodes.each_ref().map(|node| node.challenge);
+        (QueryName::of(&challenges, nonce), challenges)
     }
 
     pub(super) const fn epoch(&self) -> u64 {

@@ -19,8 +19,7 @@ use crate::enrolment::{EnrolOutcome, EnrolledPalm};
 use crate::gallery::{Gallery, NewGallery};
 use crate::gallery_records::{self, ArmingRow};
 use crate::node::{
-    Change, DeviceName, Enrolment, GalleryName, GalleryPurpose, OperationName, QueryName, Reason,
-    Sought,
+    Change, DeviceName, Enrolment, GalleryName, GalleryPurpose, OperationName, Reason, Sought,
 };
 
 /// What the nodes are asked for one enrolment: templates are gone by now.
@@ -116,9 +115,9 @@ impl Inner {
             let now = Standing { head: challenges.head(), epoch: challenges.epoch() };
             // All checks of a person are made at one operation, which the last challenges name.
             at = Some(now);
-            let query = QueryName::draw(random);
             let mut nonce = [0; 16];
             random.fill(&mut nonce);
+            let (query, of_nodes) = challenges.query(&nonce);
             let usage = Use {
                 purpose: GalleryPurpose::Enrolment as u8,
                 gallery,
@@ -128,7 +127,7 @@ impl Inner {
                 query: query.0,
             };
             let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
-            let (side, sought, shares) = (*side, Sought::Duplicate, Some(shares));
+            let (side, sought, shares) = (*side, Sought::Duplicate, Some((of_nodes, shares)));
             queries.push(Query { name: query, gallery, side, sought, nonce, shares });
         }
         let at = at.ok_or(VaultError::NotDealt)?;

@@ -15,7 +15,7 @@ use crate::audit::AuditTag;
 use crate::dealer::{Presentation, PresentedPalm};
 use crate::gallery::{Gallery, Purpose};
 use crate::matcher::{Identification, Verification};
-use crate::node::{GalleryName, GalleryPurpose, QueryName, Sought};
+use crate::node::{GalleryName, GalleryPurpose, Sought};
 use crate::search::PalmIdentification;
 
 /// Which device captured, and under which consent.
@@ -127,9 +127,9 @@ impl Inner {
         let random = &*self.random;
         let challenges = Challenges::fetch(&self.nodes, &self.deployment).await?;
         self.heard_epoch(challenges.epoch());
-        let name = QueryName::draw(random);
         let mut nonce = [0; 16];
         random.fill(&mut nonce);
+        let (name, of_nodes) = challenges.query(&nonce);
         let (id, purpose) =
             (GalleryName::from(gallery.spec.gallery), code_of(gallery.spec.purpose));
         let usage = Use {
@@ -142,7 +142,8 @@ impl Inner {
         };
         let shares = seal(dealt, &usage, &challenges, &self.deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
-        let query = Query { name, gallery: id, side, sought, nonce, shares: Some(shares) };
+        let shares = Some((of_nodes, shares));
+        let query = Query { name, gallery: id, side, sought, nonce, shares };
         let (opened, audit, _) = self.search_audited(&query, at).await?;
         Ok((opened, audit))
     }

@@ -24,8 +24,8 @@ pub(super) struct Query {
     pub(super) side: Side,
     pub(super) sought: Sought,
     pub(super) nonce: [u8; 16],
-    /// Of the probe; none for a delivery.
-    pub(super) shares: Option<[SealedShares; 3]>,
+    /// The nodes' challenges, and the probe's shares; none for a delivery.
+    pub(super) shares: Option<([[u8; 16]; 3], [SealedShares; 3])>,
 }
 
 /// Where the nodes stand.
@@ -109,7 +109,8 @@ impl Inner {
                 epoch: at.epoch,
                 sought: query.sought,
                 nonce: query.nonce,
-                shares: query.shares.as_ref().map(|shares| shares[role.index()].clone()),
+                challenges: query.shares.as_ref().map_or([[0; 16]; 3], |(all, _)| *all),
+                shares: query.shares.as_ref().map(|(_, shares)| shares[role.index()].clone()),
             })
         });
         let replies = self.nodes.ask_all(&requests).await;
@@ -120,9 +121,10 @@ impl Inner {
                 Ok(Reply::Found(found)) => match self.open_part(query, attempt, at, node, &found) {
                     Some(part) => {
                         add(&mut xor, part);
-                        add(&mut tag, found.audit);
-                        let (part, signature) = (found.audit, found.audit_signature);
-                        parts.push(SignedTagPart { part, signature });
+                        if let Some(signed) = found.audit {
+                            add(&mut tag, signed.part);
+                            parts.push(signed);
+                        }
                     }
                     None => errors.push(VaultError::NodeAnswer { node }),
                 },
@@ -149,7 +151,7 @@ impl Inner {
         node: Role,
         found: &Found,
     ) -> Option<[u8; TOKEN]> {
-        let shares = query.shares.as_ref().map(|shares| &shares[node.index()]);
+        let shares = query.shares.as_ref().map(|(_, shares)| &shares[node.index()]);
         let binding = PartBinding {
             deployment: self.deployment.id(),
             node,
@@ -162,12 +164,18 @@ impl Inner {
             amount: shares.map_or([0; 32], |shares| shares.amount),
             consent: shares.map_or([0; 16], |shares| shares.consent),
         };
-        let signed = binding.signed_bytes(&found.sealed, &found.audit);
-        let id = self.deployment.id();
-        let tag = SignedTagPart::signed_bytes(id, node, query.name.0, &found.audit);
+        let part = found.audit.as_ref().map(|tag| &tag.part);
+        let signed = binding.signed_bytes(&found.sealed, part);
+        // Kept and shown to people later, when nobody could ask the node again.
+        let tag_is_signed = found.audit.is_none_or(|SignedTagPart { part, signature }| {
+            let id = self.deployment.id();
+            let bytes = SignedTagPart::signed_bytes(id, node, query.name.0, &part);
+            self.deployment.verifies(Member::Node(node), &bytes, &signature)
+        });
         let own = found.query == query.name
             && found.attempt == attempt
-            && self.deployment.verifies(Member::Node(node), &tag, &found.audit_signature)
+            && found.audit.is_some() == query.sought.has_tag()
+            && tag_is_signed
             && self.deployment.verifies(Member::Node(node), &signed, &found.signature);
         if !own {
             return None;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration as StdDuration;
 
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -17,6 +17,9 @@ const PAUSE_MIN: StdDuration = StdDuration::from_millis(50);
 /// The longest pause.
 const PAUSE_MAX: StdDuration = StdDuration::from_secs(2);
 
+/// A connection that ends sooner was none: two copies of one node would take it from each other without
+/// pause.
+const HELD_MIN: StdDuration = StdDuration::from_secs(1);
 /// From which pause on a member that does not answer is spoken of: by then it was asked for the better
 /// part of a second.
 const PAUSE_TOLD: StdDuration = StdDuration::from_millis(500);
@@ -40,8 +43,10 @@ pub(crate) async fn keep_connected(
     while !events.is_closed() {
         let error = match endpoint.dial(to).await {
             Ok(stream) => {
+                let since = Instant::now();
                 let error = attend(&endpoint, stream, to, next_connection(), &events).await;
-                if matches!(error, TransportError::Ended { .. }) {
+                let held = since.elapsed() >= HELD_MIN;
+                if held && matches!(error, TransportError::Ended { .. }) {
                     // There was one: the next attempt is worth making at once.
                     pause = PAUSE_MIN;
                     told.clear();

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::super::machine::Node;
 use super::super::message::Content;
-use super::super::names::OperationName;
+use super::super::names::{Hash, OperationName};
 use super::super::operation::{Enrolment, GalleryPurpose};
 use super::super::refusal::{Reason, Refusal};
 use super::super::request::SealedShares;
@@ -92,7 +92,8 @@ impl Node {
             return Err(Reason::Limits.into());
         }
         let device = *self.roster.device(shares.device)?;
-        if !self.challenges.take(&shares.challenge, name.0, self.now) {
+        let usage = Hash::of(b"handfast vault enrolment 1", &name.0);
+        if !self.challenges.take(&shares.challenge, usage, self.now) {
             return Err(Reason::Challenge.into());
         }
         let binding = Binding {

@@ -8,7 +8,7 @@ use handfast_palm::Side;
 
 use super::super::machine::Node;
 use super::super::message::Join;
-use super::super::names::Hash;
+use super::super::names::{Hash, QueryName};
 use super::super::operation::GallerySpec;
 use super::super::plan::Plan;
 use super::super::refusal::{Reason, Refusal};
@@ -74,6 +74,7 @@ impl Node {
             reference,
             plan,
             binding: self.binding_of(&search),
+            challenge: search.shares.as_ref().map(|sealed| sealed.challenge),
             recipient: spec.recipient,
             selections: self.selections(&search, &spec),
             early: Vec::new(),
@@ -190,7 +191,11 @@ impl Node {
         if sealed.sealed_at > search.at.number {
             return Err(Reason::Stale.with(self.roster.head.number));
         }
-        if !self.challenges.take(&sealed.challenge, search.query.0, self.now) {
+        // Whose name follows from this node's challenge is searched while the challenge lives, for what
+        // was sought first, and not again once this node has answered.
+        let named = search.query == QueryName::of(&search.challenges, &search.nonce);
+        let own = search.challenges[self.keys.role.index()] == sealed.challenge;
+        if !(named && own && self.challenges.take(&sealed.challenge, search.usage(), self.now)) {
             return Err(Reason::Challenge.into());
         }
         let binding = Binding {
@@ -236,7 +241,8 @@ impl Node {
                 let segments = vec![Arc::new(single.map_err(|_| Reason::Limits)?)];
                 let places = vec![Arc::new(vec![places.get(place)])];
                 let threshold = threshold(spec.policy.verify)?;
-                Ok(Some(Arc::new(Plan::new(segments, places, 1, per_slot, threshold))))
+                let (counts, chunk) = ((1, per_slot), self.windows.chunk);
+                Ok(Some(Arc::new(Plan::new(segments, places, counts, threshold, chunk))))
             }
             Sought::Anyone | Sought::Duplicate => {
                 let same = self.searches.active.values().find(|attempt| {
@@ -258,7 +264,8 @@ impl Node {
                     places.clear();
                 }
                 let threshold = threshold(spec.policy.identify)?;
-                Ok(Some(Arc::new(Plan::new(segments, places, slots, per_slot, threshold))))
+                let (counts, chunk) = ((slots, per_slot), self.windows.chunk);
+                Ok(Some(Arc::new(Plan::new(segments, places, counts, threshold, chunk))))
             }
         }
     }

@@ -5,9 +5,9 @@ use handfast_mpc::{Message, Party, ProbeWeights, ResultPart, Role, Step, TOKEN, 
 use super::super::lengths::LengthPlan;
 use super::super::machine::Node;
 use super::super::message::Content;
-use super::super::plan::PlanError;
 use super::super::refusal::{Reason, Refusal};
-use super::{Chunk, Key, WINDOW};
+use super::super::windows::Windows;
+use super::{Chunk, Key};
 
 /// Messages of a chunk that came before their turn; a chunk has few steps.
 const WAITING_MAX: usize = 32;
@@ -18,13 +18,13 @@ impl Node {
     /// The next chunk of the search that is least advanced, together with others that go through
     /// the same rows.
     pub(in crate::node) fn work(&mut self) {
-        let group = self.searches.next_work();
+        let group = self.searches.next_work(&self.windows);
         let Some(first) = group.first().and_then(|key| self.searches.active.get(key)) else {
             return;
         };
         let (Some(plan), Some(run)) = (first.plan.clone(), &first.run) else { return };
-        let chunk = run.next;
-        if run.checks_lengths(chunk) {
+        let Some(chunk) = run.next() else { return };
+        if chunk >= run.gallery {
             if let Some(key) = group.first() {
                 self.begin_chunk(*key, chunk, Vec::new());
             }
@@ -54,11 +54,9 @@ impl Node {
         let role = self.keys.role;
         let Some(attempt) = self.searches.active.get_mut(&key) else { return };
         let (Some(plan), Some(run)) = (&attempt.plan, &mut attempt.run) else { return };
-        let Some(keys) = run.keys.pop_front() else { return };
+        let Some(keys) = run.keys.get_mut(chunk as usize).and_then(Option::take) else { return };
         let parts = match &run.lengths {
-            Some(lengths) if lengths.plan.has(chunk) => {
-                lengths.chunk(chunk).map_err(PlanError::from)
-            }
+            Some(lengths) if lengths.plan.has(chunk) => lengths.chunk(chunk),
             _ => plan
                 .parameters(chunk, run.probe.count(), run.time)
                 .map(|parameters| (parameters, products, attempt.selections.clone())),
@@ -73,7 +71,7 @@ impl Node {
                 return self.leave(key, Reason::Shares.into());
             }
         };
-        run.next = chunk + 1;
+        run.begun += 1;
         let mut waiting = Vec::new();
         for (of, message) in std::mem::take(&mut attempt.early) {
             if of == chunk {
@@ -102,10 +100,11 @@ impl Node {
         let Some(plan) = &attempt.plan else { return Err(Reason::Unexpected.into()) };
         let vectors = usize::from(attempt.join.vectors);
         // Whether the search is strict this node may hear later.
-        let lengths = LengthPlan::new(plan.dimension(), vectors, plan.chunks(vectors));
+        let gallery = plan.chunks(vectors);
+        let lengths = LengthPlan::new(plan.dimension(), vectors, gallery, self.windows.chunk);
         let shape = if lengths.has(chunk) {
             lengths.shape(chunk).map_err(|_| Reason::Limits)?
-        } else if chunk < plan.chunks(vectors) {
+        } else if chunk < gallery {
             plan.shape(chunk, vectors).map_err(|_| Reason::Limits)?
         } else {
             return Err(Reason::Limits.into());
@@ -114,12 +113,15 @@ impl Node {
         if message.body.len() > COMPARISON_BYTES_MAX * comparisons {
             return Err(Reason::WrongLength.with(message.body.len() as u64));
         }
-        let begun = attempt.run.as_ref().map_or(0, |run| run.next);
-        if chunk >= begun {
+        let (begun, before) = match &attempt.run {
+            Some(run) => (run.begun, run.before(chunk).ok_or(Reason::Limits)?),
+            None => (0, chunk.checked_sub(gallery).unwrap_or(chunk)),
+        };
+        if before >= begun {
             let same = |(of, there): &(u32, Message)| {
                 *of == chunk && there.from == from && there.step == step
             };
-            let far = chunk as usize >= begun as usize + 2 * WINDOW;
+            let far = before - begun >= Windows::AHEAD_MAX;
             if far || attempt.early.iter().any(same) {
                 return Err(Reason::Unexpected.into());
             }
@@ -188,19 +190,21 @@ impl Node {
                 let Some(run) = run.and_then(|attempt| attempt.run.as_mut()) else { return };
                 run.open.remove(&chunk);
                 run.finished += 1;
-                let done = run.finished == run.total;
                 match &mut run.lengths {
                     Some(lengths) if lengths.plan.has(chunk) => {
                         parts.iter().for_each(|part| add(&mut lengths.part, part));
+                        lengths.left -= 1;
+                        if lengths.left == 0 {
+                            let part = lengths.part;
+                            return self.tell_lengths(key, part);
+                        }
                     }
                     _ => {
                         let sums = run.sums.iter_mut().zip(&parts);
                         sums.for_each(|(sum, part)| add(sum, part));
                     }
                 }
-                if done {
-                    self.chunks_done(key);
-                }
+                self.complete(key);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The end of a search: in a strict one the nodes open among themselves whether what was dealt is
+//! The end of a search: in a strict one the nodes have opened among themselves whether what was dealt is
 //! short, and only then lets each its part go.
 
 use handfast_mpc::{Role, TOKEN, is_no_match};
@@ -11,14 +11,9 @@ use super::{Answer, DuplicateCheck, Key};
 use crate::audit::SignedTagPart;
 
 impl Node {
-    /// All chunks are done here: answers, or in a strict search tells the peers this node's part of
-    /// what was found of the lengths.
-    pub(super) fn chunks_done(&mut self, key: Key) {
+    /// Tells the peers this node's part of what was found of the lengths, once all checks are done here.
+    pub(super) fn tell_lengths(&mut self, key: Key, part: [u8; TOKEN]) {
         let Some(attempt) = self.searches.active.get_mut(&key) else { return };
-        let Some(lengths) = attempt.run.as_ref().and_then(|run| run.lengths.as_ref()) else {
-            return self.complete(key);
-        };
-        let part = lengths.part;
         attempt.lengths[self.keys.role.index()] = Some(part);
         let (query, attempt) = key;
         self.send_both(&Content::Lengths { query, attempt, part });
@@ -45,20 +40,25 @@ impl Node {
 
     /// Once all three parts are there: their xor is zero where every vector is short.
     fn open_lengths(&mut self, key: Key) {
-        let Some(attempt) = self.searches.active.get(&key) else { return };
+        let Some(attempt) = self.searches.active.get_mut(&key) else { return };
         let [Some(a), Some(b), Some(c)] = attempt.lengths else { return };
         let opened: [u8; TOKEN] = std::array::from_fn(|at| a[at] ^ b[at] ^ c[at]);
-        if is_no_match(&opened) {
-            self.complete(key);
-        } else {
-            self.leave(key, Reason::VectorTooLong.into());
+        let lengths = attempt.run.as_mut().and_then(|run| run.lengths.as_mut());
+        match lengths.filter(|_| is_no_match(&opened)) {
+            Some(lengths) => {
+                lengths.short = true;
+                self.complete(key);
+            }
+            None => self.leave(key, Reason::VectorTooLong.into()),
         }
     }
 
-    /// Seals this node's part and answers.
-    fn complete(&mut self, key: Key) {
-        let sums = self.searches.active.get_mut(&key).and_then(|attempt| attempt.run.as_mut());
-        let sums = sums.map(|run| std::mem::take(&mut run.sums)).unwrap_or_default();
+    /// Answers, once all chunks are done here and, in a strict search, what was dealt is known to be
+    /// short.
+    pub(super) fn complete(&mut self, key: Key) {
+        let run = self.searches.active.get_mut(&key).and_then(|attempt| attempt.run.as_mut());
+        let Some(run) = run.filter(|run| run.is_done()) else { return };
+        let sums = std::mem::take(&mut run.sums);
         self.answer(key, &sums);
     }
 
@@ -69,13 +69,20 @@ impl Node {
         let Some(part) = sums.first() else { return };
         let binding = attempt.binding.to_bytes();
         let sealed = self.seals.seal_part(&attempt.recipient, &binding, part);
-        let audit = sums.get(1).copied().unwrap_or_default();
-        let signature = self.seals.sign(&attempt.binding.signed_bytes(&sealed, &audit));
         let (query, number) = key;
-        let tag =
-            SignedTagPart::signed_bytes(self.keys.deployment, self.keys.role, query.0, &audit);
-        let audit_signature = self.seals.sign(&tag);
-        let found = Found { query, attempt: number, sealed, signature, audit, audit_signature };
+        // Where there is no tag nothing is signed that could be taken for one of this query.
+        let audit = sums.get(1).map(|part| {
+            let (deployment, node) = (self.keys.deployment, self.keys.role);
+            let bytes = SignedTagPart::signed_bytes(deployment, node, query.0, part);
+            SignedTagPart { part: *part, signature: self.seals.sign(&bytes) }
+        });
+        let signed = attempt.binding.signed_bytes(&sealed, audit.map(|tag| tag.part).as_ref());
+        let signature = self.seals.sign(&signed);
+        // A node lets one part of a query go: a later attempt finds the challenge spent.
+        if let Some(challenge) = &attempt.challenge {
+            self.challenges.spend(challenge);
+        }
+        let found = Found { query, attempt: number, sealed, signature, audit };
         let bytes = Reply::Found(found).to_bytes();
         for waiter in attempt.waiters {
             self.reply_bytes(waiter, bytes.clone());
