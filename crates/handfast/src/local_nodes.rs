@@ -96,7 +96,7 @@ impl LocalNodes {
 fn spawn(dir: &Path) -> anyhow::Result<Child> {
     let own = std::env::current_exe().context("this program's own file is unknown")?;
     Command::new(own)
-        .args(["vault", "node", "--until-stdin-closes"])
+        .args(["vault", "node", "--strict", "--until-stdin-closes"])
         .arg(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -12,6 +12,8 @@ use handfast_store::Store;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust, TrustConfig};
+use handfast_vault::deployment::DEPLOYMENT_FILE;
+use handfast_vault::identity::FrontSecrets;
 use handfast_vault::transport::Delay;
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
 use tokio::net::TcpListener;
@@ -34,6 +36,10 @@ use crate::witnesses::{self, WitnessAddress, Witnesses};
 const LINKS_EVERY: StdDuration = StdDuration::from_secs(30);
 /// How often promised leaves are put under a checkpoint: a receipt is there within this.
 const LOG_EVERY: StdDuration = StdDuration::from_secs(1);
+
+/// Where in the data folder one process keeps palms, and where three local nodes keep shares of them.
+const PLAIN_DIR: &str = "vault";
+const NODES_DIR: &str = "nodes";
 
 /// Nodes on this machine answer within this; others are waited for in the background after it.
 const NODES_WITHIN: StdDuration = StdDuration::from_secs(20);
@@ -75,7 +81,7 @@ pub(crate) struct Outward {
 /// Which vault matches palms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum VaultChoice {
-    /// This process, in clear.
+    /// This process, in clear: for tests and benches.
     Plain,
     /// Three nodes, through the front in this folder.
     Front(PathBuf),
@@ -118,6 +124,11 @@ impl Settings {
         demo: Option<Demo>,
     ) -> anyhow::Result<Hub> {
         let retention = self.retention()?;
+        if let VaultChoice::Front(dir) = &self.vault {
+            // A folder that is none is said before anything is made beside it.
+            FrontSecrets::load(dir).context("the vault's front cannot be opened")?;
+        }
+        self.check_palms_are_where_they_were()?;
         make_private_dir(&self.data)?;
         let public_url = self.public_url.trim_end_matches('/');
         let boxoffice = BoxOffice::open(
@@ -168,6 +179,7 @@ impl Settings {
             enrolments: RwLock::default(),
             unlogged: Default::default(),
             carrying: Mutex::default(),
+            acting: Mutex::default(),
             deleting: Mutex::default(),
             camera: self.camera.clone(),
             https,
@@ -182,13 +194,13 @@ impl Settings {
     ) -> anyhow::Result<(Vault, Option<LocalNodes>)> {
         let (front, nodes) = match &self.vault {
             VaultChoice::Plain => {
-                let dir = self.data.join("vault");
+                let dir = self.data.join(PLAIN_DIR);
                 let vault = Vault::open(&dir, clock.clone(), random.clone()).await;
                 return Ok((vault.context("the vault cannot be opened")?, None));
             }
             VaultChoice::Front(dir) => (dir.clone(), None),
             VaultChoice::LocalNodes => {
-                let dir = self.data.join("nodes");
+                let dir = self.data.join(NODES_DIR);
                 let nodes = LocalNodes::start(&dir, &**clock, &**random)?;
                 (nodes.front(), Some(nodes))
             }
@@ -202,6 +214,34 @@ impl Settings {
             tracing::error!(%error, "palms wait for the vault");
         }
         Ok((vault.into(), nodes))
+    }
+
+    /// Palms that were stored in one form of the vault are not found by another: nothing is begun anew
+    /// beside them.
+    fn check_palms_are_where_they_were(&self) -> anyhow::Result<()> {
+        let (plain, nodes) = (self.data.join(PLAIN_DIR), self.data.join(NODES_DIR));
+        let elsewhere = match &self.vault {
+            VaultChoice::Front(dir) => !dir.starts_with(&nodes),
+            VaultChoice::Plain => true,
+            VaultChoice::LocalNodes => false,
+        };
+        if self.vault != VaultChoice::Plain && plain.join("vault.db").exists() {
+            bail!(
+                "{0} holds palms that an earlier start matched in clear, and shares cannot be made of \
+                 them: move {0} away (whoever linked a palm links it again), or go on with it in clear, \
+                 for tests, by --vault plain",
+                plain.display()
+            );
+        }
+        if elsewhere && nodes.join(DEPLOYMENT_FILE).exists() {
+            bail!(
+                "{0} holds the shares of palms that were stored by three nodes on this machine: start \
+                 without --vault and --vault-front to go on with them, or move {0} away (whoever linked \
+                 a palm links it again)",
+                nodes.display()
+            );
+        }
+        Ok(())
     }
 
     fn retention(&self) -> anyhow::Result<Retention> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use handfast_boxoffice::Custody;
 
 use super::Answer;
 use super::runtime::block_on;
@@ -26,24 +27,12 @@ pub struct DemoCommand {
     /// Start over: remove the data folder of an earlier demo
     #[arg(long)]
     fresh: bool,
-    /// What matches palms: three node processes on this machine, or one process in clear
-    #[arg(long, value_enum, default_value_t = VaultKind::Split, overrides_with = "vault")]
-    vault: VaultKind,
     /// Let other machines in: everybody who reaches a demo may open its stations and read its mail
     #[arg(long)]
     danger_open_demo: bool,
     /// Print one line of JSON with the address once it answers
     #[arg(long)]
     json: bool,
-}
-
-/// What matches palms in the demo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum VaultKind {
-    /// Three processes, none of which holds a palm
-    Split,
-    /// This process, in clear
-    Plain,
 }
 
 impl DemoCommand {
@@ -59,10 +48,7 @@ impl DemoCommand {
             let listener = serve::listen(self.place.listen).await?;
             let address = listener.local_addr()?;
             prepare(&self.place.data, self.place.database.is_some(), self.fresh)?;
-            let mut settings = self.place.settings(address);
-            if self.vault == VaultKind::Split && self.place.vault_front.is_none() {
-                settings.vault = VaultChoice::LocalNodes;
-            }
+            let settings = self.place.settings(address);
             let loaded = Demo::load(&self.place.data)?;
             if settings.vault == VaultChoice::LocalNodes && !self.json {
                 writeln!(out, "  starting: three vault nodes on this machine")?;
@@ -167,7 +153,12 @@ async fn welcome(
 /// What matches palms here, and how to see a node fail.
 async fn say_vault(out: &mut dyn Write, hub: &Hub) -> anyhow::Result<()> {
     let Some(nodes) = &hub.nodes else {
-        writeln!(out, "\n  One vault machine matches in clear here: no split trust.")?;
+        let who = match hub.custody() {
+            Custody::OneMachine => "One vault machine matches in clear here: no split trust.",
+            Custody::NodesHere => "Three nodes on one machine match palms: no split trust.",
+            Custody::NodesApart => "Three nodes elsewhere match palms, none of them holds one.",
+        };
+        writeln!(out, "\n  {who}")?;
         return Ok(());
     };
     writeln!(

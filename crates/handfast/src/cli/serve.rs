@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use handfast_boxoffice::Custody;
 use handfast_model::SecretText;
 
 use super::Answer;
@@ -33,9 +34,12 @@ pub struct Place {
     /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Match palms on three nodes, as the front in this folder (see `handfast vault init`)
-    #[arg(long, value_name = "DIR")]
+    /// Match palms on three organisations' nodes, as the front in this folder (see `handfast vault init`)
+    #[arg(long, value_name = "DIR", conflicts_with = "vault")]
     pub vault_front: Option<PathBuf>,
+    /// What matches palms where no front is named
+    #[arg(long, value_enum, default_value_t = VaultKind::Split, overrides_with = "vault")]
+    pub vault: VaultKind,
     /// A witness that cosigns the transparency log, as URL=KEY; may be given several times
     #[arg(long, value_name = "URL=KEY")]
     pub(crate) witness: Vec<WitnessAddress>,
@@ -68,6 +72,15 @@ pub struct Place {
     pub tls_roots: Option<PathBuf>,
 }
 
+/// What matches palms where no front is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VaultKind {
+    /// Three nodes, none of which holds a palm, on this machine: no split trust
+    Split,
+    /// This process, in clear: for tests and benches
+    Plain,
+}
+
 impl Place {
     /// The settings, once it is known which port was given.
     pub(crate) fn settings(&self, listening: SocketAddr) -> Settings {
@@ -88,9 +101,10 @@ impl Place {
                     .map(|(url, from)| MailServer { url: SecretText::new(url), from }),
                 roots: self.tls_roots.clone(),
             },
-            vault: match &self.vault_front {
-                Some(dir) => VaultChoice::Front(dir.clone()),
-                None => VaultChoice::Plain,
+            vault: match (&self.vault_front, self.vault) {
+                (Some(dir), _) => VaultChoice::Front(dir.clone()),
+                (None, VaultKind::Split) => VaultChoice::LocalNodes,
+                (None, VaultKind::Plain) => VaultChoice::Plain,
             },
             public_url: public_url.unwrap_or_else(|| format!("http://{listening}")),
         }
@@ -122,8 +136,16 @@ impl Serve {
                      front, and name it with --public-url https://..."
                 );
             }
-            if hub.vault.status().nodes.is_none() {
-                tracing::warn!("one vault machine matches in clear: no split trust");
+            match hub.custody() {
+                Custody::OneMachine => tracing::warn!(
+                    "this process matches palms in clear, which is for tests and benches: whoever \
+                     controls it reads every palm; start without --vault plain to serve people"
+                ),
+                Custody::NodesHere => tracing::warn!(
+                    "all three nodes of the vault run on one machine: no split trust; `handfast vault \
+                     init` makes folders for three organisations, and --vault-front connects to them"
+                ),
+                Custody::NodesApart => {}
             }
             if !hub.post.sends() {
                 tracing::warn!(

@@ -152,8 +152,11 @@ impl Init {
         let addresses = match self.addresses.len() {
             0 => local_addresses(FIRST_PORT),
             3 => {
-                for address in &self.addresses {
+                for (at, address) in self.addresses.iter().enumerate() {
                     check_address(address)?;
+                    if self.addresses[..at].contains(address) {
+                        bail!("two nodes cannot listen at `{address}`; give each one of its own");
+                    }
                 }
                 self.addresses.try_into().unwrap_or_else(|_| local_addresses(FIRST_PORT))
             }
@@ -162,6 +165,9 @@ impl Init {
                  a.example:7411,b.example:7411,c.example:7411"
             ),
         };
+        if self.dir.exists() && !self.dir.is_dir() {
+            bail!("{} is a file; name a folder, or one that is to be made", self.dir.display());
+        }
         let deployment = init(&self.dir, addresses, &SystemClock, &SystemRandom)?;
         writeln!(out, "Deployment {} is in {}:", deployment.id(), self.dir.display())?;
         for word in ["a", "b", "c"] {

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use handfast_vault::NodeState;
+use handfast_boxoffice::Custody;
+use handfast_vault::{NodeState, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,13 +50,26 @@ impl From<NodeState> for NodeView {
 }
 
 impl Hub {
+    /// Who holds palms here. That nodes on machines of their own belong to three organisations is what
+    /// whoever set them up says; that two of them share a machine is seen.
+    pub(crate) fn custody(&self) -> Custody {
+        let Some(deployment) = self.vault.deployment() else { return Custody::OneMachine };
+        let host = |role| {
+            let address = deployment.node(role).address.as_deref().unwrap_or_default();
+            address.rsplit_once(':').map_or(address, |(host, _)| host)
+        };
+        let [a, b, c] = Role::ALL.map(host);
+        let share = a == b || b == c || c == a;
+        if share || self.nodes.is_some() { Custody::NodesHere } else { Custody::NodesApart }
+    }
+
     /// What pages are told of the vault.
     pub(crate) fn vault_view(&self) -> VaultView {
         let nodes = self.vault.status().nodes;
-        let form = match (&nodes, &self.nodes) {
-            (None, _) => Form::InClear,
-            (Some(_), Some(_)) => Form::ThreeNodesHere,
-            (Some(_), None) => Form::ThreeNodes,
+        let form = match self.custody() {
+            Custody::OneMachine => Form::InClear,
+            Custody::NodesHere => Form::ThreeNodesHere,
+            Custody::NodesApart => Form::ThreeNodes,
         };
         let nodes = nodes.into_iter().flatten().map(NodeView::from).collect();
         VaultView { form, ready: self.vault.is_ready(), nodes }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use handfast_boxoffice::{
     AdmissionRequest, Biometrics, CURRENT_VERSION, Company, DeviceKind, DeviceMode, Direction,
@@ -104,6 +104,12 @@ struct Report {
 
 impl Hover {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        if self.vault == Matcher::Plain && (self.rtt > 0 || self.strict) {
+            bail!(
+                "--rtt and --strict are of three nodes, and this bench matches in clear without \
+                 them: say --vault split as well"
+            );
+        }
         block_on(async {
             let folder = tempfile::tempdir().context("no temporary folder could be made")?;
             let (mut nodes, mut vault) = (None, VaultChoice::Plain);
@@ -372,7 +378,7 @@ impl Booth<'_> {
                 let token = palms.first().context("nothing was enrolled")?.token;
                 self.link(&ticket, LinkedSide::Left, token).await
             }
-            EnrolOutcome::AlreadyEnrolled => anyhow::bail!("two synthetic people are alike"),
+            EnrolOutcome::AlreadyEnrolled => bail!("two synthetic people are alike"),
         }
     }
 

@@ -54,13 +54,13 @@ pub(super) struct Vault {
     #[arg(long)]
     restart: bool,
     /// Instead: galleries from 1,000 rows to --rows, as a table, drawn into this file
-    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["restart", "changes", "json"])]
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["restart", "changes", "json", "searches_at_once"])]
     growth: Option<PathBuf>,
     /// Check in every search that what was dealt is short, as strict nodes do
     #[arg(long)]
     strict: bool,
     /// Instead: the same search in clear alone, without nodes
-    #[arg(long, conflicts_with_all = ["restart", "changes", "growth", "strict", "rtt", "searches_at_once"])]
+    #[arg(long, conflicts_with_all = ["restart", "changes", "growth", "strict", "rtt", "searches", "searches_at_once"])]
     plain: bool,
     /// Print JSON
     #[arg(long)]
