@@ -185,7 +185,7 @@ export const states = [
     await page.getByRole("checkbox").first().check();
   } },
   { name: "window-guardian", as: "clerk", at: "/window#/find", see: "search", act: async (page) => {
-    await page.getByTestId("search").fill("farid");
+    await page.getByTestId("search").fill("chloe");
     await page.keyboard.press("Enter");
     await page.getByTestId("found").first().click();
     await page.getByRole("checkbox").first().check();

@@ -322,11 +322,10 @@ step("where a venue is for grown-ups, the pages say that no guardian's consent c
   await api(demo.url, `/console/approvals/${number}`, { method: "POST", cookie: oscar, body: { approve: true } });
   await until("the venue's rule", async () =>
     (await api(demo.url, `/guardian-consent/en?event_id=${event.event_id}`)).minimum_age === 21);
-  const giver = fan("Ben");
-  const cookie = await signIn(demo.url, giver.email);
+  const cookie = await signIn(demo.url, fan("Ben").email);
   const ticket = (await api(demo.url, "/me/tickets", { cookie })).find((one) => one.event.name === NIGHT_ONE);
   for (const [size, language] of [["phone", "es-ES"], ["desk", "de-DE"], ["desk", "en-US"]]) {
-    const page = await visitor.signedIn(giver.email, `/portal#/guardian/${ticket.ticket_id}`, { size, language });
+    const page = await visitor.seated(cookie, `/portal#/guardian/${ticket.ticket_id}`, { size, language });
     assert.match(await page.getByTestId("guardian-no-use").innerText(), /21/);
     assert.equal(await page.getByTestId("guardian-agree").count(), 0);
     await keep(page, `trust-guardian-no-use-${size}-${language.slice(0, 2)}`);

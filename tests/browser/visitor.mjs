@@ -96,10 +96,15 @@ export class Visitor {
     return page;
   }
 
-  /** A page at an address, whose visitor has signed in before. */
+  /** A page at an address, whose visitor signs in now. */
   async signedIn(email, address, { realm = "fan", ...options } = {}) {
+    return this.seated(await signIn(this.base, email, realm), address, options);
+  }
+
+  /** A page at an address, in a window that has a session already: mails to sign in are few. */
+  async seated(cookie, address, options) {
     const page = await openPage(this.browser, options);
-    await this.sit(page, await signIn(this.base, email, realm));
+    await this.sit(page, cookie);
     await page.goto(`${this.base}${address}`);
     return page;
   }
