@@ -26,6 +26,7 @@ bench: binary ## The benches, with their parts
 	@$(HANDFAST) bench hover --vault split
 	@$(HANDFAST) bench vault
 	@$(HANDFAST) bench redeem
+	@$(HANDFAST) bench lane
 	@$(HANDFAST) bench charge
 	@$(HANDFAST) bench log
 	@cargo bench $(CARGO_FLAGS) -p handfast-palm-eval

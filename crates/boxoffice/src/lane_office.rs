@@ -1,6 +1,7 @@
 //! A lane's own box office: the same admission engine over a copy in the lane's own SQLite file. It
 //! decides when the hub does not answer, remembers what it decided, and hands that over later.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -516,11 +517,14 @@ async fn apply_tickets(
     tx.execute(sql, params![fresh_account, Language::English, now]).await?;
     let sql = "SELECT id FROM accounts WHERE email = 'nobody@lane.invalid'";
     let (nobody,): (AccountId,) = tx.fetch_one(sql, params![]).await?;
+    let mut orders = HashSet::new();
     for ticket in tickets {
-        let sql = "INSERT INTO orders (id, company_id, account_id, state, created_at)
-                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET state = $4";
         let CopiedTicket { order_id, order_state, .. } = ticket;
-        tx.execute(sql, params![order_id, place.company_id, nobody, order_state, now]).await?;
+        if orders.insert(*order_id) {
+            let sql = "INSERT INTO orders (id, company_id, account_id, state, created_at)
+                       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET state = $4";
+            tx.execute(sql, params![order_id, place.company_id, nobody, order_state, now]).await?;
+        }
         tx.execute(
             "INSERT INTO tickets (id, order_id, event_id, account_id, product, code, state,
                                   party_size, valid_from, valid_until, code_kind, code_serial,

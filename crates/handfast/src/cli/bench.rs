@@ -8,6 +8,7 @@ use super::Answer;
 
 mod charge;
 mod hover;
+mod lane;
 mod log;
 mod recognition;
 mod redeem;
@@ -26,6 +27,8 @@ enum What {
     Charge(charge::Charge),
     /// A hover in the entry lane, from a still hand to the verdict
     Hover(hover::Hover),
+    /// A lane's copy of an evening's tickets: how soon, how fresh, in how much memory
+    Lane(lane::Lane),
     /// The transparency log: appends, promises, proofs, verification
     Log(log::LogBench),
     /// A frame from camera to template on one core, step by step
@@ -42,6 +45,7 @@ impl Bench {
         match self.what {
             What::Charge(charge) => charge.run(out),
             What::Hover(hover) => hover.run(out),
+            What::Lane(lane) => lane.run(out),
             What::Log(log) => log.run(out),
             What::Recognition(recognition) => recognition.run(out),
             What::Redeem(redeem) => redeem.run(out),

@@ -110,7 +110,7 @@ fn a_company_is_founded_set_up_and_sells() {
         .unwrap();
     assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
     let founded: Value = serde_json::from_slice(&founded.stdout).unwrap();
-    let service = Running::on("serve", &data, &[]);
+    let service = Running::on("serve", &data, &["--vault", "plain"]);
     let operator = Caller::sign_in(&service, &key_of(founded["sign_in"].as_str().unwrap()));
     let event = set_up(&operator);
 

@@ -84,7 +84,7 @@ impl Evening {
     fn serve(&mut self) {
         let (data, address) = (self.home.path().join("data"), self.address.to_string());
         let data = data.to_str().unwrap();
-        let service = ["serve", "--json", "--listen", &address, "--data", data];
+        let service = ["serve", "--vault", "plain", "--json", "--listen", &address, "--data", data];
         self.service = Some(Running::start(&service));
     }
 

@@ -29,7 +29,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::redeem::Service;
+use super::redeem::{Service, rank};
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
@@ -244,11 +244,6 @@ struct Done {
     /// From "pay" to "paid", sorted.
     millis: Vec<f64>,
     seconds: f64,
-}
-
-fn rank(sorted: &[f64], percent: usize) -> f64 {
-    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 async fn run_counters(

@@ -126,6 +126,8 @@ impl Redeem {
         let scheduled = (self.rate * self.seconds) as usize;
         let wanted = scheduled + PEAK_RATE_MAX * self.seconds as usize;
         let venue = Venue::fill(&database, wanted).await?;
+        // What an earlier run left would count as recorded.
+        ensure!(recorded(&database).await? == 0, "this database is not empty; give one that is");
         let service = Service::start(&data, self.danger_database.as_deref()).await?;
         let work = Arc::new(Work { venue, address: service.address, next: AtomicUsize::new(0) });
         // The first scans warm caches on both sides; they are answered and recorded like any.
@@ -167,13 +169,13 @@ async fn recorded(database: &str) -> anyhow::Result<usize> {
 }
 
 /// A venue with scanners and tickets.
-struct Venue {
-    api_keys: Vec<String>,
-    codes: Vec<String>,
+pub(super) struct Venue {
+    pub(super) api_keys: Vec<String>,
+    pub(super) codes: Vec<String>,
 }
 
 impl Venue {
-    async fn fill(database: &str, tickets: usize) -> anyhow::Result<Self> {
+    pub(super) async fn fill(database: &str, tickets: usize) -> anyhow::Result<Self> {
         let store = Store::connect(database).await.context("the database cannot be opened")?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let boxoffice = BoxOffice::open(store.clone(), clock, random, "http://127.0.0.1").await?;
@@ -235,7 +237,8 @@ impl Service {
         let address = free_address().await?;
         let program = std::env::current_exe().context("this program's own file is not found")?;
         let mut command = Command::new(program);
-        command.arg("serve").arg("--data").arg(data).arg("--listen").arg(address.to_string());
+        command.args(["serve", "--vault", "plain"]).arg("--data").arg(data);
+        command.arg("--listen").arg(address.to_string());
         if let Some(database) = database {
             command.env("HANDFAST_DATABASE", database);
         }
@@ -293,10 +296,7 @@ struct Times {
 impl Times {
     fn part(mut self) -> Part {
         self.millis.sort_by(f64::total_cmp);
-        let rank = |percent: usize| {
-            let place = (self.millis.len() * percent).div_ceil(100).max(1) - 1;
-            self.millis.get(place).copied().unwrap_or(f64::NAN)
-        };
+        let rank = |percent| rank(&self.millis, percent);
         Part {
             redeemed: self.count,
             rate_per_s: self.count as f64 / self.seconds,
@@ -305,6 +305,12 @@ impl Times {
             max_ms: rank(100),
         }
     }
+}
+
+/// The value that so many percent of sorted ones do not exceed.
+pub(super) fn rank(sorted: &[f64], percent: usize) -> f64 {
+    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 impl Work {
@@ -379,18 +385,13 @@ impl Work {
     }
 
     async fn scanner(&self, number: usize) -> anyhow::Result<Scanner> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         let key = &self.venue.api_keys[number % self.venue.api_keys.len()];
-        Ok(Scanner { sender, key: format!("Bearer {key}"), number, scans: 0 })
+        Scanner::open(self.address, key, number).await
     }
 }
 
 /// One connection of a scanner.
-struct Scanner {
+pub(super) struct Scanner {
     sender: SendRequest<Full<Bytes>>,
     key: String,
     number: usize,
@@ -398,8 +399,21 @@ struct Scanner {
 }
 
 impl Scanner {
+    pub(super) async fn open(
+        address: SocketAddr,
+        api_key: &str,
+        number: usize,
+    ) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { sender, key: format!("Bearer {api_key}"), number, scans: 0 })
+    }
+
     /// Redeems a ticket that nobody redeemed; any other answer is a failure of the bench.
-    async fn redeem(&mut self, code: &str) -> anyhow::Result<()> {
+    pub(super) async fn redeem(&mut self, code: &str) -> anyhow::Result<()> {
         self.scans += 1;
         let random: u64 = u64::from_le_bytes(fresh_bytes());
         let nonce = format!("bench-{}-{}-{random:016x}", self.number, self.scans);
