@@ -21,6 +21,7 @@ mod rehearse;
 mod runtime;
 mod scan_cards;
 mod serve;
+mod server_url;
 mod stopwatch;
 mod synth;
 mod vault;

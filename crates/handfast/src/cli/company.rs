@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use handfast_boxoffice::{BoxOffice, Company, EmailAddress, Language, Realm, Role};
 use handfast_model::{SystemClock, SystemRandom};
@@ -20,7 +20,7 @@ use crate::serve::make_private_dir;
 pub struct CompanyCommand {
     #[command(subcommand)]
     step: Step,
-    /// The data folder; made where there is none
+    /// The data folder; `found` makes it where there is none
     #[arg(long, default_value = "data", value_name = "DIR", global = true)]
     data: PathBuf,
     /// A PostgreSQL database instead of the data folder's SQLite file
@@ -114,8 +114,17 @@ impl CompanyCommand {
         let database = match &self.database {
             Some(url) => url.clone(),
             None => {
-                make_private_dir(&self.data)?;
-                format!("sqlite:{}", self.data.join("boxoffice.db").display())
+                let file = self.data.join("boxoffice.db");
+                match self.step {
+                    Step::Found { .. } => make_private_dir(&self.data)?,
+                    Step::Staff { .. } | Step::Link { .. } => ensure!(
+                        file.exists(),
+                        "{} is not there; name the data folder with --data, or begin one with \
+                         `handfast company found`",
+                        file.display()
+                    ),
+                }
+                format!("sqlite:{}", file.display())
             }
         };
         let store = Store::connect(&database).await.context("the database cannot be opened")?;
@@ -141,12 +150,18 @@ async fn sign_in_link(office: &BoxOffice, email: &EmailAddress) -> anyhow::Resul
 /// The company of that name or id; where there is one alone, that one.
 pub(super) fn chosen(companies: Vec<Company>, wanted: Option<&str>) -> anyhow::Result<Company> {
     let names: Vec<String> = companies.iter().map(|company| company.name.clone()).collect();
+    ensure!(!names.is_empty(), "no company is here yet; found one with `handfast company found`");
     let fits = |company: &Company| {
         wanted.is_none_or(|wanted| company.name == wanted || company.id.to_string() == wanted)
     };
     let mut fitting: Vec<Company> = companies.into_iter().filter(fits).collect();
     match (fitting.pop(), fitting.is_empty()) {
         (Some(company), true) => Ok(company),
-        _ => bail!("name one company with --company: {}", names.join(", ")),
+        (None, _) => bail!(
+            "no company here is called {}; name one with --company: {}",
+            wanted.unwrap_or_default(),
+            names.join(", ")
+        ),
+        (Some(_), false) => bail!("name one company with --company: {}", names.join(", ")),
     }
 }

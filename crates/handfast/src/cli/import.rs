@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use handfast_boxoffice::{BoxOffice, Company, ImportReport};
+use handfast_boxoffice::{BoxOffice, ImportReport};
 use handfast_model::{SystemClock, SystemRandom};
 use handfast_store::Store;
 
+use super::company::chosen;
 use super::runtime::block_on;
 use super::{Answer, print_json};
 
@@ -64,27 +65,12 @@ impl Import {
         let store = Store::connect(&database).await.context("the database cannot be opened")?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let boxoffice = BoxOffice::open(store, clock, random, "").await?;
-        let company = self.company(boxoffice.companies().await?)?;
+        let company = chosen(boxoffice.companies().await?, self.company.as_deref())?;
         let progress = |done: usize, all: usize| {
             // Where nobody listens any more the import goes on.
             drop(writeln!(std::io::stderr(), "{done} of {all} orders"));
         };
         Ok(boxoffice.import_tickets(company.id, file, self.dry_run, progress).await?)
-    }
-
-    fn company(&self, companies: Vec<Company>) -> anyhow::Result<Company> {
-        let names = companies.iter().map(|company| company.name.clone()).collect::<Vec<_>>();
-        let mut fitting: Vec<Company> = companies
-            .into_iter()
-            .filter(|company| match &self.company {
-                Some(wanted) => company.name == *wanted || company.id.to_string() == *wanted,
-                None => true,
-            })
-            .collect();
-        match (fitting.pop(), fitting.is_empty()) {
-            (Some(company), true) => Ok(company),
-            _ => bail!("name one company with --company: {}", names.join(", ")),
-        }
     }
 
     fn print(&self, out: &mut dyn Write, report: &ImportReport) -> anyhow::Result<()> {

@@ -12,8 +12,8 @@ use handfast_boxoffice::LaneOffice;
 use handfast_model::{SecretText, SystemClock, SystemRandom};
 use handfast_store::Store;
 
-use super::Answer;
 use super::runtime::block_on;
+use super::{Answer, server_url};
 use crate::http::boxoffice::own_lane::{self, LaneKeys, OwnLane, Turnstile, WithoutLane};
 use crate::serve::listen;
 
@@ -21,7 +21,7 @@ use crate::serve::listen;
 #[derive(Debug, Args)]
 pub struct Lane {
     /// Where the service answers
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = server_url::parse)]
     server: String,
     /// The provisioning code that the console shows; used once, the key is kept beside the file
     #[arg(long, value_name = "CODE", conflicts_with = "api_key")]
@@ -64,13 +64,12 @@ impl Lane {
             let turnstile = self.turnstile.as_deref();
             let turnstile = turnstile.map(|url| Turnstile::new(url, self.on_power_loss));
             let lane = OwnLane::new(&self.server, &keys, office, turnstile);
-            let copied = lane.sync().await;
-            if !copied && lane.never_copied().await? {
-                anyhow::bail!(
-                    "{} does not answer or does not know this lane's key, and this lane has no \
-                     copy yet; start it once with a connection",
-                    self.server
-                );
+            if let Err(error) = lane.sync().await
+                && lane.never_copied().await?
+            {
+                return Err(error.context(
+                    "this lane has no copy yet to decide from; start it once with a connection",
+                ));
             }
             self.say_ready(out, address, &keys)?;
             own_lane::run(Arc::new(lane), listener).await?;

@@ -10,7 +10,7 @@ use handfast_boxoffice::DeviceKind;
 use handfast_model::{Random, SystemRandom};
 use serde_json::{Value, json};
 
-use super::{Answer, print_json};
+use super::{Answer, print_json, server_url};
 use crate::demo::Demo;
 
 /// How long the server may take: somebody stands at the gate.
@@ -22,7 +22,7 @@ pub struct Redeem {
     /// The ticket's code, as its QR says it; `-` reads it from standard input
     code: String,
     /// Where the service answers
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = server_url::parse)]
     server: String,
     /// A scanner's API key [default: the demo's scanner, from the data folder]
     #[arg(long, value_name = "KEY", env = "HANDFAST_API_KEY", hide_env_values = true)]
@@ -101,7 +101,7 @@ impl Redeem {
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
-        let url = format!("{}/api/v1/admissions", self.server.trim_end_matches('/'));
+        let url = format!("{}/api/v1/admissions", self.server);
         let answer =
             agent.post(&url).header("authorization", format!("Bearer {key}")).send_json(scan);
         let mut answer = answer.with_context(|| {
@@ -110,8 +110,10 @@ impl Redeem {
                 self.server
             )
         })?;
-        let body: Value =
-            answer.body_mut().read_json().context("the server's answer is no JSON")?;
+        let body: Result<Value, _> = answer.body_mut().read_json();
+        let body = body.with_context(|| {
+            format!("{} answers, but not as Handfast does; look at --server", self.server)
+        })?;
         if !answer.status().is_success() {
             bail!("{}", body["detail"].as_str().unwrap_or("the server refused without saying why"));
         }

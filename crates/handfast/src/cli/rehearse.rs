@@ -13,6 +13,7 @@ mod chart;
 mod crowd;
 mod field;
 
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -90,6 +91,11 @@ impl Rehearse {
                 .all(|s| (0.1..60.0).contains(s)),
             "--walk, --palm-capture and --code-capture take 0.1 to 60 seconds"
         );
+        if let Some(file) = &self.chart {
+            // Said before the evening is played, and without losing the chart that is there.
+            let tried = OpenOptions::new().create(true).append(true).open(file);
+            tried.with_context(|| format!("{} cannot be written", file.display()))?;
+        }
         let plan = Plan {
             people: self.people as usize,
             palm_lanes: self.palm_lanes as usize,

@@ -5,6 +5,7 @@ mod backup;
 mod company;
 mod lane;
 mod log;
+mod wrong_input;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use handfast_boxoffice::{AdmissionRequest, LaneCopy, LaneOffice, Presented};
+use handfast_boxoffice::{AdmissionRequest, LaneOffice, Presented};
 use handfast_model::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -117,14 +117,14 @@ impl OwnLane {
         Ok(self.office.copied_until().await?.is_none())
     }
 
-    /// Hands over what waits and takes in what is new; says whether the service answered.
-    pub(crate) async fn sync(&self) -> bool {
+    /// Hands over what waits and takes in what is new.
+    pub(crate) async fn sync(&self) -> anyhow::Result<()> {
         let synced = self.try_sync().await;
         if let Err(error) = &synced {
             tracing::debug!(%error, "the service does not answer");
         }
         self.note_contact(synced.is_ok()).await;
-        synced.is_ok()
+        synced
     }
 
     async fn note_contact(&self, answered: bool) {
@@ -148,16 +148,17 @@ impl OwnLane {
             }
         }
         let since = self.office.copied_until().await?;
-        let since = since.map_or_else(String::new, |at| format!("?since={}", at.as_micros()));
-        let path = format!("/api/v1/lane/copy{since}");
-        let copy = self.service.ask(Method::GET, &path, None, COPY_WITHIN).await?;
-        if copy.status == StatusCode::UNAUTHORIZED {
-            self.office.set_revoked().await?;
+        match self.service.copy(since, COPY_WITHIN).await? {
+            Ok(copy) => Ok(self.office.apply(&copy).await?),
+            Err(StatusCode::UNAUTHORIZED) => {
+                self.office.set_revoked().await?;
+                anyhow::bail!(
+                    "the service does not know this lane's key; set the lane up again at the \
+                     console and give its code with --code"
+                )
+            }
+            Err(status) => anyhow::bail!("the service gives no copy: it answers {status}"),
         }
-        anyhow::ensure!(copy.status.is_success(), "no copy was given");
-        let copy: LaneCopy = serde_json::from_value(copy.body)?;
-        self.office.apply(&copy).await?;
-        Ok(())
     }
 
     /// The service's verdict, or the lane's own.
@@ -321,7 +322,8 @@ async fn json_of(request: Request) -> Result<Value, Problem> {
 /// Answers the scan page, and keeps copy and queue up to date, until the process is stopped.
 pub(crate) async fn run(lane: Arc<OwnLane>, listener: TcpListener) -> anyhow::Result<()> {
     tokio::spawn(regularly(lane.clone(), |lane| async move {
-        lane.sync().await;
+        // Where it failed it was noted, and the lane decides alone.
+        drop(lane.sync().await);
     }));
     // Apart from the former: a slow service does not make the turnstile believe that the lane died.
     tokio::spawn(regularly(lane.clone(), |lane| async move { lane.beat().await }));

@@ -1,20 +1,22 @@
 //! What a lane asks the service, and how it gets its key.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, bail, ensure};
 use axum::http::{Method, StatusCode};
-use handfast_model::{Random, SecretText};
+use handfast_boxoffice::LaneCopy;
+use handfast_model::{Random, SecretText, Timestamp};
 use handfast_till::TlsRoots;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The copy of the largest evening.
 const COPY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const NOT_OURS: &str = "answers, but not as Handfast does; look at --server";
 /// How long being provisioned may take: somebody stands before it and waits.
 const PROVISION_WITHIN: StdDuration = StdDuration::from_secs(10);
 
@@ -110,9 +112,35 @@ impl Service {
                 (_, _) => agent.get(&url).header("authorization", &key).call(),
             }?;
             let status = StatusCode::from_u16(answer.status().as_u16())?;
-            let text = answer.body_mut().with_config().limit(COPY_BYTES_MAX).read_to_string()?;
-            let body = serde_json::from_str(&text).context("the answer is no JSON")?;
+            let body = answer.body_mut().read_json().context("the answer is no JSON")?;
             anyhow::Ok(Answered { status, body })
+        });
+        asked.await?
+    }
+
+    /// What changed since then, all of it where nothing is said; the status where there is none. Read
+    /// as it comes: an evening's tickets as a text, or as a tree of JSON, would be most of what memory a
+    /// lane takes.
+    pub async fn copy(
+        &self,
+        since: Option<Timestamp>,
+        within: StdDuration,
+    ) -> anyhow::Result<Result<LaneCopy, StatusCode>> {
+        let since = since.map_or_else(String::new, |at| format!("?since={}", at.as_micros()));
+        let url = format!("{}/api/v1/lane/copy{since}", self.address);
+        let key = format!("Bearer {}", self.key.expose());
+        let address = self.address.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = agent(within).get(&url).header("authorization", &key).call();
+            let mut answer = answer.with_context(|| format!("{address} does not answer"))?;
+            let status = StatusCode::from_u16(answer.status().as_u16())?;
+            if !status.is_success() {
+                return Ok(Err(status));
+            }
+            let body = answer.body_mut().with_config().limit(COPY_BYTES_MAX).reader();
+            let copy = serde_json::from_reader(BufReader::new(body));
+            let copy = copy.with_context(|| format!("{address} {NOT_OURS}"))?;
+            anyhow::Ok(Ok(copy))
         });
         asked.await?
     }
@@ -124,10 +152,11 @@ pub(super) fn agent(within: StdDuration) -> ureq::Agent {
 
 /// Uses a provisioning code up: the device's API key.
 pub(crate) fn provision(server: &str, code: &str) -> anyhow::Result<SecretText> {
-    let url = format!("{}/api/v1/device/provision", server.trim_end_matches('/'));
+    let url = format!("{server}/api/v1/device/provision");
     let answer = agent(PROVISION_WITHIN).post(&url).send_json(json!({ "code": code }));
     let mut answer = answer.with_context(|| format!("{server} does not answer"))?;
-    let body: Value = answer.body_mut().read_json().context("the answer is no JSON")?;
+    let body: Result<Value, _> = answer.body_mut().read_json();
+    let body = body.with_context(|| format!("{server} {NOT_OURS}"))?;
     if !answer.status().is_success() {
         bail!("{}", body["detail"].as_str().unwrap_or("the code was refused"));
     }
@@ -138,11 +167,12 @@ pub(crate) fn provision(server: &str, code: &str) -> anyhow::Result<SecretText> 
 
 /// Rolls the device's key: the old one stops working at once.
 pub(crate) fn roll(server: &str, key: &SecretText) -> anyhow::Result<SecretText> {
-    let url = format!("{}/api/v1/device/roll", server.trim_end_matches('/'));
+    let url = format!("{server}/api/v1/device/roll");
     let authorization = format!("Bearer {}", key.expose());
     let answer = agent(PROVISION_WITHIN).post(&url).header("authorization", authorization);
     let mut answer = answer.send_empty().with_context(|| format!("{server} does not answer"))?;
-    let body: Value = answer.body_mut().read_json().context("the answer is no JSON")?;
+    let body: Result<Value, _> = answer.body_mut().read_json();
+    let body = body.with_context(|| format!("{server} {NOT_OURS}"))?;
     let key = body["api_key"].as_str().unwrap_or_default();
     ensure!(
         answer.status().is_success() && !key.is_empty(),
