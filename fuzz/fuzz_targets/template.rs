@@ -1,13 +1,16 @@
-//! Any bytes as a template: read, or refused with a reason, never a panic; what is read is written
-//! back the same and can be compared.
+//! Any bytes as a template, of this version or an older one: read, or refused with a reason, never a panic;
+//! what is read is written back the same and can be compared. A light probe has to fit: `-max_len=32768`.
 
 #![no_main]
 
-use handfast_palm::{Probe, Reference, score};
+use handfast_palm::{Probe, Reference, StoredReference, score};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let reference = Reference::from_bytes(bytes);
+    // Whatever is stored and current is a reference, and nothing else is.
+    let stored = StoredReference::from_bytes(bytes);
+    assert_eq!(matches!(stored, Ok(StoredReference::Current(_))), reference.is_ok());
     if let Ok(reference) = &reference {
         assert_eq!(&**reference.to_bytes(), bytes);
     }
