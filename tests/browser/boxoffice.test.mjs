@@ -375,3 +375,43 @@ step("who may not is refused: a steward at the window, another's order, a fan at
   assert.equal((await asked(fanPage, "/me/orders/ord_00000000000000000000000000")).status, 404);
   await steward.close();
 });
+
+step("the console asks once for what a set-up shows, and for no part that is not open", async () => {
+  const page = await visitor.signedIn("olivia@example.org", "/console", { realm: "staff" });
+  await page.getByTestId("entered").waitFor();
+  const seen = [];
+  page.on("request", (request) => seen.push(new URL(request.url()).pathname.replace(/evt_\w+/, "EVENT")));
+  const times = (path) => seen.filter((one) => one === `/api/v1${path}`).length;
+  await page.getByTestId("event-set-up").click();
+  await page.getByTestId("product-name").waitFor();
+  await page.getByTestId("rule-add-first").focus();
+  const from = seen.length;
+  // The page's own note of the vault is asked for as often as the gates' figures would be.
+  await until("the page to ask for something again", () => seen.slice(from).filter((one) => one === "/api/v1/vault").length >= 2);
+  for (const path of ["/window/events", "/console/events/EVENT/lists", "/console/events/EVENT/devices", "/console/venues"]) {
+    assert.equal(times(path), 1, `${path} is asked for ${times(path)} times`);
+  }
+  assert.ok(!seen.slice(from).some((path) => path.endsWith("/live") || path.endsWith("/occupancy")), "nobody looks at the gates");
+  await page.close();
+});
+
+/** What the portal keeps on the device of a page's window. */
+const keptBy = (page) => page.evaluate(() => new Promise((done) => {
+  const request = indexedDB.open("handfast-portal");
+  request.onsuccess = () => {
+    const all = request.result.transaction("tickets").objectStore("tickets").getAll();
+    all.onsuccess = () => {
+      request.result.close();
+      done(all.result.map(({ ticket, shown }) => ({ codes: ticket.codes, readable: shown?.key.extractable ?? null })));
+    };
+  };
+}));
+
+step("whoever signs out leaves no ticket on the device", async () => {
+  await fanPage.goto(`${demo.url}/portal`);
+  await fanPage.locator("article").first().waitFor();
+  await until("the tickets to be kept", async () => (await keptBy(fanPage)).length > 0);
+  assert.ok((await keptBy(fanPage)).every(({ readable }) => readable !== true), "no script reads a key back");
+  await fanPage.getByRole("button", { name: "Sign out" }).click();
+  await until("the device to be empty", async () => (await keptBy(fanPage)).length === 0, { page: fanPage });
+});
