@@ -639,6 +639,7 @@ export const de: Messages = {
       kept: 'Keine Verbindung. Das sind Ihre Tickets, Stand {time}; ihre Codes öffnen trotzdem.',
       onDevice: 'Dieses Gerät behält Ihre Tickets und womit ihre Codes wechseln, bis die Veranstaltung vorbei ist; so öffnen sie auch ohne Netz. Beim Abmelden werden sie gelöscht: Melden Sie sich ab, wenn das Gerät nicht Ihres ist.',
       liveQr: 'QR-Code des Tickets, der von selbst wechselt',
+      noCode: 'Kein Code, solange das Ticket nicht gültig ist.',
       liveFailed: 'Der Code lässt sich noch nicht zeigen: Er braucht einmal eine Verbindung und eine Seite mit https. Es wird von selbst weiter versucht.',
       show: 'Groß zeigen',
       code: 'Code',

@@ -636,6 +636,7 @@ export const en = {
       kept: 'No connection. These are your tickets as of {time}; their codes open the gate all the same.',
       onDevice: 'This device keeps your tickets and what their codes turn with until the event is over, so that they open a gate without a network. Signing out removes them; do that on a device that is not yours.',
       liveQr: 'QR code of the ticket that turns by itself',
+      noCode: 'No code while the ticket is not valid.',
       liveFailed: 'The code cannot be shown yet: it needs a connection once, and a page opened with https. It is tried again by itself.',
       show: 'Show large',
       code: 'Code',

@@ -639,6 +639,7 @@ export const es: Messages = {
       kept: 'Sin conexión. Estas son tus entradas a fecha de {time}; sus códigos abren la puerta igual.',
       onDevice: 'Este dispositivo guarda tus entradas y lo que hace cambiar sus códigos hasta que termina el evento, para que abran la puerta sin red. Al salir se borran; hazlo si el dispositivo no es tuyo.',
       liveQr: 'Código QR de la entrada que cambia solo',
+      noCode: 'Sin código mientras la entrada no sea válida.',
       liveFailed: 'El código aún no se puede mostrar: necesita conexión una vez y una página abierta con https. Se vuelve a intentar solo.',
       show: 'Ver en grande',
       code: 'Código',
