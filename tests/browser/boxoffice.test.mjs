@@ -207,6 +207,37 @@ step("a palm lane and an agent's lane on the same ticket: one of them lets in", 
   for (const page of [booth, lane, scanner]) await page.close();
 });
 
+step("a palm is moved by the code of the moment, asked for once somebody says so", async () => {
+  const ana = visitor.fan("Ana");
+  const page = await visitor.signedIn(ana.email, "/portal", { size: "phone" });
+  // As if her tickets turned; the requests are what is looked at.
+  await page.route("**/api/v1/me/tickets", async (route) => {
+    const tickets = await (await route.fetch()).json();
+    await route.fulfill({ json: tickets.map((one) => ({ ...one, codes: "rotating", code: null, qr_svg: null })) });
+  });
+  const seen = [];
+  await page.route("**/rotating-code", (route) => {
+    seen.push("asked");
+    return route.fulfill({ json: { beginning: "HF3.X.", secret: "31".repeat(20), digits: 8, period_seconds: 15, now: new Date().toISOString() } });
+  });
+  await page.route("**/me/links/*/move", (route) => {
+    seen.push(route.request().postDataJSON().code);
+    return route.fulfill({ status: 204 });
+  });
+  await page.goto(`${demo.url}/portal#/palm`);
+  await page.getByRole("button", { name: "Move to another ticket" }).click();
+  const dialog = page.getByRole("dialog").filter({ hasText: "Move this palm" });
+  await dialog.getByRole("button", { name: new RegExp(NIGHT_ONE) }).first().click();
+  await dialog.getByText("the one of that moment is taken").waitFor();
+  await keep(page, "move-palm-phone");
+  assert.deepEqual(seen, [], "no code is asked for before it is needed");
+  await dialog.getByRole("button", { name: "Move", exact: true }).click();
+  await page.getByText("The palm is moved.").waitFor();
+  assert.equal(seen.length, 2);
+  assert.match(seen[1], /^HF3\.X\.\d{8}$/);
+  await page.close();
+});
+
 step("an entry is taken back once a steward means it, and not lost when the connection is", async () => {
   const { code } = evening.fans.find((fan) => fan.name.startsWith("Ben")).tickets
     .findLast((ticket) => ticket.event_name === NIGHT_ONE);
