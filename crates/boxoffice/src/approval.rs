@@ -167,6 +167,16 @@ macro_rules! approvals_where {
 }
 
 impl BoxOffice {
+    /// Whether [`BoxOffice::ask_approval`] would take a request for this reason.
+    ///
+    /// # Errors
+    /// As [`BoxOffice::ask_approval`].
+    pub async fn may_ask(&self, staff_user_id: StaffUserId, reason: &str) -> Result<()> {
+        check_name("a reason", reason)?;
+        let may = self.store.read("approval.may_ask", |tx| Box::pin(operator(tx, staff_user_id)));
+        may.await.map(drop)
+    }
+
     /// Asks for something that touches many people.
     ///
     /// # Errors

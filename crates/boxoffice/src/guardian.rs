@@ -8,8 +8,8 @@ use crate::link_creation::check_ticket;
 use crate::staff_action::{self, Action, NewAction};
 use crate::ticket::TicketFacts;
 use crate::{
-    BoxOffice, BoxOfficeError, GUARDIAN_VERSION, Language, Result, Thing, account, mail_text,
-    ticket, venue,
+    BoxOffice, BoxOfficeError, GUARDIAN_VERSION, Language, LinkRefusal, Result, Thing, account,
+    mail_text, ticket, venue,
 };
 
 /// Nobody is asked whether they are older: a venue's age is a house rule about people, not a filter.
@@ -55,6 +55,24 @@ pub struct AgeEvidence {
     pub at: Timestamp,
 }
 
+/// The ages of the law where a service runs, in years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgeLaw {
+    /// The youngest at which a palm is linked; a venue may have a higher one.
+    pub minimum: u32,
+    /// From which nobody else has to consent.
+    pub own_consent_from: u32,
+}
+
+impl AgeLaw {
+    /// Whether a guardian's consent lets anybody link a palm where the venue has set `of_venue`: not
+    /// where only those may link one who consent alone.
+    #[must_use]
+    pub fn guardians_count(self, of_venue: Option<u32>) -> bool {
+        self.minimum.max(of_venue.unwrap_or_default()) < self.own_consent_from
+    }
+}
+
 /// A guardian's consent to linking a palm with a ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardianConsent {
@@ -87,17 +105,7 @@ impl BoxOffice {
     /// # Errors
     /// [`BoxOfficeError::Unknown`].
     pub async fn minimum_age(&self, venue_id: VenueId) -> Result<Option<u32>> {
-        self.store
-            .read("guardian.minimum_age", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT minimum_age FROM venues WHERE id = $1";
-                    let found: Option<(Option<i32>,)> =
-                        tx.fetch_optional(sql, params![venue_id]).await?;
-                    let (years,) = found.ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
-                    Ok(years.map(i32::unsigned_abs))
-                })
-            })
-            .await
+        self.store.read("guardian.minimum_age", |tx| Box::pin(minimum_age(tx, venue_id))).await
     }
 
     /// Sets the youngest age at which palms are linked at a venue of a company.
@@ -132,12 +140,13 @@ impl BoxOffice {
     ///
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for somebody else's ticket; [`BoxOfficeError::Link`] for one that
-    /// no palm can be linked to.
+    /// no palm can be linked to, or at whose venue guardians do not count.
     pub async fn give_guardian_consent(
         &self,
         account_id: AccountId,
         ticket_id: TicketId,
         language: Language,
+        law: AgeLaw,
     ) -> Result<GuardianConsent> {
         let now = self.now();
         self.store
@@ -147,7 +156,7 @@ impl BoxOffice {
                     if ticket.account_id != account_id {
                         return Err(BoxOfficeError::Unknown(Thing::Ticket));
                     }
-                    insert(tx, &ticket, None, language, now).await
+                    insert(tx, &ticket, None, language, law, now).await
                 })
             })
             .await
@@ -163,6 +172,7 @@ impl BoxOffice {
         staff_user_id: StaffUserId,
         ticket_id: TicketId,
         language: Language,
+        law: AgeLaw,
     ) -> Result<GuardianConsent> {
         let now = self.now();
         self.store
@@ -173,7 +183,8 @@ impl BoxOffice {
                     if ticket.company_id != company_id {
                         return Err(BoxOfficeError::Unknown(Thing::Ticket));
                     }
-                    let given = insert(tx, &ticket, Some(staff_user_id), language, now).await?;
+                    let by = Some(staff_user_id);
+                    let given = insert(tx, &ticket, by, language, law, now).await?;
                     let action = NewAction {
                         ticket_id: Some(ticket_id),
                         event_id: Some(ticket.event_id),
@@ -228,14 +239,6 @@ impl BoxOffice {
             .await
     }
 
-    /// The living guardian's consent to a ticket.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn guardian_consent(&self, ticket_id: TicketId) -> Result<Option<GuardianConsent>> {
-        self.store.read("guardian.of_ticket", |tx| Box::pin(of_ticket(tx, ticket_id))).await
-    }
-
     /// Mails a ticket's holder that somebody younger showed it at a pedestal and would like to link a
     /// palm. Seldom, however often the code is shown.
     ///
@@ -269,6 +272,13 @@ impl BoxOffice {
     }
 }
 
+async fn minimum_age(tx: &mut Tx<'_>, venue_id: VenueId) -> Result<Option<u32>> {
+    let sql = "SELECT minimum_age FROM venues WHERE id = $1";
+    let found: Option<(Option<i32>,)> = tx.fetch_optional(sql, params![venue_id]).await?;
+    let (years,) = found.ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
+    Ok(years.map(i32::unsigned_abs))
+}
+
 /// The guardian's consent to a ticket, unless the ticket went to another account since.
 pub(crate) async fn of_ticket(
     tx: &mut Tx<'_>,
@@ -285,9 +295,13 @@ async fn insert(
     ticket: &TicketFacts,
     staff_user_id: Option<StaffUserId>,
     language: Language,
+    law: AgeLaw,
     now: Timestamp,
 ) -> Result<GuardianConsent> {
     check_ticket(ticket, now)?;
+    if !law.guardians_count(minimum_age(tx, ticket.venue_id).await?) {
+        return Err(LinkRefusal::OwnConsentOnly.into());
+    }
     if let Some(given) = of_ticket(tx, ticket.id).await? {
         return Ok(given);
     }

@@ -260,6 +260,28 @@ impl BoxOffice {
             .await
     }
 
+    /// Whether a company has a link with any of these palms, those due for deletion included.
+    ///
+    /// # Errors
+    /// [`BoxOfficeError::Store`].
+    pub async fn knows_palm(&self, company_id: CompanyId, palms: &[PairwiseToken]) -> Result<bool> {
+        self.store
+            .read("link.knows_palm", |tx| {
+                Box::pin(async move {
+                    let sql = "SELECT COUNT(*) FROM link_palms
+                               WHERE company_id = $1 AND company_token = $2";
+                    for palm in palms {
+                        let (count,): (i64,) = tx.fetch_one(sql, params![company_id, palm]).await?;
+                        if count > 0 {
+                            return Ok(true);
+                        }
+                    }
+                    Ok(false)
+                })
+            })
+            .await
+    }
+
     /// Every palm that the vault should know for a company, those due for deletion included: what
     /// else it has under this company was enrolled without a link, and is to be deleted.
     ///

@@ -14,6 +14,10 @@ use crate::{
     consent, device, event, guardian, link, ticket,
 };
 
+/// How long after a code was shown its palm may be linked: the longest a session at a pedestal takes,
+/// the text read twice (five minutes each), hands chosen, and both palms taken again.
+pub const LINKED_WITHIN: Duration = Duration::from_minutes(15);
+
 /// The longest standing consent: after a year people have forgotten that they gave it.
 pub(crate) const STANDING_CONSENT_MAX: Duration = Duration::from_days(365);
 
@@ -38,6 +42,8 @@ handfast_store::text_enum! {
         AlreadyLinked = "already_linked",
         /// Its person is younger, and no guardian consented.
         NoGuardian = "no_guardian",
+        /// At its venue only those link a palm who consent alone.
+        OwnConsentOnly = "own_consent_only",
     }
 }
 
@@ -58,6 +64,9 @@ impl LinkRefusal {
             Self::NoBiometrics => "this event is without biometrics; enter with your code",
             Self::NoGuardian => {
                 "a parent or guardian consents first, in the portal or at the window; the code works"
+            }
+            Self::OwnConsentOnly => {
+                "at this venue only those link a palm who consent alone; the ticket's code works"
             }
             Self::AlreadyLinked => {
                 "a palm is linked to this ticket already; sign in to see or delete it"
@@ -151,6 +160,21 @@ impl BoxOffice {
     /// [`BoxOfficeError::Link`] with the reason; [`BoxOfficeError::Code`] for a text that is no
     /// ticket code of ours or mistyped.
     pub async fn ticket_to_link(&self, device_id: DeviceId, code: &str) -> Result<TicketToLink> {
+        self.ticket_shown_to_link(device_id, code, self.now()).await
+    }
+
+    /// The same for a code that was good when it was shown, at `shown_at`, while its person reads and
+    /// their palms are taken: a rotating code is judged as of then, for at most
+    /// [`LINKED_WITHIN`]; everything else as of now.
+    ///
+    /// # Errors
+    /// As [`BoxOffice::ticket_to_link`].
+    pub async fn ticket_shown_to_link(
+        &self,
+        device_id: DeviceId,
+        code: &str,
+        shown_at: Timestamp,
+    ) -> Result<TicketToLink> {
         let code = &match ScannedCode::read(code) {
             ScannedCode::Foreign(_) | ScannedCode::Unreadable(CodeError::Foreign) => {
                 return Err(LinkRefusal::UnknownCode.into());
@@ -159,11 +183,13 @@ impl BoxOffice {
             code => code,
         };
         let now = self.now();
+        let counts = (now - LINKED_WITHIN..=now).contains(&shown_at);
+        let shown_at = if counts { shown_at } else { now };
         self.store
             .read("link.ticket_to_link", |tx| {
                 Box::pin(async move {
                     let device = device::find_working(tx, device_id).await?;
-                    let ticket = code_entry::genuine(tx, code, device.company_id, now).await?;
+                    let ticket = code_entry::genuine(tx, code, device.company_id, shown_at).await?;
                     let ticket = ticket.ok_or(LinkRefusal::UnknownCode)?;
                     Ok(check(tx, &device, &ticket, now).await?.1)
                 })

@@ -1,13 +1,15 @@
 //! Age: who may consent alone, who with a guardian.
 
 use handfast_boxoffice::{
-    AgeEvidence, AgeSaid, BoxOfficeError, CURRENT_VERSION, Language, LinkRefusal, NewLink,
+    AgeEvidence, AgeLaw, AgeSaid, BoxOfficeError, CURRENT_VERSION, Language, LinkRefusal, NewLink,
     PalmHandle, SaidBy, Scope, Side,
 };
 use handfast_model::Clock as _;
 use handfast_store::test_on_both_engines;
 
 use crate::night::{Night, company_token};
+
+const LAW: AgeLaw = AgeLaw { minimum: 13, own_consent_from: 18 };
 
 test_on_both_engines! {
     async fn somebody_younger_links_a_palm_with_a_guardian_and_not_without(store: Store) {
@@ -29,16 +31,16 @@ test_on_both_engines! {
         assert!(matches!(alone, Err(BoxOfficeError::Link(LinkRefusal::NoGuardian))), "{alone:?}");
         // Only who holds the ticket consents for whoever uses it.
         let stranger =
-            night.office.give_guardian_consent(night.ben.id, ticket.id, Language::English).await;
+            night.office.give_guardian_consent(night.ben.id, ticket.id, Language::English, LAW).await;
         assert!(matches!(stranger, Err(BoxOfficeError::Unknown(_))), "{stranger:?}");
         let given = night
             .office
-            .give_guardian_consent(night.ada.id, ticket.id, Language::German)
+            .give_guardian_consent(night.ada.id, ticket.id, Language::German, LAW)
             .await
             .unwrap();
         let again = night
             .office
-            .give_guardian_consent(night.ada.id, ticket.id, Language::English)
+            .give_guardian_consent(night.ada.id, ticket.id, Language::English, LAW)
             .await
             .unwrap();
         assert_eq!(again, given, "a repetition keeps the first");
@@ -56,10 +58,21 @@ test_on_both_engines! {
     async fn a_guardians_consent_is_withdrawn_and_asked_for_seldom(store: Store) {
         let night = Night::begin(store).await;
         let ticket = night.ticket(&night.ada).await;
-        night.office.give_guardian_consent(night.ada.id, ticket.id, Language::English).await.unwrap();
+        let give = async || {
+            night.office.give_guardian_consent(night.ada.id, ticket.id, Language::English, LAW).await
+        };
+        give().await.unwrap();
         assert_eq!(night.office.guardian_consents(night.ada.id).await.unwrap().len(), 1);
         night.office.withdraw_guardian_consent(night.ada.id, ticket.id).await.unwrap();
-        assert_eq!(night.office.guardian_consent(ticket.id).await.unwrap(), None);
+        assert_eq!(night.office.guardian_consents(night.ada.id).await.unwrap(), []);
+        let (company, venue) = (night.red_rocks.company.id, night.red_rocks.venue.id);
+        for (years, counts) in [(17, true), (18, false)] {
+            night.office.set_minimum_age(company, venue, years).await.unwrap();
+            assert_eq!(LAW.guardians_count(Some(years)), counts);
+            let given = give().await;
+            let refused = matches!(given, Err(BoxOfficeError::Link(LinkRefusal::OwnConsentOnly)));
+            assert_eq!((given.is_ok(), refused), (counts, !counts), "{years}");
+        }
         let before = night.office.newest_mails(50).await.unwrap().len();
         for _ in 0..9 {
             night.office.ask_guardian(ticket.id).await.unwrap();

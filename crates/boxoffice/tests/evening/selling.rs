@@ -1,9 +1,9 @@
 //! Selling: exact under a rush, paid once whatever is cut off, given back, exchanged, handed on.
 
 use handfast_boxoffice::{
-    BoxOfficeError, CodeKind, EmailAddress, Event, Language, NewSalesDesk, OFFERS_MAX,
-    ORDER_MINOR_MAX, OrderState, Outcome, Presented, Product, Role, RotatingCode, Sale, SaleLine,
-    SalesDesk, SoldOrder, StaffUser, Tender,
+    BoxOfficeError, CodeKind, EmailAddress, Event, LINKED_WITHIN, Language, NewSalesDesk,
+    OFFERS_MAX, ORDER_MINOR_MAX, OrderState, Outcome, Presented, Product, Role, RotatingCode, Sale,
+    SaleLine, SalesDesk, SoldOrder, StaffUser, Tender,
 };
 use handfast_model::{AccountId, Clock as _, Currency, Duration, Money};
 use handfast_store::test_on_both_engines;
@@ -227,6 +227,14 @@ test_on_both_engines! {
         let live = issue.code.encode();
         let booth = night.office.ticket_to_link(night.red_rocks.outside, &live).await.unwrap();
         assert_eq!(booth.ticket_id, rotating.id, "a live code links a palm too");
+        let (outside, shown_at) = (night.red_rocks.outside, night.clock.now());
+        let then = async || night.office.ticket_shown_to_link(outside, &live, shown_at).await;
+        night.clock.advance(Duration::from_minutes(7));
+        assert!(night.office.ticket_to_link(outside, &live).await.is_err(), "shown anew it is old");
+        assert_eq!(then().await.unwrap().ticket_id, rotating.id, "whoever showed it reads seven minutes");
+        night.clock.advance(LINKED_WITHIN);
+        assert!(then().await.is_err(), "and no session lasts longer");
+        let live = night.office.own_rotating_code(ada, rotating.id).await.unwrap().code.encode();
         let fixed = night.office.ticket_to_link(night.red_rocks.outside, rotating.code.as_str()).await;
         assert!(fixed.is_err(), "and a photograph of the order does not");
         assert_eq!(night.present(scanner, Presented::Code(&live)).await.outcome, Outcome::Ok);
