@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 /// Keeps these commitments apart from every other use of HMAC.
 const COMMITMENT_DOMAIN: &[u8] = b"handfast log commitment v1\0";
 const LABEL_DOMAIN: &[u8] = b"handfast log label v1\0";
-/// Most bytes of private fields: an opening travels in a proof's `extra` line, which stays short
-/// enough for a QR code's link or a mail.
-pub const PRIVATE_BYTES_MAX: usize = 4_096;
+/// Most bytes of private fields: the longest record there is, a use with eight searches that three nodes
+/// signed, has half of it; and a proof, in whose `extra` line it travels, goes into a mail.
+pub const PRIVATE_BYTES_MAX: usize = 8_192;
 
 /// The private fields of a leaf do not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,18 +1,18 @@
 //! Whether the openings still say what the log says: somebody who edits the database behind the log
 //! is named here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use handfast_model::LinkId;
+use handfast_model::{LinkId, Timestamp};
 use handfast_store::Store;
-use handfast_tlog::{Commitment, Kind, Leaf};
+use handfast_tlog::{Commitment, Draft, Kind, Leaf, Statement, TreeHash};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::TrustError;
 use crate::deletion_journal::Deletions;
-use crate::opening_store::{self, MIGRATIONS};
+use crate::opening_store::{self, Kept, MIGRATIONS};
 
 /// Where database and log tell different stories.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
@@ -79,6 +79,45 @@ pub enum Discrepancy {
     },
 }
 
+/// Of a leaf, what it says in public and its commitment, hashed: enough to tell another one.
+type LeafDigest = [u8; 16];
+
+fn digest_of(statement: &Statement, commitment: Commitment) -> LeafDigest {
+    // The time in the log may differ from that in the opening's draft.
+    let timeless = Draft { statement: statement.clone(), commitment };
+    let timeless = Leaf::new(Timestamp::from_micros(0), timeless).encode();
+    let hash = TreeHash::of_leaf(&timeless);
+    std::array::from_fn(|at| hash.as_bytes()[at])
+}
+
+/// The leaves of a verified log, as far as openings are compared with them: 16 bytes each, so that a log
+/// of ten million fits into the memory of any machine.
+#[derive(Clone, Debug, Default)]
+pub struct LoggedLeaves {
+    digests: Vec<LeafDigest>,
+    deletions: Vec<(u64, Commitment)>,
+}
+
+impl LoggedLeaves {
+    /// Takes the next leaf of the log.
+    pub fn take(&mut self, leaf: &Leaf) {
+        if leaf.statement().kind() == Kind::Delete {
+            self.deletions.push((self.digests.len() as u64, leaf.commitment()));
+        }
+        self.digests.push(digest_of(leaf.statement(), leaf.commitment()));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.digests.len()
+    }
+
+    fn digest(&self, position: u64) -> Option<LeafDigest> {
+        self.digests.get(usize::try_from(position).ok()?).copied()
+    }
+}
+
 /// What the openings say, each checked against its leaf.
 #[derive(Debug, Default)]
 pub struct CrossCheck {
@@ -97,42 +136,46 @@ impl CrossCheck {
     /// [`TrustError::Store`], [`TrustError::File`].
     pub async fn of_openings(
         store: &Store,
-        leaves: &BTreeMap<u64, Leaf>,
+        leaves: &LoggedLeaves,
         deletions: &Path,
     ) -> Result<Self, TrustError> {
         store.migrate(&MIGRATIONS).await?;
         let mut check = Self::default();
         check.take_deletions(leaves, &Deletions::read(deletions)?);
-        for kept in opening_store::all(store).await? {
-            let Some(position) = kept.position else { continue };
-            let link = kept.link;
-            let Some(leaf) = leaves.get(&position) else {
-                check.found.push(Discrepancy::NoSuchLeaf { link, position });
-                continue;
-            };
-            let commitment: Commitment = kept.opening.commitment();
-            if commitment != leaf.commitment() || leaf.statement() != kept.leaf.statement() {
-                check.found.push(Discrepancy::OpeningChanged { link, position });
-                continue;
-            }
-            if leaf.statement().kind() == Kind::Delete {
-                check.deleted.insert(link, position);
-            }
-            let record: Value =
-                serde_json::from_slice(kept.opening.private_fields()).unwrap_or_default();
-            // Openings come in the order of the log: the newest consent to enter holds.
-            if record["@type"] == "dpv:ConsentRecord" && record["handfast:scope"] != "shops" {
-                check.consents.insert(link, (position, record));
-            }
+        let mut from = 0;
+        loop {
+            let some = opening_store::logged_from(store, from).await?;
+            let Some(last) = some.last().and_then(|kept| kept.position) else { return Ok(check) };
+            from = last + 1;
+            some.iter().for_each(|kept| check.take_opening(leaves, kept));
         }
-        Ok(check)
     }
 
-    fn take_deletions(&mut self, leaves: &BTreeMap<u64, Leaf>, listed: &Deletions) {
+    /// Openings come in the order of the log: the newest consent to enter holds.
+    fn take_opening(&mut self, leaves: &LoggedLeaves, kept: &Kept) {
+        let (link, Some(position)) = (kept.link, kept.position) else { return };
+        let Some(logged) = leaves.digest(position) else {
+            return self.found.push(Discrepancy::NoSuchLeaf { link, position });
+        };
+        if logged != digest_of(kept.leaf.statement(), kept.opening.commitment()) {
+            return self.found.push(Discrepancy::OpeningChanged { link, position });
+        }
+        match kept.leaf.statement().kind() {
+            Kind::Delete => drop(self.deleted.insert(link, position)),
+            Kind::Identify => return,
+            _ => {}
+        }
+        let record: Value =
+            serde_json::from_slice(kept.opening.private_fields()).unwrap_or_default();
+        if record["@type"] == "dpv:ConsentRecord" && record["handfast:scope"] != "shops" {
+            self.consents.insert(link, (position, record));
+        }
+    }
+
+    fn take_deletions(&mut self, leaves: &LoggedLeaves, listed: &Deletions) {
         self.decided.extend(listed.links());
-        let deletions = leaves.iter().filter(|(_, leaf)| leaf.statement().kind() == Kind::Delete);
-        for (&position, leaf) in deletions {
-            match listed.link_of(leaf.commitment()) {
+        for &(position, commitment) in &leaves.deletions {
+            match listed.link_of(commitment) {
                 Some(link) => drop(self.deleted.insert(link, position)),
                 None => self.found.push(Discrepancy::DeletionUnknown { position }),
             }

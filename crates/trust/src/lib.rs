@@ -23,10 +23,11 @@ mod opening_store;
 mod receipt;
 mod record;
 mod retention;
+mod signed_tags;
 mod trust;
 
 pub use consent_record::{AgeRecord, ConsentRecord, ConsentScope};
-pub use cross_check::{CrossCheck, Discrepancy};
+pub use cross_check::{CrossCheck, Discrepancy, LoggedLeaves};
 pub use error::TrustError;
 pub use receipt::{ReceiptLine, ReceiptState};
 pub use record::Record;
@@ -34,4 +35,5 @@ pub use retention::{
     BACKUP_DAYS_MAX, DORMANT_MONTHS_DEFAULT, Jurisdiction, OPENINGS_KEPT_MONTHS, PolicyError,
     Retention, Source, jurisdictions, retention_table,
 };
+pub use signed_tags::{SignedPart, SignedTag, SignedTags};
 pub use trust::{COSIGNED_WITHIN, Promised, Replay, Trust, TrustConfig, signing_key};

@@ -60,9 +60,4 @@ impl Trust {
         logged.take(&refresh);
         Ok(true)
     }
-
-    /// What the log last said of a rule at a place.
-    pub async fn logged_rule(&self, rule: Rule, place: Label) -> Option<i64> {
-        self.logged.lock().await.rules.get(&(rule.code(), place)).copied()
-    }
 }

@@ -35,6 +35,8 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
 };
 /// Most receipts in a list: a person who uses a palm five times a day for a year.
 const LISTED_MAX: u32 = 2_000;
+/// Openings that are read at once where all are: a few megabytes.
+const READ_AT_ONCE: u32 = 2_000;
 
 /// An opening with its leaf as first put together.
 pub(crate) struct Kept {
@@ -115,13 +117,13 @@ pub(crate) async fn owed(store: &Store) -> Result<Vec<Kept>, TrustError> {
     Ok(read.await?)
 }
 
-/// Every opening there is, in the order of the log.
-pub(crate) async fn all(store: &Store) -> Result<Vec<Kept>, TrustError> {
-    let read = store.read("trust.all", |tx| {
+/// The next openings of logged leaves at `from` or after, in the order of the log.
+pub(crate) async fn logged_from(store: &Store, from: u64) -> Result<Vec<Kept>, TrustError> {
+    let read = store.read("trust.logged_from", |tx| {
         Box::pin(async move {
             let sql = "SELECT link_id, position, looked_from, draft, blind, private_fields \
-                       FROM openings ORDER BY position";
-            tx.fetch_all(sql, params![]).await
+                       FROM openings WHERE position >= $1 ORDER BY position LIMIT $2";
+            tx.fetch_all(sql, params![from.cast_signed(), READ_AT_ONCE]).await
         })
     });
     Ok(read.await?)
@@ -223,15 +225,30 @@ pub(crate) async fn has_since(
     Ok(read.await?)
 }
 
-/// Destroys what opens the leaves of links whose last leaf is older than `before`.
-pub(crate) async fn forget_all(store: &Store, before: Timestamp) -> Result<u64, TrustError> {
-    let forgotten = store.transaction("trust.forget_all", |tx| {
+/// The links whose last leaf is older than `before`.
+pub(crate) async fn silent_since(
+    store: &Store,
+    before: Timestamp,
+) -> Result<Vec<LinkId>, TrustError> {
+    let read = store.read("trust.silent_since", |tx| {
         Box::pin(async move {
-            // Rows that are old enough are found by their time; few are, and fewer of living links.
-            let sql = "DELETE FROM openings WHERE at < $1 AND position IS NOT NULL
+            // Rows that are old enough are found by their time: few are.
+            let sql = "SELECT DISTINCT link_id FROM openings WHERE at < $1
                        AND NOT EXISTS (SELECT 1 FROM openings later
                                        WHERE later.link_id = openings.link_id AND later.at >= $1)";
-            tx.execute(sql, params![before]).await
+            let links: Vec<(LinkId,)> = tx.fetch_all(sql, params![before]).await?;
+            Ok::<_, StoreError>(links.into_iter().map(|(link,)| link).collect())
+        })
+    });
+    Ok(read.await?)
+}
+
+/// Destroys what opens a link's leaves, but for those that are owed.
+pub(crate) async fn forget(store: &Store, link: LinkId) -> Result<u64, TrustError> {
+    let forgotten = store.transaction("trust.forget", |tx| {
+        Box::pin(async move {
+            let sql = "DELETE FROM openings WHERE link_id = $1 AND position IS NOT NULL";
+            tx.execute(sql, params![link]).await
         })
     });
     Ok(forgotten.await?)

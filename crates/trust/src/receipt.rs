@@ -1,5 +1,7 @@
 //! What a person takes away: every leaf about them, each with its receipt.
 
+use std::collections::HashSet;
+
 use handfast_model::{LinkId, Timestamp};
 use handfast_tlog::{LogError, Receipt, Statement};
 use zeroize::Zeroizing;
@@ -67,13 +69,24 @@ impl Trust {
         opening_store::has_since(&self.store, link, since).await
     }
 
-    /// Destroys what opens the leaves of every link whose last leaf is older than `before`: by then
-    /// the palm is long deleted. Says how many openings went.
+    /// Destroys what opens the leaves of every link whose last leaf is older than `before`, unless its
+    /// palm is still there: `living` has at least those links that were made before then. Says how
+    /// many openings went.
     ///
     /// # Errors
     /// [`TrustError::Store`].
-    pub async fn forget_all(&self, before: Timestamp) -> Result<u64, TrustError> {
-        opening_store::forget_all(&self.store, before).await
+    pub async fn forget_all(
+        &self,
+        before: Timestamp,
+        living: &HashSet<LinkId>,
+    ) -> Result<u64, TrustError> {
+        let mut forgotten = 0;
+        for link in opening_store::silent_since(&self.store, before).await? {
+            if !living.contains(&link) {
+                forgotten += opening_store::forget(&self.store, link).await?;
+            }
+        }
+        Ok(forgotten)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::ConsentRecord;
+use crate::{ConsentRecord, SignedTags};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -25,6 +25,8 @@ pub enum Record {
         place: String,
         /// When.
         at: Timestamp,
+        /// What the nodes signed of it; none where one machine matched in clear.
+        tags: Option<SignedTags>,
     },
     /// A palm was taken out of, or put into, a gallery.
     Arming {
@@ -62,8 +64,14 @@ impl Record {
     fn to_value(&self) -> Value {
         match self {
             Self::Consent(consent) => consent.to_json_ld(),
-            Self::Use { purpose, place, at } => {
-                json!({ "type": "use", "purpose": purpose, "place": place, "at": rfc3339(*at) })
+            Self::Use { purpose, place, at, tags } => {
+                let at = rfc3339(*at);
+                let mut record =
+                    json!({ "type": "use", "purpose": purpose, "place": place, "at": at });
+                if let Some(tags) = tags {
+                    record["tags"] = tags.to_json();
+                }
+                record
             }
             Self::Arming { armed, purpose, place, until } => json!({
                 "type": if *armed { "armed" } else { "disarmed" },
@@ -95,7 +103,7 @@ mod tests {
     fn a_record_has_one_text() {
         let at = Timestamp::from_micros(1_790_000_000_123_456);
         let place = "Red Rocks, North gate".to_owned();
-        let record = Record::Use { purpose: "entry", place, at };
+        let record = Record::Use { purpose: "entry", place, at, tags: None };
         assert_eq!(
             record.to_json(),
             r#"{"at":"2026-09-21T14:13:20Z","place":"Red Rocks, North gate","purpose":"entry","type":"use"}"#

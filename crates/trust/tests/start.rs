@@ -42,7 +42,7 @@ async fn one_use(trust: &Trust) {
         tags: AuditTags::default(),
     };
     let at = SystemClock.now();
-    let record = Record::Use { purpose: "entry", place: "North gate".to_owned(), at };
+    let record = Record::Use { purpose: "entry", place: "North gate".to_owned(), at, tags: None };
     let promised = trust.promise(statement, &record).await.unwrap();
     trust.keep(link(), promised).await.unwrap();
 }
