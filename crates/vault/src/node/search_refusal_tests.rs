@@ -13,9 +13,10 @@ use super::{
 
 #[test]
 fn searches_out_of_place_are_refused() {
+    type Alter = fn(&mut Search);
     let mut history = vault();
     let shown = probe(0, 3);
-    let cases: [(fn(&mut Search), Reason); 10] = [
+    let cases: [(Alter, Reason); 10] = [
         (|search| search.attempt = 0, Reason::Attempt),
         (|search| search.attempt = 4, Reason::Attempt),
         (|search| search.epoch = 7, Reason::WrongEpoch),
