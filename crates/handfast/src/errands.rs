@@ -12,6 +12,7 @@ use handfast_vault::{Capture, Vault};
 use tokio::sync::Notify;
 
 use crate::http::access::DeviceCaller;
+use crate::http::problem::causes_of;
 use crate::hub::SharedHub;
 use crate::station::{Message, StationHandle};
 
@@ -46,6 +47,8 @@ struct Desk {
     /// Set once the page's connection ended: whoever stood there sees nothing any more, and what is still
     /// searched for them takes no money.
     gone: Arc<AtomicBool>,
+    /// The ticket code that was shown last and found good.
+    shown: Arc<Mutex<Option<enrolment::Shown>>>,
     /// Who was identified and has not entered yet.
     identified: Arc<Mutex<HashMap<RequestId, entry::Identified>>>,
 }
@@ -54,11 +57,8 @@ struct Desk {
 struct Refused(Reason);
 
 /// A fault of ours: the log gets the cause, the person a way on.
-fn fault(error: &dyn std::error::Error) -> Refused {
-    let causes = std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ");
+fn fault(error: &(dyn std::error::Error + 'static)) -> Refused {
+    let causes = causes_of(error);
     tracing::error!(causes, "an errand of a pedestal failed");
     Refused(Reason::Internal)
 }
@@ -74,8 +74,8 @@ impl Errands {
         hub.random.fill(&mut name);
         let (connection, identified) = (hex::encode(name).into(), Arc::default());
         let session = PedestalSession::from_bytes(name);
-        let gone = Arc::default();
-        let desk = Desk { hub, device, api_key, connection, session, gone, identified };
+        let (gone, shown) = (Arc::default(), Arc::default());
+        let desk = Desk { hub, device, api_key, connection, session, gone, shown, identified };
         Self { desk, station, shut_out: Arc::default() }
     }
 

@@ -31,7 +31,7 @@ pub(crate) mod lockout;
 mod matrix;
 mod pages;
 mod pedestal;
-mod problem;
+pub(crate) mod problem;
 mod routes;
 pub(crate) mod till;
 pub(crate) mod trust;

@@ -53,6 +53,8 @@ pub(crate) struct Hub {
     /// Held while armings are carried from the box office to the vault: an old list of changes must
     /// not be carried after a newer one.
     pub(crate) carrying: Mutex<()>,
+    /// Held while what two of the staff decided is carried out: each once, and in order.
+    pub(crate) acting: Mutex<()>,
     /// Held while a link's palms are destroyed: a deletion has one leaf and one receipt.
     pub(crate) deleting: Mutex<()>,
     /// The camera (or pictures) of this machine, for a pedestal whose page only draws.

@@ -7,8 +7,11 @@ use handfast_tlog::{
     AccessReason, AuditTag, AuditTags, DeletionCause, DemandOutcome, PublicText, Purpose, Rule,
     StaffRole, Statement, Step, TAGS_MAX,
 };
-use handfast_trust::{AgeRecord, ConsentRecord, ConsentScope, Promised, Record, TrustError};
-use handfast_vault::{DeletionReceipt, PalmIdentification, ThresholdPolicy};
+use handfast_trust::{
+    AgeRecord, ConsentRecord, ConsentScope, Promised, Record, SignedPart, SignedTag, SignedTags,
+    TrustError,
+};
+use handfast_vault::{DeletionReceipt, PalmIdentification, SignedTagPart, ThresholdPolicy};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::access::StaffCaller;
@@ -25,15 +28,16 @@ impl Hub {
         device: &Device,
         found: &[PalmIdentification],
     ) -> Result<Vec<Promised>, TrustError> {
-        let record = Record::Use {
-            purpose: word_of(purpose),
-            place: place_of(device),
-            at: self.clock.now(),
-        };
+        let (place, at) = (&place_of(device), self.clock.now());
         let palms = found.len() / galleries.len().max(1);
         let promising =
             galleries.iter().zip(found.chunks(palms.max(1))).map(|(&gallery, found)| {
-                let record = &record;
+                let record = Record::Use {
+                    purpose: word_of(purpose),
+                    place: place.clone(),
+                    at,
+                    tags: self.signed_tags(found),
+                };
                 async move {
                     // A gallery that nobody opened yet is searched in vain.
                     let searched = self.vault.armed(gallery).await.unwrap_or(0);
@@ -43,11 +47,27 @@ impl Hub {
                         searched: count(searched),
                         tags: tags_of(found),
                     };
-                    self.trust.promise(statement, record).await
+                    self.trust.promise(statement, &record).await
                 }
             });
         // Together, so that the log makes them durable at once.
         futures_util::future::try_join_all(promising).await
+    }
+
+    /// What the nodes signed of the tags of these palms; none where one machine matches in clear.
+    fn signed_tags(&self, found: &[PalmIdentification]) -> Option<SignedTags> {
+        let deployment = self.vault.deployment()?.id().to_bytes();
+        let searches = found.iter().take(TAGS_MAX).map(|palm| {
+            let handfast_vault::AuditTag { query, tag, parts } = palm.audit;
+            let parts = parts?.map(|SignedTagPart { part, signature }| {
+                let mut signed: SignedPart = [0; 80];
+                signed[..16].copy_from_slice(&part);
+                signed[16..].copy_from_slice(&signature);
+                signed
+            });
+            Some(SignedTag { query, tag, parts })
+        });
+        Some(SignedTags { deployment, searches: searches.collect::<Option<_>>()? })
     }
 
     /// Logs that palms were enrolled and linked, under this consent. The leaf is owed where the log
@@ -213,15 +233,22 @@ impl Hub {
     }
 
     /// Logs the rules that this program follows, as far as they are others than those that were
-    /// followed before: thresholds and sizes of galleries, and how long a palm may sleep.
+    /// followed before: thresholds, sizes and search budgets of galleries, how long a palm may sleep,
+    /// and the youngest age.
     pub(crate) async fn note_rules(&self) -> Result<(), TrustError> {
+        use handfast_vault::Purpose as For;
         let galleries = [
-            ("duplicate_check", Rule::DuplicateThreshold, ThresholdPolicy::DUPLICATE_CHECK),
-            ("entry", Rule::EntryThreshold, ThresholdPolicy::ENTRY),
-            ("payment", Rule::PaymentThreshold, ThresholdPolicy::PAYMENT),
+            (For::DuplicateCheck, Rule::DuplicateThreshold, ThresholdPolicy::DUPLICATE_CHECK),
+            (For::Entry, Rule::EntryThreshold, ThresholdPolicy::ENTRY),
+            (For::Payment, Rule::PaymentThreshold, ThresholdPolicy::PAYMENT),
         ];
         for (purpose, rule, policy) in galleries {
-            let place = self.trust.label(&purpose);
+            let place = self.trust.label(&purpose.as_str());
+            // One machine that matches in clear keeps no budgets.
+            if self.vault.deployment().is_some() {
+                let hourly = i64::from(purpose.searches_hourly().device_hourly);
+                self.trust.note_rule(Rule::SearchBudget, place, hourly).await?;
+            }
             let score = i64::from(policy.thresholds().identify);
             self.trust.note_rule(rule, place, score).await?;
             let palms = i64::from(policy.palms_max);

@@ -31,6 +31,8 @@ mod at_once;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod signed_search;
+#[cfg(test)]
 mod ten_years;
 
 /// Armings carried before somebody who links a palm gets a turn: about a second's worth.
@@ -329,8 +331,17 @@ impl Hub {
             };
             failed = self.carry_deletion(&due, cause).await.err().or(failed);
         }
-        self.trust.forget_all(Retention::openings_kept_since(self.clock.now())).await?;
+        self.forget_openings().await?;
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Destroys what opens the leaves of palms that are long deleted. One that is there keeps them,
+    /// however long nobody used it: without the opening of its Enrol leaf it would get a second.
+    async fn forget_openings(&self) -> Result<()> {
+        let before = Retention::openings_kept_since(self.clock.now());
+        let living = self.boxoffice.links_made_before(before).await?.into_iter().collect();
+        self.trust.forget_all(before, &living).await?;
+        Ok(())
     }
 
     /// Ends the links of palms that nobody used for as long as the policy allows.
@@ -366,18 +377,21 @@ impl Hub {
         Ok(())
     }
 
-    /// Destroys palms that were just enrolled and whose link was refused. What stays after a failure
-    /// here, the sweep finds.
-    pub(crate) async fn discard_palms(&self, company: CompanyId, palms: &[PalmHandle]) {
-        // A transaction that was repeated after its commit's answer was lost finds its own link.
-        let known = self.boxoffice.known_palms(company).await;
-        if !known.is_ok_and(|known| palms.iter().all(|palm| !known.contains(&palm.company_token))) {
-            tracing::warn!("whether new palms have a link is left to the next sweep");
-            return;
-        }
+    /// Destroys palms that were just enrolled and whose link was refused; says whether they are gone.
+    /// What stays after a failure here, the sweep finds.
+    pub(crate) async fn discard_palms(&self, company: CompanyId, palms: &[PalmHandle]) -> bool {
         let tokens: Vec<PairwiseToken> = palms.iter().map(|palm| palm.company_token).collect();
-        if let Err(error) = self.vault.delete(company, &tokens).await {
-            tracing::warn!(%error, "palms without a link stay until the next sweep");
+        // A transaction that was repeated after its commit's answer was lost finds its own link.
+        if !self.boxoffice.knows_palm(company, &tokens).await.is_ok_and(|known| !known) {
+            tracing::warn!("whether new palms have a link is left to the next sweep");
+            return false;
+        }
+        match self.vault.delete(company, &tokens).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, "palms without a link stay until the next sweep");
+                false
+            }
         }
     }
 

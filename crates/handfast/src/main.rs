@@ -12,6 +12,7 @@ mod linking;
 mod local_nodes;
 mod local_time;
 mod money;
+mod panic_place;
 mod post;
 mod qr;
 mod sales;
@@ -23,5 +24,6 @@ mod wide_acts;
 mod witnesses;
 
 fn main() -> std::process::ExitCode {
+    panic_place::tell_place_only();
     cli::run()
 }

@@ -1,6 +1,6 @@
 //! What touches many people and two of the staff decided: carried out here, repeated until it is whole.
 
-use handfast_boxoffice::{Approval, WideAct};
+use handfast_boxoffice::{Approval, ApprovalState, WideAct};
 use handfast_model::CompanyId;
 use handfast_tlog::DeletionCause;
 
@@ -24,9 +24,22 @@ impl Hub {
         })
     }
 
-    /// Carries out whatever was approved and is not done: right after the approval, and in every round
-    /// for what a crash cut short. Each can be repeated.
+    /// Carries out what was just approved, if it is still to be done.
+    pub(crate) async fn carry_approved_act(&self, company: CompanyId, number: i64) -> Result<()> {
+        let _alone = self.acting.lock().await;
+        let asked = self.boxoffice.approval(company, number).await?;
+        match asked.state {
+            ApprovalState::Approved if asked.act.is_immediate() => {
+                self.carry_approved(&asked).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries out whatever was approved and is not done: in every round, for what a crash cut short.
+    /// Each can be repeated.
     pub(crate) async fn carry_approved_acts(&self) -> Result<()> {
+        let _alone = self.acting.lock().await;
         let mut failed = None;
         for approved in self.boxoffice.approved_acts().await? {
             failed = self.carry_approved(&approved).await.err().or(failed);
@@ -49,8 +62,9 @@ impl Hub {
                 let now = self.clock.now();
                 for event in self.boxoffice.events(company).await? {
                     if event.ends_at > now && event.biometrics != *biometrics {
-                        self.boxoffice.set_biometrics(company, event.id, *biometrics).await?;
+                        // The leaf first: an event that is switched is passed over in a repetition.
                         self.note_switch(event.id, *biometrics).await?;
+                        self.boxoffice.set_biometrics(company, event.id, *biometrics).await?;
                     }
                 }
                 self.stations.changed();

@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 mod log;
+pub(crate) mod nodes;
 mod receipt;
 mod tiles;
 

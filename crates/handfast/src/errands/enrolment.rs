@@ -1,9 +1,11 @@
 //! Enrolling: which ticket, which consent, and then all of it or nothing.
 
+use std::sync::PoisonError;
+
 use handfast_boxoffice::{
-    BoxOfficeError, LinkRefusal, NewLink, PalmHandle, Side, TicketToLink, consent_text,
+    BoxOfficeError, Custody, LinkRefusal, NewLink, PalmHandle, Side, TicketToLink, consent_text,
 };
-use handfast_model::{AccountId, LinkId};
+use handfast_model::{AccountId, LinkId, Timestamp};
 use handfast_pedestal::{
     AgeSaid, AgeTerms, Answer, ConsentOffer, ConsentPurpose, ConsentText, GivenConsent,
     GuidanceState, Language, LivenessCue, Reason, Scope, ScopeOffer, TicketBrief, TicketCode,
@@ -16,20 +18,41 @@ use super::{Desk, Refused, fault};
 use crate::consent_reference;
 use crate::linking::LinkingError;
 
+/// A ticket code that was found good, and when: a rotating one is another by the time its person has
+/// read what they agree to.
+pub(super) struct Shown {
+    code: TicketCode,
+    at: Timestamp,
+}
+
 impl Desk {
     pub(super) async fn look_up_ticket(
         &self,
         code: &TicketCode,
         language: Language,
     ) -> Result<Answer, Refused> {
+        let at = self.hub.clock.now();
         let found = self.hub.boxoffice.ticket_to_link(self.device.id, code.expose()).await;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) =
+            found.is_ok().then(|| Shown { code: code.clone(), at });
         match found {
             Ok(ticket) => {
                 let age = self.age_terms(&ticket).await?;
-                Ok(Answer::ConsentOffer(consent_offer(&ticket, language, age)))
+                let custody = self.hub.custody();
+                Ok(Answer::ConsentOffer(consent_offer(&ticket, language, custody, age)))
             }
             Err(error) => ticket_problem(&error),
         }
+    }
+
+    /// The ticket of a code that was looked up before, judged as of then.
+    async fn ticket_shown(&self, code: &TicketCode) -> Result<TicketToLink, BoxOfficeError> {
+        let shown_at = {
+            let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.as_ref().filter(|shown| shown.code == *code).map(|shown| shown.at)
+        };
+        let at = shown_at.unwrap_or_else(|| self.hub.clock.now());
+        self.hub.boxoffice.ticket_shown_to_link(self.device.id, code.expose(), at).await
     }
 
     /// From which age palms are linked here.
@@ -48,7 +71,7 @@ impl Desk {
     pub(super) async fn ask_guardian(&self, code: &TicketCode) {
         let boxoffice = &self.hub.boxoffice;
         let asked = async {
-            let ticket = boxoffice.ticket_to_link(self.device.id, code.expose()).await?;
+            let ticket = self.ticket_shown(code).await?;
             boxoffice.ask_guardian(ticket.ticket_id).await
         };
         if let Err(error) = asked.await {
@@ -67,7 +90,7 @@ impl Desk {
     ) -> Result<Answer, Refused> {
         let accepted_at = self.hub.clock.now();
         let boxoffice = &self.hub.boxoffice;
-        let ticket = match boxoffice.ticket_to_link(self.device.id, code.expose()).await {
+        let ticket = match self.ticket_shown(code).await {
             Ok(ticket) => ticket,
             Err(error) => return ticket_problem(&error),
         };
@@ -101,8 +124,8 @@ impl Desk {
             Err(error) => {
                 // A database that failed may have stored the link all the same: then the sweep
                 // decides, once it answers again.
-                if !matches!(error, BoxOfficeError::Store(_)) {
-                    self.hub.discard_palms(ticket.company_id, &handles).await;
+                let was_stored = matches!(error, BoxOfficeError::Store(_));
+                if !was_stored && self.hub.discard_palms(ticket.company_id, &handles).await {
                     self.hub.unlogged.had_one();
                 }
                 return ticket_problem(&error);
@@ -133,7 +156,7 @@ impl Desk {
         &self,
         ticket: &TicketToLink,
         palms: Enrolments,
-        until: handfast_model::Timestamp,
+        until: Timestamp,
         consent: [u8; 16],
     ) -> Result<Vec<PalmHandle>, Refused> {
         let outcome = self.vault(consent).enrol(ticket.company_id, palms, until).await;
@@ -175,8 +198,13 @@ impl Desk {
     }
 }
 
-fn consent_offer(ticket: &TicketToLink, language: Language, age: AgeTerms) -> ConsentOffer {
-    let text = consent_text(language_of(language));
+fn consent_offer(
+    ticket: &TicketToLink,
+    language: Language,
+    custody: Custody,
+    age: AgeTerms,
+) -> ConsentOffer {
+    let text = consent_text(language_of(language), custody);
     ConsentOffer {
         ticket: TicketBrief {
             event_name: ticket.event.name.clone(),
@@ -226,7 +254,9 @@ fn ticket_problem(error: &BoxOfficeError) -> Result<Answer, Refused> {
             LinkRefusal::EventOver => TicketProblem::EventOver,
             LinkRefusal::NoBiometrics => return Err(Refused(Reason::NoBiometrics)),
             LinkRefusal::AlreadyLinked => return Err(Refused(Reason::AlreadyLinked)),
-            LinkRefusal::NoGuardian => return Err(Refused(Reason::GuardianWanted)),
+            LinkRefusal::NoGuardian | LinkRefusal::OwnConsentOnly => {
+                return Err(Refused(Reason::GuardianWanted));
+            }
         },
         BoxOfficeError::PalmLinked => return Err(Refused(Reason::AlreadyLinked)),
         other => return Err(fault(other)),

@@ -1,11 +1,14 @@
 //! How the API writes what `handfast-model` holds: times as RFC 3339 UTC texts, money as minor
 //! units with a currency, ids as texts.
 
-use handfast_model::Timestamp;
-use serde::{Serialize, Serializer};
+use handfast_boxoffice::Language;
+use handfast_model::{SecretText, Timestamp};
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
+
+use super::problem::Problem;
 
 /// A time as the API writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
@@ -22,6 +25,16 @@ impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&rfc3339(self.0))
     }
+}
+
+/// A language as the API names it.
+pub(crate) fn language_of(word: &str) -> Result<Language, Problem> {
+    word.parse().map_err(|_| Problem::malformed("Name the language as en, es or de."))
+}
+
+/// Reads a secret that a request carries (`deserialize_with`): from then on nothing prints it.
+pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
+    String::deserialize(deserializer).map(SecretText::new)
 }
 
 /// RFC 3339 in UTC. A time that the calendar cannot hold (the far end of "no end") is written as

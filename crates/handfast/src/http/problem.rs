@@ -71,8 +71,9 @@ impl Problem {
         Self { kind: format!("{TYPE_BASE}{slug}"), title, status: status.as_u16(), detail }
     }
 
-    /// A failure on our side: the cause goes to the log, the caller gets no inner detail. Where others
-    /// kept getting in the way nothing was done, and the same request may come again.
+    /// A failure on our side: the cause goes to the log, the caller gets no inner detail. What a request
+    /// had done before it failed is done, so no sentence here says that nothing was; where others kept
+    /// getting in the way the same request may come again.
     pub(crate) fn from_failure(failure: &(dyn std::error::Error + 'static)) -> Self {
         let chain = || std::iter::successors(Some(failure), |error| error.source());
         let contended = |error: &(dyn std::error::Error + 'static)| {
@@ -80,10 +81,11 @@ impl Problem {
         };
         if chain().any(contended) {
             return Self::unavailable(
-                "Too many requests changed the same thing at once; nothing was done. Send it again.",
+                "Too many requests changed the same thing at once, and this one was given up. Look again; \
+                 what is missing, send again.",
             );
         }
-        let causes = chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let causes = causes_of(failure);
         tracing::error!(causes, "a request failed on our side");
         Self::internal(
             "It may have been done or not: look again before you repeat it. If it stays, look at the server's log.",
@@ -99,6 +101,12 @@ impl Problem {
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
+}
+
+/// An error with everything that caused it, for the service's log.
+pub(crate) fn causes_of(failure: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(failure), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// An error's message as a sentence: capital letter, full stop.
@@ -182,6 +190,17 @@ mod tests {
     #[test]
     fn the_slug_is_the_last_part_of_the_type() {
         assert_eq!(Problem::not_found("").slug(), "not-found");
+    }
+
+    #[test]
+    fn nobody_is_told_that_nothing_was_done() {
+        let conflict = StoreError::Conflict { transaction: "link.create", attempts: 9 };
+        let given_up = Problem::from_failure(&conflict);
+        assert_eq!(given_up.slug(), "unavailable");
+        let failed = Problem::from_failure(&std::io::Error::other("a disk"));
+        for problem in [given_up, failed] {
+            assert!(!problem.detail().contains("nothing was done"), "{}", problem.detail());
+        }
     }
 
     #[test]

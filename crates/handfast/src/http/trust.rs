@@ -1,7 +1,7 @@
 //! The transparency log, for everybody; its receipts, for whom they are about.
 
-pub(super) mod approvals;
-pub(super) mod audit;
+pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(super) mod guardians;
 pub(super) mod log_files;
 pub(super) mod receipts;
@@ -21,10 +21,11 @@ impl From<TrustError> for Problem {
             TrustError::Log(LogError::NotYet { .. }) => Self::conflict(
                 "This receipt is promised and not proven yet; ask again in some seconds.",
             ),
-            TrustError::Log(error) => {
+            error
+            @ (TrustError::Log(_) | TrustError::NotCosigned { .. } | TrustError::Stopping) => {
                 Self::from_failure(&error);
                 Self::unavailable(
-                    "The transparency log does not answer, so nothing that must be logged is done. Try again later.",
+                    "The transparency log does not answer. What waits for its leaf is not done; look again before you repeat it.",
                 )
             }
             error => Self::from_failure(&error),

@@ -9,7 +9,7 @@ use handfast_model::{Clock as _, Duration, LinkId, ManualClock, Random as _, See
 use handfast_palm::{LENGTH, PROBE_VECTORS, Probe, Reference, Side};
 use handfast_store::{StoreError, params};
 use handfast_tlog::{DeletionCause, Kind, Leaf};
-use handfast_trust::Discrepancy;
+use handfast_trust::{Discrepancy, LoggedLeaves};
 use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm};
 use handfast_vault::process::{NodeOptions, RunningNode};
 use handfast_vault::setup::{init, local_addresses, move_nodes};
@@ -74,7 +74,9 @@ async fn leaves(world: &World) -> BTreeMap<u64, Leaf> {
 /// What `handfast verify data` finds.
 async fn found(world: &World, dir: &Path) -> Vec<Discrepancy> {
     let databases = Databases { data: dir.to_owned(), url: None };
-    compare(&databases, &leaves(world).await).await.unwrap()
+    let mut logged = LoggedLeaves::default();
+    leaves(world).await.values().for_each(|leaf| logged.take(leaf));
+    compare(&databases, &logged).await.unwrap()
 }
 
 async fn living(world: &World) -> Vec<LinkId> {
@@ -218,10 +220,10 @@ async fn edits_behind_the_log_are_named_and_without_the_list_nothing_starts() {
 }
 
 /// Three nodes in this process, on folders below `dir`.
-struct Nodes(Vec<RunningNode>);
+pub(super) struct Nodes(Vec<RunningNode>);
 
 impl Nodes {
-    async fn start(dir: &Path, clock: &Arc<ManualClock>) -> Self {
+    pub(super) async fn start(dir: &Path, clock: &Arc<ManualClock>) -> Self {
         let held = [0; 3].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
         let addresses = held.map(|listener| listener.local_addr().unwrap().to_string());
         move_nodes(dir, addresses).unwrap();
@@ -240,7 +242,7 @@ impl Nodes {
         Self(nodes)
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         for node in self.0 {
             node.stop().await;
         }
@@ -255,12 +257,12 @@ fn template(seed: u64) -> Vec<i8> {
     numbers().map(|number| (number / length * 125.0).round() as i8).collect()
 }
 
-fn probe(seed: u64) -> Probe {
+pub(super) fn probe(seed: u64) -> Probe {
     Probe::from_vectors(template(seed).repeat(PROBE_VECTORS)).unwrap()
 }
 
 /// Two left palms through three nodes, each with a link; the gallery in which both are armed.
-async fn two_people(world: &mut World) -> handfast_model::GalleryId {
+pub(super) async fn two_people(world: &mut World) -> handfast_model::GalleryId {
     let company = world.company.id;
     let until = world.clock.now() + Duration::from_days(100);
     let gallery = handfast_model::GalleryId::new(&*world.clock, &SeededRandom::new(77));

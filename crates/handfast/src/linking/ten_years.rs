@@ -51,7 +51,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     random: SeededRandom,
     pub(super) company: Company,
-    venue: Venue,
+    pub(super) venue: Venue,
     pub(super) account: AccountId,
     booth: DeviceId,
     /// Palms that the vault has and no link yet, by the company's tokens.
@@ -168,7 +168,8 @@ impl World {
                 searched: 1,
                 tags: handfast_tlog::AuditTags::default(),
             };
-            let record = Record::Use { purpose: "entry", place: "Lane".to_owned(), at: now };
+            let record =
+                Record::Use { purpose: "entry", place: "Lane".to_owned(), at: now, tags: None };
             let promised = self.hub.trust.promise(statement, &record).await.unwrap();
             self.hub.trust.keep(self.palms[at].link, promised).await.unwrap();
             self.palms[at].last_used = now;

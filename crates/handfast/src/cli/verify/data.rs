@@ -1,6 +1,5 @@
 //! `handfast verify data`: whether the databases still say what the log says.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use handfast_model::{Clock as _, SystemClock};
-use handfast_tlog::{Folder, Leaf, Verification, verify_folder};
-use handfast_trust::{CrossCheck, Discrepancy};
+use handfast_tlog::{Folder, Verification, verify_folder};
+use handfast_trust::{CrossCheck, Discrepancy, LoggedLeaves};
 use serde_json::json;
 
 use super::{Answer, Believed, key_of};
@@ -45,7 +44,7 @@ impl VerifyData {
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             print_json(out, &json!({ "agrees": found.is_empty(), "found": found }))?;
         } else if found.is_empty() {
-            writeln!(out, "The databases say what the {} leaves of the log say.", leaves.len())?;
+            writeln!(out, "The databases say what the {} leaves of the log say.", leaves.count())?;
         } else {
             for one in &found {
                 writeln!(out, "differs  {one}")?;
@@ -57,7 +56,7 @@ impl VerifyData {
 
     /// Compares until nothing differs, or for as long as a running service may need to bring
     /// databases and log together.
-    fn look(&self) -> anyhow::Result<(BTreeMap<u64, Leaf>, Vec<Discrepancy>)> {
+    fn look(&self) -> anyhow::Result<(LoggedLeaves, Vec<Discrepancy>)> {
         let databases = Databases { data: self.data.clone(), url: self.database.clone() };
         let mut looks = 1;
         loop {
@@ -72,19 +71,17 @@ impl VerifyData {
     }
 
     /// The log's leaves, once it is known to be what was signed.
-    fn leaves(&self) -> anyhow::Result<BTreeMap<u64, Leaf>> {
+    fn leaves(&self) -> anyhow::Result<LoggedLeaves> {
         let Some(key) = &self.believed.key else {
             anyhow::bail!("give the log's public key with --key, as it reached you another way");
         };
         let policy = self.believed.policy(key_of(key)?)?;
         let now = SystemClock.now();
         let what = Verification { policy: &policy, now, during: None, previous: None };
-        let mut leaves = BTreeMap::new();
+        let mut leaves = LoggedLeaves::default();
         let folder = Folder::read_only(&self.data.join("log"));
-        let report = verify_folder(&folder, &what, &mut |position, leaf| {
-            leaves.insert(position, leaf.clone());
-        })
-        .context("the log in the data folder cannot be read")?;
+        let report = verify_folder(&folder, &what, &mut |_, leaf| leaves.take(leaf))
+            .context("the log in the data folder cannot be read")?;
         anyhow::ensure!(
             report.is_sound(),
             "the log itself is not what was signed; see `handfast verify log`"
@@ -96,7 +93,7 @@ impl VerifyData {
 /// Where the databases and a log's leaves, once these are verified, tell different stories.
 pub(crate) async fn compare(
     databases: &Databases,
-    leaves: &BTreeMap<u64, Leaf>,
+    leaves: &LoggedLeaves,
 ) -> anyhow::Result<Vec<Discrepancy>> {
     let deletions = databases.data.join("deletions");
     let mut check =

@@ -9,6 +9,7 @@ use handfast_model::{Clock as _, SystemClock};
 use handfast_tlog::{NOTE_BYTES_MAX, ProofError, Proven, Receipt};
 use serde_json::{Value, json};
 
+use super::nodes::{Computed, NodeKeys};
 use super::{Answer, Believed, key_of};
 use crate::cli::print_json;
 use crate::http::json::rfc3339;
@@ -20,6 +21,10 @@ pub struct VerifyReceipt {
     file: PathBuf,
     #[command(flatten)]
     believed: Believed,
+    /// The keys of the vault's nodes, as the service shows them at /log/nodes: a search's tag must
+    /// then be the one that all three signed
+    #[arg(long, value_name = "FILE")]
+    nodes: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,14 +36,18 @@ impl VerifyReceipt {
             bail!("give the log's public key with --key: a receipt alone proves nothing");
         };
         let policy = self.believed.policy(key_of(key)?)?;
+        let nodes = self.nodes.as_deref().map(NodeKeys::read).transpose()?;
         let receipt = self.read()?;
         let shown = receipt.verify(&policy, SystemClock.now());
+        let computed =
+            Computed::of(receipt.leaf().statement(), &record_of(&receipt), nodes.as_ref());
         if self.json {
-            print_json(out, &as_json(&receipt, &shown))?;
+            print_json(out, &as_json(&receipt, &shown, computed))?;
         } else {
-            print(out, &receipt, &shown)?;
+            print(out, &receipt, &shown, computed)?;
         }
-        Ok(if shown.is_ok() { Answer::Positive } else { Answer::Negative })
+        let holds = shown.is_ok() && computed.is_sound();
+        Ok(if holds { Answer::Positive } else { Answer::Negative })
     }
 
     fn read(&self) -> anyhow::Result<Receipt> {
@@ -64,6 +73,7 @@ fn print(
     out: &mut dyn Write,
     receipt: &Receipt,
     shown: &Result<Proven, ProofError>,
+    computed: Computed,
 ) -> anyhow::Result<()> {
     match shown {
         Ok(proven) => {
@@ -74,6 +84,9 @@ fn print(
         }
         Err(error) => writeln!(out, "This receipt does not hold: {error}.")?,
     }
+    if let Some(sentence) = computed.sentence() {
+        writeln!(out, "{sentence}")?;
+    }
     let leaf = receipt.leaf();
     writeln!(out, "At         {}", rfc3339(leaf.at()))?;
     writeln!(out, "In public  {:?}", leaf.statement())?;
@@ -81,10 +94,11 @@ fn print(
     Ok(())
 }
 
-fn as_json(receipt: &Receipt, shown: &Result<Proven, ProofError>) -> Value {
+fn as_json(receipt: &Receipt, shown: &Result<Proven, ProofError>, computed: Computed) -> Value {
     let leaf = receipt.leaf();
     json!({
-        "holds": shown.is_ok(),
+        "holds": shown.is_ok() && computed.is_sound(),
+        "computed": computed.word(),
         "problem": shown.as_ref().err().map(ToString::to_string),
         "position": receipt.proof().index(),
         "size": shown.as_ref().ok().map(|proven| proven.size),

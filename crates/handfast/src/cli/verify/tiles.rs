@@ -25,7 +25,9 @@ pub(super) fn open(source: &str) -> anyhow::Result<Box<dyn TileSource>> {
 
 /// The key that a service shows: as good as the connection it came by.
 pub(super) fn shown_key(source: &dyn TileSource) -> anyhow::Result<String> {
-    let key = source.read("key").context("the log does not show its key; give it with --key")?;
+    let key = source.read("key").context(
+        "the log cannot be read; does its service run, and is this its address or folder",
+    )?;
     let key = key.context("the log does not show its key; give it with --key")?;
     if key.len() > NOTE_BYTES_MAX {
         bail!("what the log shows as its key is no key; give it with --key");

@@ -4,10 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use handfast_boxoffice::Who;
+use handfast_model::SecretText;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::access::{SESSION_COOKIE, SessionCaller};
+use crate::http::json::secret;
 use crate::http::problem::{Body, Problem};
 use crate::hub::SharedHub;
 
@@ -40,7 +42,9 @@ impl From<Who> for WhoView {
 /// The key of a sign-in mail.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignInKey {
-    key: String,
+    #[serde(deserialize_with = "secret")]
+    #[schema(value_type = String)]
+    key: SecretText,
 }
 
 /// Sign in with the key of a mail; the key works once.
@@ -51,7 +55,7 @@ pub(crate) async fn open(
     State(hub): State<SharedHub>,
     Body(SignInKey { key }): Body<SignInKey>,
 ) -> Result<(HeaderMap, Json<WhoView>), Problem> {
-    let session = hub.boxoffice.open_session(&key).await?;
+    let session = hub.boxoffice.open_session(key.expose()).await?;
     let lasts_s = (session.expires_at - hub.clock.now()).as_micros() / 1_000_000;
     let cookie = set_cookie(session.key.expose(), lasts_s, hub.https)?;
     Ok((cookie, Json(session.who.into())))

@@ -24,11 +24,15 @@ use zeroize::Zeroize;
 
 use crate::errands::Errands;
 use crate::http::access::DeviceCaller;
+use crate::http::json::secret;
 use crate::http::problem::{Problem, sentence};
 use crate::hub::{Hub, SharedHub};
 use crate::qr;
 use crate::simulated::SimulatedPerson;
 use crate::station::{self, Drawing, Event, Eye, Kiosk, Message, StationHandle};
+
+#[cfg(test)]
+mod tests;
 
 /// A page sends its hello at once.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -42,7 +46,11 @@ const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Control {
-    Hello { api_key: String, language: Language },
+    Hello {
+        #[serde(deserialize_with = "secret")]
+        api_key: SecretText,
+        language: Language,
+    },
     Source(Source),
 }
 
@@ -118,7 +126,6 @@ async fn greet(
             "Send a `hello` message first; see docs/pedestal-protocol.md.",
         ));
     };
-    let api_key = SecretText::new(api_key);
     let device = hub.authenticate_device(&api_key).await?;
     if device.pedestal_mode().is_none() {
         return Err(Problem::forbidden(

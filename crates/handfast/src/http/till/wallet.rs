@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use handfast_boxoffice::{Language, PAYMENT_VERSION, payment_consent_text};
+use handfast_boxoffice::{PAYMENT_VERSION, payment_consent_text};
 use handfast_model::{ChargeId, Currency, Money, PaymentMethodId};
 use handfast_till::{Label, Limits, Pin, SetupId, TillError, Wallet};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::receipts::page_of;
 use crate::http::access::FanCaller;
-use crate::http::json::{Amount, Time};
+use crate::http::json::{Amount, Time, language_of};
 use crate::http::problem::{Body, PathOf, Problem};
 use crate::hub::{Hub, SharedHub};
 
@@ -207,10 +207,6 @@ pub(crate) struct PaymentConsentView {
     paragraphs: Vec<&'static str>,
     /// What the palm is used for.
     purposes: Vec<&'static str>,
-}
-
-fn language_of(word: &str) -> Result<Language, Problem> {
-    word.parse().map_err(|_| Problem::malformed("Name the language as en, es or de."))
 }
 
 /// The text of the payment consent.

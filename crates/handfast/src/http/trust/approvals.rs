@@ -1,11 +1,13 @@
 //! Four eyes: one of the operators asks for what touches many people, another decides.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use handfast_boxoffice::{Approval, WideAct};
-use handfast_model::{EventId, Timestamp};
+use handfast_model::{CompanyId, Timestamp};
 use handfast_tlog::{AccessReason, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +16,9 @@ use crate::http::access::StaffCaller;
 use crate::http::json::Time;
 use crate::http::problem::{Body, PathOf, Problem};
 use crate::hub::{Hub, SharedHub};
+
+/// Whoever approves sees it done where it is done within this; after it they read `approved`.
+const CARRIED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A request for something that touches many people.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +35,8 @@ pub(crate) struct ApprovalView {
     asked_at: Time,
     /// Until when it can be decided or, once approved, carried out.
     expires_at: Time,
-    /// `waiting`, `approved`, `refused`, `done`, or `expired`.
+    /// `waiting`, `approved` (it is being carried out, or is for whoever asked to carry out),
+    /// `refused`, `done`, or `expired`.
     #[schema(value_type = String, examples("waiting"))]
     state: &'static str,
     decided_by: Option<String>,
@@ -97,6 +103,7 @@ pub(crate) async fn ask(
     Body(NewApproval { act, reason }): Body<NewApproval>,
 ) -> Result<(StatusCode, Json<ApprovalView>), Problem> {
     check(&hub, &staff, &act).await?;
+    hub.boxoffice.may_ask(staff.user, &reason).await?;
     let people = hub.people_of(staff.company, &act).await?;
     hub.note_four_eyes(Step::Asked, &act, people).await?;
     let asked = hub.boxoffice.ask_approval(staff.user, &act, &reason).await?;
@@ -152,14 +159,28 @@ pub(crate) async fn decide(
     hub.note_four_eyes(step, &asked.act, people).await?;
     hub.boxoffice.decide_approval(staff.user, number, approve).await?;
     if approve {
-        // What is cut short here, the next round carries on.
-        hub.carry_approved_acts().await?;
+        carry(&hub, staff.company, number).await;
     }
     let decided = hub.boxoffice.approval(staff.company, number).await?;
     Ok(Json(ApprovalView::of(decided, &staff, hub.clock.now())))
 }
 
-/// All tickets of an event with their holders' names: once, for whoever asked, after the approval.
+/// Begins to carry out what was approved, and waits for it a moment. Thousands of palms take longer;
+/// what is cut short, the next round carries on.
+async fn carry(hub: &SharedHub, company: CompanyId, number: i64) {
+    let hub = hub.clone();
+    let carrying = tokio::spawn(async move {
+        if let Err(error) = hub.carry_approved_act(company, number).await {
+            let error = anyhow::Error::from(error);
+            tracing::error!(
+                "what was approved is not carried out yet; tried again soon: {error:#}"
+            );
+        }
+    });
+    drop(tokio::time::timeout(CARRIED_WITHIN, carrying).await);
+}
+
+/// All tickets of an event with their holders, as CSV: once, for whoever asked, after the approval.
 #[utoipa::path(post, path = "/api/v1/console/approvals/{number}/orders.csv",
     params(("number" = i64, Path)), tag = "console",
     responses((status = 200, body = String, content_type = "text/csv"),
@@ -176,30 +197,11 @@ pub(crate) async fn orders_csv(
     if asked.asked_by != staff.user {
         return Err(Problem::forbidden("Whoever asked for the export takes it."));
     }
-    let lines = hub.boxoffice.fallback_list(staff.company, event_id).await?;
-    hub.note_staff_access(&staff, AccessReason::Audit, lines.len()).await?;
+    // Taken first: of two who ask at once one goes on, and nothing is logged for the other.
     hub.boxoffice.use_approval(staff.company, number, &asked.act).await?;
-    csv_of(event_id, &lines)
-}
-
-fn csv_of(event: EventId, lines: &[handfast_boxoffice::FallbackLine]) -> Result<Response, Problem> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = (|| {
-        writer.write_record(["event", "name", "product", "people", "code_end", "entered"])?;
-        for line in lines {
-            let (people, entered) = (line.people.to_string(), line.entered.to_string());
-            let event = event.to_string();
-            let row = [&event, &line.name, &line.product, &people, &line.code_end, &entered];
-            // What begins like a formula is text: a spreadsheet must not run a name.
-            writer.write_record(row.map(|text| match text.chars().next() {
-                Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-                _ => text.clone(),
-            }))?;
-        }
-        Ok::<_, csv::Error>(())
-    })();
-    written.map_err(|error| Problem::from_failure(&error))?;
-    let content = writer.into_inner().map_err(|error| Problem::from_failure(error.error()))?;
+    let content = hub.boxoffice.export_tickets(staff.company, event_id).await?;
+    let tickets = content.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
+    hub.note_staff_access(&staff, AccessReason::Audit, tickets).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"orders.csv\""),

@@ -100,6 +100,8 @@ pub(crate) async fn ask(
 pub(crate) struct NodeKeys {
     /// Ed25519 keys of A, B and C, in hexadecimal; none where one machine matches in clear.
     nodes: Option<Vec<String>>,
+    /// Names the three nodes' deployment, in hexadecimal: part of what they sign.
+    deployment: Option<String>,
 }
 
 /// The keys by which the vault's nodes sign. Compare them with those that the nodes' own
@@ -107,7 +109,10 @@ pub(crate) struct NodeKeys {
 #[utoipa::path(get, path = "/log/nodes", tag = "log", responses((status = 200, body = NodeKeys)))]
 pub(crate) async fn nodes(State(hub): State<SharedHub>) -> Json<NodeKeys> {
     let keys = hub.vault.node_keys();
-    Json(NodeKeys { nodes: keys.map(|keys| keys.iter().map(hex::encode).collect()) })
+    Json(NodeKeys {
+        nodes: keys.map(|keys| keys.iter().map(hex::encode).collect()),
+        deployment: hub.vault.deployment().map(|deployment| deployment.id().to_string()),
+    })
 }
 
 fn problem_of(error: VaultError) -> Problem {

@@ -4,15 +4,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use handfast_boxoffice::{GUARDIAN_VERSION, GuardianConsent, Language, guardian_text};
-use handfast_model::TicketId;
+use handfast_boxoffice::{
+    AgeLaw, Biometrics, GUARDIAN_VERSION, GuardianConsent, Language, guardian_text,
+};
+use handfast_model::{EventId, TicketId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::http::access::{FanCaller, StaffCaller};
-use crate::http::json::Time;
-use crate::http::problem::{Body, PathOf, Problem};
-use crate::hub::SharedHub;
+use crate::http::json::{Time, language_of};
+use crate::http::problem::{Body, PathOf, Problem, QueryOf};
+use crate::hub::{Hub, SharedHub};
 
 /// The words that a guardian reads.
 #[derive(Serialize, ToSchema)]
@@ -21,10 +23,23 @@ pub(crate) struct GuardianTextView {
     #[schema(value_type = String, examples("en"))]
     language: &'static str,
     paragraphs: Vec<&'static str>,
-    /// The youngest age, in years, at which palms are linked; a venue may have a higher one.
+    /// The youngest age, in years, at which palms are linked: at the event that was asked about, or
+    /// by law.
     minimum_age: u32,
     /// The age from which nobody else has to consent.
     own_consent_from: u32,
+    /// Whether a guardian's consent lets anybody link a palm there: not where the minimum age is that
+    /// of consenting alone, nor at an event without palms.
+    counts: bool,
+}
+
+/// Where it is for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Where {
+    /// The event of the ticket.
+    #[param(value_type = Option<String>)]
+    event_id: Option<EventId>,
 }
 
 /// A guardian's consent.
@@ -68,25 +83,39 @@ impl Agreed {
     }
 }
 
-fn language_of(word: &str) -> Result<Language, Problem> {
-    word.parse().map_err(|_| Problem::malformed("Name the language as en, es or de."))
+impl Hub {
+    /// The ages of the law here.
+    fn age_law(&self) -> AgeLaw {
+        AgeLaw {
+            minimum: self.retention.minimum_age(None),
+            own_consent_from: self.retention.own_consent_from_age(),
+        }
+    }
 }
 
-/// The words on which a guardian consents.
+/// The words on which a guardian consents, and whether it helps at an event.
 #[utoipa::path(get, path = "/api/v1/guardian-consent/{language}", tag = "portal",
-    params(("language" = String, Path)),
+    params(("language" = String, Path), Where),
     responses((status = 200, body = GuardianTextView), (status = "4XX", body = Problem)))]
 pub(crate) async fn text(
     State(hub): State<SharedHub>,
     PathOf(language): PathOf<String>,
+    QueryOf(Where { event_id }): QueryOf<Where>,
 ) -> Result<Json<GuardianTextView>, Problem> {
     let text = guardian_text(language_of(&language)?);
+    let (law, mut palms_are_used, mut of_venue) = (hub.age_law(), true, None);
+    if let Some(id) = event_id {
+        let event = hub.boxoffice.event(id).await?;
+        palms_are_used = event.biometrics == Biometrics::Allowed;
+        of_venue = hub.boxoffice.minimum_age(event.venue_id).await?;
+    }
     Ok(Json(GuardianTextView {
         version: text.version,
         language: text.language.as_str(),
         paragraphs: text.paragraphs.to_vec(),
-        minimum_age: hub.retention.minimum_age(None),
-        own_consent_from: hub.retention.own_consent_from_age(),
+        minimum_age: hub.retention.minimum_age(of_venue),
+        own_consent_from: law.own_consent_from,
+        counts: palms_are_used && law.guardians_count(of_venue),
     }))
 }
 
@@ -112,7 +141,8 @@ pub(crate) async fn give(
     Body(agreed): Body<Agreed>,
 ) -> Result<Json<GuardianConsentView>, Problem> {
     let language = agreed.language()?;
-    Ok(Json(hub.boxoffice.give_guardian_consent(fan.account, ticket, language).await?.into()))
+    let law = hub.age_law();
+    Ok(Json(hub.boxoffice.give_guardian_consent(fan.account, ticket, language, law).await?.into()))
 }
 
 /// Take it back. A palm that was linked by it is deleted like any other.
@@ -139,6 +169,7 @@ pub(crate) async fn give_at_window(
     Body(agreed): Body<Agreed>,
 ) -> Result<Json<GuardianConsentView>, Problem> {
     let language = agreed.language()?;
-    let given = hub.boxoffice.give_guardian_consent_at_window(staff.user, ticket, language).await?;
-    Ok(Json(given.into()))
+    let law = hub.age_law();
+    let given = hub.boxoffice.give_guardian_consent_at_window(staff.user, ticket, language, law);
+    Ok(Json(given.await?.into()))
 }
