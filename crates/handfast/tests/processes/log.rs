@@ -44,7 +44,7 @@ fn verified(arguments: &[&str]) -> Value {
 fn a_served_log_verifies_and_a_changed_copy_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let service = Running::on("serve", &data, &[]);
+    let service = Running::on("serve", &data, &["--vault", "plain"]);
     let key = service.get("/log/key");
     let key = key.trim();
     let seen = dir.path().join("seen");
@@ -70,7 +70,7 @@ fn a_served_log_verifies_and_a_changed_copy_does_not() {
     assert_eq!(changed.status.code(), Some(1), "{}", stdout(&changed));
     assert!(stdout(&changed).contains("was changed"), "{}", stdout(&changed));
     // Another log's checkpoint does not continue what was seen.
-    let other = Running::on("serve", &dir.path().join("other"), &[]);
+    let other = Running::on("serve", &dir.path().join("other"), &["--vault", "plain"]);
     let other_key = other.get("/log/key");
     verified(&["verify", "log", &other.url, "--key", other_key.trim(), "--json"]);
     let forked = run(&["verify", "log", &other.url, "--key", other_key.trim(), "--seen", seen]);
@@ -81,7 +81,7 @@ fn a_served_log_verifies_and_a_changed_copy_does_not() {
 fn a_witness_cosigns_what_continues() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let key = Running::on("serve", &data, &[]).get("/log/key");
+    let key = Running::on("serve", &data, &["--vault", "plain"]).get("/log/key");
     let key = key.trim().to_owned();
     let witness_data = dir.path().join("witness");
     let witness_data = witness_data.to_str().unwrap();
@@ -98,7 +98,7 @@ fn a_witness_cosigns_what_continues() {
     let witness_key = witness.get("/key");
     let witness_key = witness_key.trim();
     let address = format!("{}={witness_key}", witness.url);
-    let service = Running::on("serve", &data, &["--witness", &address]);
+    let service = Running::on("serve", &data, &["--vault", "plain", "--witness", &address]);
     let arguments =
         ["verify", "log", &service.url, "--key", &key, "--witness", witness_key, "--json"];
     let report = verified(&arguments);

@@ -5,6 +5,7 @@ mod backup;
 mod company;
 mod lane;
 mod log;
+mod vault;
 mod wrong_input;
 
 use std::io::{BufRead as _, BufReader, Read as _};
