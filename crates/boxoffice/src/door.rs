@@ -1,6 +1,7 @@
 //! Where devices stand, with everything that a ticket is judged against there.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
 
 use handfast_model::{AreaId, Duration, EventId, GateId, LaneId, Timestamp, VenueId};
 use handfast_store::{Tx, params};
@@ -62,10 +63,10 @@ impl Premises {
         now: Timestamp,
     ) -> Result<Door> {
         let venue_id = device.venue_id;
-        if !self.layouts.contains_key(&venue_id) {
-            self.layouts.insert(venue_id, Layout::read(tx, venue_id).await?);
-        }
-        let layout = self.layouts.get(&venue_id).ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
+        let layout = match self.layouts.entry(venue_id) {
+            Place::Occupied(there) => there.into_mut(),
+            Place::Vacant(place) => place.insert(Layout::read(tx, venue_id).await?),
+        };
         let lane = match device.lane_id {
             Some(id) => {
                 let lane = layout.lanes.get(&id).cloned();
@@ -76,11 +77,10 @@ impl Premises {
         let passing = passing.unwrap_or(lane.passing);
         let area_id = device.gate_id.and_then(|gate| layout.areas.get(&gate).copied().flatten());
         let utc_offset_minutes = layout.utc_offset_minutes;
-        if !self.open.contains_key(&(venue_id, passing)) {
-            self.open.insert((venue_id, passing), Open::read(tx, venue_id, passing, now).await?);
-        }
-        let open = self.open.get(&(venue_id, passing));
-        let open = open.ok_or(BoxOfficeError::Unknown(Thing::Venue))?;
+        let open = match self.open.entry((venue_id, passing)) {
+            Place::Occupied(there) => there.into_mut(),
+            Place::Vacant(place) => place.insert(Open::read(tx, venue_id, passing, now).await?),
+        };
         let at_gate = |(id, lists, questions): &(EventId, Vec<CheckInList>, Vec<Question>)| {
             let list = check_in_list::serving(lists, device.gate_id).cloned();
             OpenEvent { id: *id, list, questions: questions.clone() }

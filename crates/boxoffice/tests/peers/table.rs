@@ -4,7 +4,7 @@ use crate::scenarios::{Deed, SCENARIOS, Step};
 
 const BEGIN: &str = "<!-- scenarios: printed by `HANDFAST_WRITE_DOCS=1 cargo test -p handfast-boxoffice --test peers` -->\n";
 const END: &str = "<!-- end of scenarios -->";
-const RATE_BEGIN: &str = "<!-- rate: printed by `HANDFAST_WRITE_DOCS=1 cargo test -p handfast-boxoffice --test peers rate -- --ignored` -->\n";
+const RATE_BEGIN: &str = "<!-- rate: printed by `HANDFAST_WRITE_DOCS=1 scripts/pretix-postgres.sh cargo test -p handfast-boxoffice --test peers rate -- --ignored` -->\n";
 const RATE_END: &str = "<!-- end of rate -->";
 
 fn path() -> std::path::PathBuf {
