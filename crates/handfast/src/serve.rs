@@ -123,6 +123,16 @@ impl Settings {
         random: Arc<dyn Random>,
         demo: Option<Demo>,
     ) -> anyhow::Result<Hub> {
+        // Every service's opening is in it: too much for the stack of whoever waits.
+        Box::pin(self.open_all(clock, random, demo)).await
+    }
+
+    async fn open_all(
+        &self,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        demo: Option<Demo>,
+    ) -> anyhow::Result<Hub> {
         let retention = self.retention()?;
         if let VaultChoice::Front(dir) = &self.vault {
             // A folder that is none is said before anything is made beside it.
