@@ -313,10 +313,7 @@ impl Booth {
 
     /// Enrolment, up to the consent screen.
     pub fn reach_consent(&mut self) {
-        self.touch(Touch::Begin);
-        self.show(Scene::Code("TICKET-1"), 1);
-        let lookup = self.only_sent();
-        self.answer(lookup.id, Answer::ConsentOffer(offer(Language::En)));
+        self.reach_consent_with(offer(Language::En).age);
         assert_eq!(self.screen(), "consent");
     }
 
