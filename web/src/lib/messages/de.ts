@@ -974,7 +974,7 @@ export const de: Messages = {
         end_palms_of_event: 'Alle Handflächen löschen, die mit Tickets für {event} verknüpft sind',
         export_orders: 'Alle Tickets für {event} exportieren, mit Namen',
         forbid_all: 'Keine Biometrie bei allen kommenden Veranstaltungen',
-        allow_all: 'Handflächen bei allen kommenden Veranstaltungen erlaubt',
+        allow_all: 'Handflächen bei allen kommenden Veranstaltungen erlaubt, auch wo sie jetzt abgeschaltet sind',
         set_minimum_age: '{venue}: Handflächen ab {years} Jahren',
         disclose: 'Auskunft über {people} Menschen',
       },

@@ -968,7 +968,7 @@ export const en = {
         end_palms_of_event: 'Delete all palms linked with tickets for {event}',
         export_orders: 'Export all tickets for {event}, with names',
         forbid_all: 'No biometrics at any event to come',
-        allow_all: 'Palms allowed at all events to come',
+        allow_all: 'Palms allowed at all events to come, also where they are switched off now',
         set_minimum_age: '{venue}: palms from {years} years',
         disclose: 'Disclose what there is about {people} people',
       },

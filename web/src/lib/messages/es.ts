@@ -974,7 +974,7 @@ export const es: Messages = {
         end_palms_of_event: 'Borrar todas las palmas vinculadas con entradas para {event}',
         export_orders: 'Exportar todas las entradas de {event}, con nombres',
         forbid_all: 'Sin biometría en ningún evento futuro',
-        allow_all: 'Palmas permitidas en todos los eventos futuros',
+        allow_all: 'Palmas permitidas en todos los eventos futuros, también donde ahora están desactivadas',
         set_minimum_age: '{venue}: palmas desde los {years} años',
         disclose: 'Entregar lo que hay sobre {people} personas',
       },
