@@ -23,7 +23,7 @@ test-pages test-rust test-browser: test-%: ## One part of the tests alone
 bench: binary ## The benches, with their parts
 	@$(HANDFAST) bench recognition
 	@$(HANDFAST) bench hover
-	@$(HANDFAST) bench hover --vault split
+	@$(HANDFAST) bench hover --vault split --strict
 	@$(HANDFAST) bench vault
 	@$(HANDFAST) bench redeem
 	@$(HANDFAST) bench lane
