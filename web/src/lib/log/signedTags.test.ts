@@ -21,12 +21,12 @@ beforeAll(async () => {
 });
 
 /** A node's part and its signature, made by the recipe in words. */
-async function signed(number: number, part: string, as = number): Promise<string> {
+async function signed(number: number, part: string, as = number, query = QUERY): Promise<string> {
   const said: Bytes = concat(
     ascii('handfast vault audit tag 1'),
     unhex(DEPLOYMENT),
     Uint8Array.of(as),
-    unhex(QUERY),
+    unhex(query),
     unhex(part),
   );
   const key = pairs[number]?.privateKey;
@@ -67,6 +67,20 @@ describe('three nodes signed a search', () => {
       kind: 'wrong',
       tags: [{ adds: true, logged: false }],
     });
+  });
+
+  it('not where the public log has a tag of the search that did not come, or one came twice', async () => {
+    const of = await tags();
+    const other = 'a9'.repeat(16);
+    const two = [...LEAF, { query: other, tag: TAG }];
+    expect(await checkTags(of, keys, two)).toMatchObject({ kind: 'wrong', all: false, tags: [{ adds: true, logged: true }] });
+    const twice = { ...of, searches: [...of.searches, ...of.searches] };
+    expect(await checkTags(twice, keys, two)).toMatchObject({ kind: 'wrong', all: false });
+    expect(await checkTags(twice, keys, LEAF)).toMatchObject({ kind: 'wrong', all: false });
+    expect(await checkTags(of, keys, [])).toMatchObject({ kind: 'wrong', all: false });
+    const parts = await Promise.all(PARTS.map((part, number) => signed(number, part, number, other)));
+    const both = { ...of, searches: [...of.searches, { query: other, tag: TAG, parts }] };
+    expect(await checkTags(both, keys, two)).toMatchObject({ kind: 'signed' });
   });
 
   it('and are not ours where the vault is another one, or the form is', async () => {

@@ -32,8 +32,10 @@ export interface CheckedTag {
 
 export type NodesSaid =
   | { kind: 'signed'; tags: CheckedTag[] }
-  /** Some of it does not hold; the parts say what. */
-  | { kind: 'wrong'; tags: CheckedTag[] }
+  /** Some of it does not hold; the parts say what. `all`: they are the leaf's tags, and all of them. */
+  | { kind: 'wrong'; tags: CheckedTag[]; all: boolean }
+  /** Nothing signed came with the search, though nodes match. */
+  | { kind: 'missing' }
   /** Signed for another vault than the one that the company shows, or in no form that we know. */
   | { kind: 'foreign' }
   /** This browser cannot check these signatures. */
@@ -43,7 +45,7 @@ export type NodesSaid =
 export async function checkTags(
   tags: SearchTags,
   keys: NodeKeys,
-  leaf: readonly { query: string; tag: string }[],
+  leaf: readonly Tag[],
 ): Promise<NodesSaid> {
   if (keys.nodes === null || keys.nodes.length !== NODES.length) return { kind: 'foreign' };
   if (keys.deployment !== tags.deployment || tags.searches.length === 0) return { kind: 'foreign' };
@@ -56,11 +58,21 @@ export async function checkTags(
   const deployment = unhex(tags.deployment);
   try {
     const checked = await Promise.all(tags.searches.map((one) => checkOne(one, deployment, nodes, leaf)));
-    const holds = checked.every((tag) => tag.adds && tag.logged && tag.parts.every((part) => part.signed));
-    return { kind: holds ? 'signed' : 'wrong', tags: checked };
+    const each = checked.every((tag) => tag.adds && tag.logged && tag.parts.every((part) => part.signed));
+    const all = checked.length === leaf.length && leaf.every((one) => checked.some((tag) => isSame(tag, one)));
+    return each && all ? { kind: 'signed', tags: checked } : { kind: 'wrong', tags: checked, all };
   } catch {
     return { kind: 'foreign' };
   }
+}
+
+interface Tag {
+  query: string;
+  tag: string;
+}
+
+function isSame(one: Tag, other: Tag): boolean {
+  return one.query === other.query && one.tag === other.tag;
 }
 
 function verifying(key: Bytes): Promise<CryptoKey> {
@@ -71,7 +83,7 @@ async function checkOne(
   search: SearchTags['searches'][number],
   deployment: Bytes,
   nodes: CryptoKey[],
-  leaf: readonly { query: string; tag: string }[],
+  leaf: readonly Tag[],
 ): Promise<CheckedTag> {
   const query = unhex(search.query);
   if (search.parts.length !== nodes.length) throw new Error('a part is missing');
@@ -92,6 +104,6 @@ async function checkOne(
     tag: search.tag,
     parts,
     adds: hex(sum) === search.tag,
-    logged: leaf.some((one) => one.query === search.query && one.tag === search.tag),
+    logged: leaf.some((one) => isSame(one, search)),
   };
 }
