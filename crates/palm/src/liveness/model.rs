@@ -123,8 +123,7 @@ impl CueModel {
             CueWeights { mean: 0.103_954, deviation: 0.232_191, below: 0.0, above: 0.0 },
         ],
         // Fitted: 4.13, to twelve people. Living people differ from each other more than from visit to
-        // visit: of 120 visits of the demo's twelve palms eight would be suspect at 4.13, four are at 4.6,
-        // all of three palms.
+        // visit.
         limit: 4.6,
     };
 
