@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Screens, api, keep, openBrowser, openPage, startDemo, until, walk } from "./harness.mjs";
+import { signIn } from "./pedestal.mjs";
 import { asked, NIGHT_ONE, scan as shown, Visitor } from "./visitor.mjs";
 
 const step = walk();
@@ -120,14 +121,11 @@ step("a signed code and one that turns: without a network too, and nothing that 
   await keep(phone, "ticket-rotating-phone");
   const first = await shown.innerText();
   assert.match(first, /^HF3\.\w{26}\.\d{8}$/);
+  await until("the page to be kept", () => pageKeptBy(phone), { page: phone });
   await phone.context().setOffline(true);
   await phone.clock.fastForward(15_000);
   await until("the code to turn without a network", async () => (await shown.innerText()) !== first, { page: phone });
   // Loaded again without a network: the page, the tickets and what the code turns with are on the phone.
-  await until("the page to be kept", () => phone.evaluate(async () => {
-    const kept = await caches.open("portal-page-1");
-    return (await kept.match("/portal")) && (await kept.keys()).length > 2;
-  }), { page: phone });
   await phone.reload();
   await phone.getByTestId("kept").waitFor();
   await shown.waitFor();
@@ -442,11 +440,53 @@ const keptBy = (page) => page.evaluate(() => new Promise((done) => {
   };
 }));
 
-step("whoever signs out leaves no ticket on the device", async () => {
+/** Whether the portal's own page is on the device. */
+const pageKeptBy = (page) => page.evaluate(async () => {
+  const kept = await caches.open("portal-page-1");
+  return (await kept.match("/portal")) && (await kept.keys()).length > 2;
+});
+
+const isKey = ({ codes, readable }) => codes === "rotating" && readable === false;
+
+step("tickets are shown from the device while the service fails or does not answer", async () => {
+  // Without its worker, so that the test's routes see every request.
+  const page = await visitor.signedIn(ZOE, "/portal", { size: "phone" });
+  await page.locator("article").first().waitFor();
+  await until("the tickets to be kept", async () => (await keptBy(page)).length > 0, { page });
+  const session = "**/api/v1/session";
+  await page.route(session, (route) => route.fulfill({ status: 503, json: {} }));
+  await page.reload();
+  await page.getByTestId("kept").waitFor();
+  await page.unroute(session);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByTestId("kept").waitFor({ state: "detached" });
+  await page.route(session, () => undefined);
+  await page.reload();
+  await page.getByTestId("kept").waitFor();
+  assert.ok((await page.locator("article").count()) > 0);
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.close();
+});
+
+step("whoever signs out leaves no ticket on the device, at the portal or where they order", async () => {
   await fanPage.goto(`${demo.url}/portal`);
   await fanPage.locator("article").first().waitFor();
-  await until("the tickets to be kept", async () => (await keptBy(fanPage)).length > 0);
+  await until("the tickets to be kept", async () => (await keptBy(fanPage)).some(isKey));
   assert.ok((await keptBy(fanPage)).every(({ readable }) => readable !== true), "no script reads a key back");
+  await until("the page to be kept", () => pageKeptBy(fanPage), { page: fanPage });
+  await fanPage.goto(`${demo.url}/order`);
   await fanPage.getByRole("button", { name: "Sign out" }).click();
   await until("the device to be empty", async () => (await keptBy(fanPage)).length === 0, { page: fanPage });
+  await fanPage.context().setOffline(true);
+  await fanPage.goto(`${demo.url}/portal`);
+  await fanPage.getByRole("button", { name: "Try again" }).waitFor();
+  assert.equal(await fanPage.locator("article").count(), 0, "no ticket is shown without a network");
+  await fanPage.context().setOffline(false);
+
+  await visitor.sit(fanPage, await signIn(demo.url, ZOE));
+  await fanPage.goto(`${demo.url}/portal`);
+  await fanPage.locator("article").first().waitFor();
+  await until("the tickets to be kept again", async () => (await keptBy(fanPage)).length > 0, { page: fanPage });
+  await fanPage.getByRole("button", { name: "Sign out" }).click();
+  await until("the device to be empty again", async () => (await keptBy(fanPage)).length === 0, { page: fanPage });
 });

@@ -5,50 +5,67 @@ const PAGE = '/portal';
 /** Whoever stands at a gate with one bar of signal is not kept waiting for it. */
 const PATIENCE_MS = 4_000;
 
+/** One keeping after another: two tabs do not delete what the other just fetched. */
+let keeping = Promise.resolve();
+
 self.addEventListener('activate', (event) => event.waitUntil(forgetOthers()));
 self.addEventListener('message', (event) => {
-  if (Array.isArray(event.data?.keep)) event.waitUntil(keepAll(event.data.keep));
+  if (event.data !== 'keep') return;
+  // Without a network what was kept before stays as it is.
+  keeping = keeping.then(keepAll).catch(() => undefined);
+  event.waitUntil(keeping);
 });
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== location.origin) return;
-  if (request.mode === 'navigate') event.respondWith(page(request));
+  if (request.mode === 'navigate' && url.pathname === PAGE) event.respondWith(page(request));
   else if (url.pathname.startsWith('/assets/')) event.respondWith(asset(request));
 });
 
-/** The newest page where there is a network, else the one that was there last. */
+/** The newest page where the service answers soon, else the one that was kept with its scripts. */
 async function page(request) {
-  const kept = await caches.match(PAGE);
-  const signal = kept === undefined ? undefined : AbortSignal.timeout(PATIENCE_MS);
+  const kept = await find(PAGE);
+  if (kept === undefined) return fetch(request);
+  const patience = new AbortController();
+  const over = setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
-    const fresh = await fetch(request, { signal });
-    if (fresh.ok) await (await caches.open(KEPT)).put(PAGE, fresh.clone());
-    return fresh;
-  } catch (cause) {
-    if (kept === undefined) throw cause;
+    const fresh = await fetch(request, { signal: patience.signal });
+    return fresh.status >= 500 ? kept : fresh;
+  } catch {
     return kept;
+  } finally {
+    clearTimeout(over);
   }
 }
 
 /** Names under assets/ carry a hash of what is in them: what is kept is never old. */
 async function asset(request) {
-  const kept = await caches.match(request);
-  if (kept !== undefined) return kept;
-  const fresh = await fetch(request);
-  if (fresh.ok) await (await caches.open(KEPT)).put(request, fresh.clone());
-  return fresh;
+  return (await find(request)) ?? fetch(request);
 }
 
-/** What the page was made of, told by the page itself; what it is made of no more goes. */
-async function keepAll(paths) {
+/** A browser whose store fails goes on with the network. */
+function find(request) {
+  return caches.match(request).catch(() => undefined);
+}
+
+/**
+ * Keeps the page as it is now. Its parts come first and the page itself when they are all there, so that
+ * what is kept is whole at any moment; what it is made of no more goes last. A page names all of its
+ * parts: none is loaded later.
+ */
+async function keepAll() {
   const cache = await caches.open(KEPT);
-  const wanted = new Set([PAGE, ...paths]);
-  for (const request of await cache.keys()) {
-    if (!wanted.has(new URL(request.url).pathname)) await cache.delete(request);
-  }
-  for (const path of wanted) {
+  const fresh = await fetch(PAGE);
+  if (!fresh.ok) return;
+  const parts = new Set((await fresh.clone().text()).match(/\/assets\/[^"]+/g));
+  for (const path of parts) {
     if ((await cache.match(path)) === undefined) await cache.add(path);
+  }
+  await cache.put(PAGE, fresh);
+  for (const request of await cache.keys()) {
+    const path = new URL(request.url).pathname;
+    if (path !== PAGE && !parts.has(path)) await cache.delete(request);
   }
 }
 

@@ -27,9 +27,8 @@ export function isGood(ticket: Ticket, now: number): boolean {
 
 /** Keeps these tickets and no others; what their codes turn with stays. */
 export async function keepTickets(tickets: readonly Ticket[], now: number): Promise<void> {
-  const before = await all();
-  const shown = new Map(before.map((one) => [one.ticket_id, one.shown]));
-  await write((store) => {
+  await change((store, before) => {
+    const shown = new Map(before.map((one) => [one.ticket_id, one.shown]));
     store.clear();
     for (const ticket of tickets.filter((one) => isGood(one, now))) {
       const code = shown.get(ticket.ticket_id);
@@ -40,19 +39,22 @@ export async function keepTickets(tickets: readonly Ticket[], now: number): Prom
 
 /** Keeps what a ticket's code turns with, where the ticket itself is kept. */
 export async function keepShown(ticket: string, shown: Shown): Promise<void> {
-  const kept = (await all()).find((one) => one.ticket_id === ticket);
-  if (kept !== undefined) await write((store) => store.put({ ...kept, shown }));
+  await change((store, before) => {
+    const kept = before.find((one) => one.ticket_id === ticket);
+    if (kept !== undefined) store.put({ ...kept, shown });
+  });
 }
 
 export async function shownOf(ticket: string): Promise<Shown | null> {
-  return (await all()).find((one) => one.ticket_id === ticket)?.shown ?? null;
+  return (await change(() => undefined)).find((one) => one.ticket_id === ticket)?.shown ?? null;
 }
 
 /** The tickets that are kept, tonight's first; those of events that are over go. */
 export async function keptTickets(now: number): Promise<KeptTicket[]> {
-  const kept = await all();
-  const over = kept.filter((one) => !isGood(one.ticket, now));
-  if (over.length > 0) await write((store) => over.forEach((one) => store.delete(one.ticket_id)));
+  const kept = await change((store, before) => {
+    const over = before.filter((one) => !isGood(one.ticket, now));
+    over.forEach((one) => store.delete(one.ticket_id));
+  });
   return kept
     .filter((one) => isGood(one.ticket, now))
     .sort((a, b) => Date.parse(a.ticket.event.starts_at) - Date.parse(b.ticket.event.starts_at));
@@ -60,7 +62,7 @@ export async function keptTickets(now: number): Promise<KeptTicket[]> {
 
 /** Nothing of anybody stays on the device. */
 export async function forgetTickets(): Promise<void> {
-  await write((store) => store.clear());
+  await change((store) => store.clear());
 }
 
 /** Has the page itself kept, where the browser can; it works without as long as there is a network. */
@@ -68,15 +70,7 @@ export async function keepPage(): Promise<void> {
   if (!('serviceWorker' in navigator)) return;
   await navigator.serviceWorker.register(WORKER, { scope: PAGE });
   const { active } = await navigator.serviceWorker.ready;
-  active?.postMessage({ keep: partsOf(document) });
-}
-
-/** The scripts and styles that a page names: all of them, for none is loaded later. */
-function partsOf(page: Document): string[] {
-  const scripts = [...page.querySelectorAll<HTMLScriptElement>('script[src]')].map((one) => one.src);
-  const links = [...page.querySelectorAll<HTMLLinkElement>('link[href]')].map((one) => one.href);
-  const paths = [...scripts, ...links].map((address) => new URL(address).pathname);
-  return [...new Set(paths)].filter((path) => path.startsWith('/assets/'));
+  active?.postMessage('keep');
 }
 
 function opened(): Promise<IDBDatabase> {
@@ -88,21 +82,15 @@ function opened(): Promise<IDBDatabase> {
   });
 }
 
-async function all(): Promise<KeptTicket[]> {
+/** Reads what is kept and changes it in one transaction, so that no other tab comes between; answers what was there. */
+async function change(work: (store: IDBObjectStore, before: KeptTicket[]) => void): Promise<KeptTicket[]> {
   const database = await opened();
-  return new Promise((done, failed) => {
-    const request = database.transaction(STORE).objectStore(STORE).getAll();
-    request.onsuccess = () => done(request.result as KeptTicket[]);
-    request.onerror = () => failed(request.error);
-  }).finally(() => database.close()) as Promise<KeptTicket[]>;
-}
-
-async function write(work: (store: IDBObjectStore) => void): Promise<void> {
-  const database = await opened();
-  await new Promise<void>((done, failed) => {
+  return new Promise<KeptTicket[]>((done, failed) => {
     const transaction = database.transaction(STORE, 'readwrite');
-    transaction.oncomplete = () => done();
+    const store = transaction.objectStore(STORE);
+    const request = store.getAll();
+    request.onsuccess = () => work(store, request.result as KeptTicket[]);
+    transaction.oncomplete = () => done(request.result as KeptTicket[]);
     transaction.onabort = () => failed(transaction.error);
-    work(transaction.objectStore(STORE));
   }).finally(() => database.close());
 }

@@ -8,8 +8,7 @@ import { codeAt, shareOver, shownFrom, stepAt, type Shown } from './rotating';
 const TICK_MS = 250;
 /** Whoever stands at the gate without a network gets the code soon after it is back. */
 const AGAIN_MS = 3_000;
-const FORBIDDEN = 403;
-const NOT_FOUND = 404;
+const TOO_MANY = 429;
 
 /** The code of this moment, for whoever needs it once. */
 export async function codeNow(ticket: string): Promise<string> {
@@ -56,6 +55,9 @@ export class LiveCode {
 
   /** Whether it is worth asking once more. */
   async #begin(): Promise<boolean> {
+    // What this device kept turns while the newest is asked for, which can take long or fail.
+    const kept = this.#shown === null ? await shownOf(this.#ticket).catch(() => null) : null;
+    if (kept !== null) this.#show(kept);
     try {
       const shown = await ask(this.#ticket);
       this.#show(shown);
@@ -63,13 +65,21 @@ export class LiveCode {
       await keepShown(this.#ticket, shown).catch(() => undefined);
       return false;
     } catch (cause) {
-      // What this device kept turns without a network; the newest is still asked for.
-      const kept = cause instanceof Problem && cause.offline ? await shownOf(this.#ticket).catch(() => null) : null;
-      if (kept !== null) this.#show(kept);
-      else this.failure = cause;
-      // No ticket of mine any more, or no secure page: asking again changes nothing.
-      return cause instanceof Problem && ![FORBIDDEN, NOT_FOUND].includes(cause.status);
+      const away = cause instanceof Problem && (cause.offline || cause.status >= 500);
+      const hurried = cause instanceof Problem && cause.status === TOO_MANY;
+      // Refused: no ticket of mine any more, nobody signed in, or no secure page.
+      if (!away && !hurried) this.#hide();
+      if (this.#shown === null) this.failure = cause;
+      // Whatever else was answered, asking again changes nothing.
+      return away;
     }
+  }
+
+  #hide(): void {
+    this.#shown = null;
+    this.#step = null;
+    this.code = null;
+    this.svg = null;
   }
 
   #show(shown: Shown): void {

@@ -75,3 +75,40 @@ it('turns without a network by what this device kept', async () => {
   expect(live.failure).toBeNull();
   stop();
 });
+
+it('shows what this device kept while the service does not answer', async () => {
+  const before = await rotating.shownFrom(SECRET, Date.parse(SECRET.now), Date.parse(SECRET.now));
+  vi.mocked(kept.shownOf).mockResolvedValue(before);
+  vi.spyOn(me, 'rotatingCode').mockReturnValue(new Promise(() => undefined));
+  const live = new LiveCode('tkt_1');
+  const stop = live.start();
+  await vi.advanceTimersByTimeAsync(300);
+  await vi.waitFor(() => expect(live.code).toMatch(/^HF3\.X\.\d{8}$/));
+  stop();
+});
+
+it('is hidden again once the service refuses it, and not asked for any more', async () => {
+  const before = await rotating.shownFrom(SECRET, Date.parse(SECRET.now), Date.parse(SECRET.now));
+  vi.mocked(kept.shownOf).mockResolvedValue(before);
+  for (const status of [401, 403, 404, 409]) {
+    const ask = vi.spyOn(me, 'rotatingCode').mockRejectedValue(new Problem('refused', status, ''));
+    ask.mockClear();
+    const live = new LiveCode('tkt_1');
+    const stop = live.start();
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect([live.code, live.svg, live.failure === null, ask.mock.calls.length]).toEqual([null, null, false, 1]);
+    stop();
+  }
+});
+
+it('stays where it was asked for too often, and is not asked for again', async () => {
+  const before = await rotating.shownFrom(SECRET, Date.parse(SECRET.now), Date.parse(SECRET.now));
+  vi.mocked(kept.shownOf).mockResolvedValue(before);
+  const ask = vi.spyOn(me, 'rotatingCode').mockRejectedValue(new Problem('too_many', 429, ''));
+  const live = new LiveCode('tkt_1');
+  const stop = live.start();
+  await vi.advanceTimersByTimeAsync(20_000);
+  await vi.waitFor(() => expect(live.code).toMatch(/^HF3\.X\.\d{8}$/));
+  expect(ask).toHaveBeenCalledTimes(1);
+  stop();
+});

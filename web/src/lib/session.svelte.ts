@@ -1,4 +1,5 @@
 import { demo, Problem, session, type Who } from './api';
+import { forgetTickets } from './kept';
 
 type Phase = 'checking' | 'out' | 'in' | 'failed';
 
@@ -32,7 +33,10 @@ export class Session<Kind extends Who['kind']> {
 
   /** Throws the problem of a used or old key. */
   async enter(key: string): Promise<void> {
-    this.#accept(await session.enter(key));
+    const who = await session.enter(key);
+    // Somebody else may have been here before.
+    await this.#forget();
+    this.#accept(who);
   }
 
   #accept(who: Who): void {
@@ -49,5 +53,11 @@ export class Session<Kind extends Who['kind']> {
     await session.leave().catch(() => undefined);
     this.who = null;
     this.phase = 'out';
+    await this.#forget();
+  }
+
+  /** What the portal keeps on this device goes with whoever it is of, on whichever page that is. */
+  async #forget(): Promise<void> {
+    if (this.#kind === 'fan') await forgetTickets().catch(() => undefined);
   }
 }

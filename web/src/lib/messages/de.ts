@@ -636,7 +636,7 @@ export const de: Messages = {
       noPalms: 'Keine Handerkennung bei dieser Veranstaltung: Einlass mit dem Code',
       qr: 'QR-Code des Tickets {code}',
       live: 'Wechselt alle 15 Sekunden: Nach einer halben Minute öffnet ein Bild davon nichts mehr. Geht ohne Netz.',
-      kept: 'Keine Verbindung. Das sind Ihre Tickets, Stand {time}; ihre Codes öffnen trotzdem.',
+      kept: 'Der Dienst antwortet nicht. Das sind Ihre Tickets, Stand {time}; ihre Codes öffnen trotzdem.',
       onDevice: 'Dieses Gerät behält Ihre Tickets und womit ihre Codes wechseln, bis die Veranstaltung vorbei ist; so öffnen sie auch ohne Netz. Beim Abmelden werden sie gelöscht: Melden Sie sich ab, wenn das Gerät nicht Ihres ist.',
       liveQr: 'QR-Code des Tickets, der von selbst wechselt',
       noCode: 'Kein Code, solange das Ticket nicht gültig ist.',

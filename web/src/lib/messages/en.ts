@@ -633,7 +633,7 @@ export const en = {
       noPalms: 'No palms at this event: enter with the code',
       qr: 'QR code of the ticket {code}',
       live: 'Turns every 15 seconds: after half a minute a picture of it opens nothing. Works without a network.',
-      kept: 'No connection. These are your tickets as of {time}; their codes open the gate all the same.',
+      kept: 'The service does not answer. These are your tickets as of {time}; their codes open the gate all the same.',
       onDevice: 'This device keeps your tickets and what their codes turn with until the event is over, so that they open a gate without a network. Signing out removes them; do that on a device that is not yours.',
       liveQr: 'QR code of the ticket that turns by itself',
       noCode: 'No code while the ticket is not valid.',

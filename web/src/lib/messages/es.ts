@@ -636,7 +636,7 @@ export const es: Messages = {
       noPalms: 'En este evento no hay palmas: entra con el código',
       qr: 'Código QR de la entrada {code}',
       live: 'Cambia cada 15 segundos: pasado medio minuto, una imagen suya no abre nada. Funciona sin red.',
-      kept: 'Sin conexión. Estas son tus entradas a fecha de {time}; sus códigos abren la puerta igual.',
+      kept: 'El servicio no responde. Estas son tus entradas a fecha de {time}; sus códigos abren la puerta igual.',
       onDevice: 'Este dispositivo guarda tus entradas y lo que hace cambiar sus códigos hasta que termina el evento, para que abran la puerta sin red. Al salir se borran; hazlo si el dispositivo no es tuyo.',
       liveQr: 'Código QR de la entrada que cambia solo',
       noCode: 'Sin código mientras la entrada no sea válida.',
