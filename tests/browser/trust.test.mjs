@@ -108,6 +108,7 @@ async function nodesSaid(page, uses) {
   const { form } = await api(demo.url, "/vault");
   const said = page.locator("[data-said=signed]");
   await until("what the nodes said of each use", async () => (await said.count()) === (form === "in_clear" ? 0 : uses), { page });
+  assert.equal(await page.locator("[data-said=missing]").count(), 0);
   if (form === "in_clear") return;
   await said.first().locator("summary").click();
   const holds = await said.first().getByText("signature holds").count();
@@ -135,6 +136,15 @@ step("a part that another wrote is shown as wrong, and a leaf that differs as we
   await wrong.getByText("The signature of node B does not hold.").waitFor();
   await wrong.scrollIntoViewIfNeeded();
   await keep(page, "trust-nodes-said-wrong");
+  await page.unroute("**/api/v1/me/receipts");
+  // As if the service had nothing of the nodes.
+  await page.route("**/api/v1/me/receipts", async (route) => {
+    const lines = await (await route.fetch()).json();
+    await route.fulfill({ json: lines.map((line) => ({ ...line, record: { ...line.record, tags: undefined } })) });
+  });
+  await page.reload();
+  await page.locator("[data-said=missing]").first().getByText("No node’s signature came with this search.").waitFor();
+  assert.equal(await page.locator("[data-said=signed]").count(), 0);
   await page.close();
 });
 
