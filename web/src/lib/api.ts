@@ -819,11 +819,8 @@ export const approvals = {
 };
 
 export const guardians = {
-  text: async (language: string, event: string): Promise<GuardianText> => {
-    const path = `/guardian-consent/${id(language)}?event_id=${id(event)}`;
-    const text = await call<Omit<GuardianText, 'counts'> & { counts?: boolean }>('GET', path);
-    return { ...text, counts: text.counts ?? text.minimum_age < text.own_consent_from };
-  },
+  text: (language: string, event: string) =>
+    call<GuardianText>('GET', `/guardian-consent/${id(language)}?event_id=${id(event)}`),
   mine: () => call<GuardianConsent[]>('GET', '/me/guardian-consents'),
   give: (ticket: string, read: GuardianText) =>
     call<GuardianConsent>('PUT', `/me/tickets/${id(ticket)}/guardian-consent`, {

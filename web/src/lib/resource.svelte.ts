@@ -24,3 +24,8 @@ export class Resource<T> {
     }
   }
 }
+
+/** What came stays as it is; what did not is asked for again. */
+export async function reloadMissing(all: readonly Resource<unknown>[]): Promise<void> {
+  await Promise.all(all.filter((one) => one.value === undefined).map((one) => one.reload()));
+}

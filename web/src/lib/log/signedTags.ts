@@ -5,6 +5,7 @@
  */
 import type { NodeKeys, SearchTags } from '../api';
 import { ascii, concat, hex, unbase64url, unhex, type Bytes } from './bytes';
+import { verifying } from './verifying';
 
 const SAID = ascii('handfast vault audit tag 1');
 const PART_BYTES = 16;
@@ -51,7 +52,7 @@ export async function checkTags(
   if (keys.deployment !== tags.deployment || tags.searches.length === 0) return { kind: 'foreign' };
   let nodes: CryptoKey[];
   try {
-    nodes = await Promise.all(keys.nodes.map((key) => verifying(unhex(key))));
+    nodes = await Promise.all(keys.nodes.map(verifying));
   } catch {
     return { kind: 'unable' };
   }
@@ -73,10 +74,6 @@ interface Tag {
 
 function isSame(one: Tag, other: Tag): boolean {
   return one.query === other.query && one.tag === other.tag;
-}
-
-function verifying(key: Bytes): Promise<CryptoKey> {
-  return crypto.subtle.importKey('raw', key, 'Ed25519', false, ['verify']);
 }
 
 async function checkOne(

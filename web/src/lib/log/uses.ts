@@ -8,6 +8,7 @@ import { ascii, concat, hex, unhex, type Bytes } from './bytes';
 import { drawRecipient, open, type Recipient } from './hpke';
 import { entriesOf, searchOf, timeOf, type Search } from './leaf';
 import { BUNDLE, bundle, sizeOfLog } from './tiles';
+import { verifying } from './verifying';
 
 /** Searches asked about at once; the service takes no more. */
 const AT_ONCE = 1_024;
@@ -159,8 +160,7 @@ async function checkSignature(
   message: Bytes,
 ): Promise<void> {
   if (key === undefined || signature === null) throw new Error('a node did not sign');
-  const node = await crypto.subtle.importKey('raw', unhex(key), 'Ed25519', false, ['verify']);
-  const valid = await crypto.subtle.verify('Ed25519', node, unhex(signature), message);
+  const valid = await crypto.subtle.verify('Ed25519', await verifying(key), unhex(signature), message);
   if (!valid) throw new Error('what came is not from the node it names');
 }
 
