@@ -16,8 +16,17 @@ type Use = Hash;
 
 #[derive(Debug, Default)]
 pub(crate) struct Challenges {
-    open: HashMap<[u8; 16], (Timestamp, Option<Use>)>,
+    open: HashMap<[u8; 16], Open>,
     order: VecDeque<[u8; 16]>,
+}
+
+/// A challenge that was given out and not spent.
+#[derive(Debug)]
+struct Open {
+    since: Timestamp,
+    used: Option<Use>,
+    /// Whether what it was taken for was taken from its budgets.
+    paid: bool,
 }
 
 impl Challenges {
@@ -27,7 +36,7 @@ impl Challenges {
         }
         let mut challenge = [0; 16];
         random.fill(&mut challenge);
-        self.open.insert(challenge, (now, None));
+        self.open.insert(challenge, Open { since: now, used: None, paid: false });
         self.order.push_back(challenge);
         challenge
     }
@@ -36,8 +45,20 @@ impl Challenges {
     /// is spent.
     pub(crate) fn take(&mut self, challenge: &[u8; 16], by: Use, now: Timestamp) -> bool {
         match self.open.get_mut(challenge) {
-            Some((since, used)) if lives(*since, now) => *used.get_or_insert(by) == by,
+            Some(open) if lives(open.since, now) => *open.used.get_or_insert(by) == by,
             _ => false,
+        }
+    }
+
+    /// Whether what it was taken for was taken from its budgets.
+    pub(crate) fn is_paid(&self, challenge: &[u8; 16]) -> bool {
+        self.open.get(challenge).is_some_and(|open| open.paid)
+    }
+
+    /// What it was taken for was taken from its budgets, for all attempts.
+    pub(crate) fn pay(&mut self, challenge: &[u8; 16]) {
+        if let Some(open) = self.open.get_mut(challenge) {
+            open.paid = true;
         }
     }
 
@@ -49,7 +70,7 @@ impl Challenges {
     pub(crate) fn forget_old(&mut self, now: Timestamp) {
         let is_old = |challenges: &Self| {
             let oldest = challenges.order.front()?;
-            Some(challenges.open.get(oldest).is_none_or(|(since, _)| !lives(*since, now)))
+            Some(challenges.open.get(oldest).is_none_or(|open| !lives(open.since, now)))
         };
         while is_old(self) == Some(true) {
             self.drop_oldest();
@@ -87,9 +108,13 @@ mod tests {
         assert!(!challenges.take(&challenge, one, now - Duration::from_secs(1)));
         assert!(!challenges.take(&[9; 16], one, now), "never given out");
         let spent = challenges.draw(&random, now);
-        assert!(challenges.take(&spent, one, now));
+        assert!(challenges.take(&spent, one, now) && !challenges.is_paid(&spent));
+        challenges.pay(&spent);
+        assert!(challenges.take(&spent, one, now) && challenges.is_paid(&spent));
+        assert!(!challenges.is_paid(&challenge), "each for itself");
         challenges.spend(&spent);
         assert!(!challenges.take(&spent, one, now), "what is done is not done again");
+        assert!(!challenges.is_paid(&spent));
         challenges.forget_old(now + LIFE);
         assert!(challenges.open.is_empty() && challenges.order.is_empty());
         for _ in 0..MAX + 5 {

@@ -34,7 +34,7 @@ pub(super) struct Kind {
 }
 
 /// Few numbers, so that thousands of histories can be played.
-const SMALL: Kind =
+pub(super) const SMALL: Kind =
     Kind { dimension: DIMENSION, palm, probe: |seed| probe(seed, VECTORS), policy: POLICY };
 
 /// Palms in a history: few, so that they come back.

@@ -3,9 +3,9 @@
 use handfast_model::Duration;
 use handfast_palm::Side;
 
-use super::history::{EVENTS, History, Outcome};
+use super::history::{EVENTS, History, Kind, Outcome, SMALL};
 use super::simulator::Weather;
-use super::{Change, Reason, Reply, Request, Search, Sought};
+use super::{Change, Policy, Reason, Reply, Request, Search, Sought};
 
 pub(super) const FAIR: Weather =
     Weather { cut: 0, double: 0, stop: 0, stop_at_write: 0, full: 0, lose_request: 0, delay: 500 };
@@ -17,7 +17,15 @@ pub(super) fn vault() -> History {
 
 /// The same of another seed; of 1, 5 and 9 node A, B or C is strict.
 pub(super) fn vault_of(seed: u64) -> History {
-    let mut history = History::new(seed, FAIR);
+    with_palm(History::new(seed, FAIR))
+}
+
+/// The same with other thresholds and budgets.
+pub(super) fn vault_with(policy: Policy) -> History {
+    with_palm(History::of(Kind { policy, ..SMALL }, 3, FAIR))
+}
+
+fn with_palm(mut history: History) -> History {
     let until = history.simulator.now + Duration::from_days(1);
     let enrolled = history.enrol(&[(Side::Left, 0)], until);
     assert!(matches!(enrolled, Outcome::Committed(_)), "{enrolled:?}");

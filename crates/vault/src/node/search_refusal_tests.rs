@@ -5,10 +5,13 @@ use handfast_mpc::{Dealt, Role};
 use handfast_palm::Side;
 
 use super::history::{DEVICE, EVENTS, HOME, History, Outcome};
-use super::refusal_testing::{all_refused, ask_search, prepared, prepared_for, refusals, vault};
+use super::refusal_testing::{
+    all_refused, ask_search, prepared, prepared_for, refusals, vault, vault_with,
+};
 use super::testing::{DIMENSION, POLICY, probe};
 use super::{
-    Change, DeviceName, GalleryName, QueryName, Reason, Refusal, Reply, Request, Search, Sought,
+    Change, DeviceName, GalleryName, Policy, QueryName, Reason, Refusal, Reply, Request, Search,
+    Sought,
 };
 
 #[test]
@@ -181,15 +184,13 @@ fn clocks_an_hour_apart_refuse_searches_and_nothing_else() {
 
 #[test]
 fn budgets_end_and_are_refused_with_their_reason() {
-    let mut history = vault();
     let limits = [
-        (super::Policy { device_hourly: 2, ..POLICY }, Sought::Anyone, Reason::DeviceBudget),
-        (super::Policy { gallery_hourly: 2, ..POLICY }, Sought::Anyone, Reason::GalleryBudget),
-        (super::Policy { slot_hourly: 2, ..POLICY }, Sought::Slot(1), Reason::SlotBudget),
+        (Policy { device_hourly: 2, ..POLICY }, Sought::Anyone, Reason::DeviceBudget),
+        (Policy { gallery_hourly: 2, ..POLICY }, Sought::Anyone, Reason::GalleryBudget),
+        (Policy { slot_hourly: 2, ..POLICY }, Sought::Slot(1), Reason::SlotBudget),
     ];
     for (policy, sought, reason) in limits {
-        history.simulator.pass_idle(Duration::from_hours(2));
-        history.must(Change::SetPolicy(EVENTS[0], policy));
+        let mut history = vault_with(policy);
         for _ in 0..2 {
             assert!(history.look(EVENTS[0], Side::Left, sought, 0).is_some());
         }
@@ -198,7 +199,41 @@ fn budgets_end_and_are_refused_with_their_reason() {
         let counted = Role::ALL
             .map(|role| history.simulator.node(role).unwrap().status().refusals.of(reason));
         assert!(counted.iter().sum::<u64>() > 0, "{reason:?} is not counted");
+        nothing_free_pays(&mut history, sought, reason);
     }
+}
+
+/// An attempt that cost nothing does not make the next one at a query of its name free.
+fn nothing_free_pays(history: &mut History, sought: Sought, reason: Reason) {
+    let attempt = |searches: &[Search; 3], attempt| {
+        searches.clone().map(|search| Search { attempt, ..search })
+    };
+    let over = prepared_for(history, &probe(0, 3), sought);
+    let delivery =
+        over.clone().map(|search| Search { sought: Sought::Delivery(1), shares: None, ..search });
+    let delivered = ask_search(history, &delivery);
+    assert!(delivered.iter().all(|reply| matches!(reply, Some(Reply::Found(_)))), "{delivered:?}");
+    all_refused(&ask_search(history, &attempt(&over, 2)), reason);
+    // Each node has heard that another one left an attempt before it was asked for it itself.
+    let over = prepared_for(history, &probe(0, 3), sought);
+    for (number, leaves) in [(1, Role::A), (2, Role::B)] {
+        let searches = attempt(&over, number);
+        let mut first = [None, None, None];
+        let stray = Search { epoch: 7, ..searches[leaves.index()].clone() };
+        first[leaves.index()] = Some(Request::Search(stray).to_bytes());
+        let asked = history.simulator.ask(first);
+        history.simulator.wait(asked);
+        history.simulator.pass(Duration::from_millis(50));
+        let mut others = searches.map(|search| Some(Request::Search(search).to_bytes()));
+        others[leaves.index()] = None;
+        let asked = history.simulator.ask(others);
+        for (role, reply) in Role::ALL.into_iter().zip(history.simulator.wait(asked)) {
+            let left =
+                matches!(reply, Some(Reply::Refused(Refusal { reason: Reason::PeerRefused, .. })));
+            assert!(left || role == leaves, "{reply:?}");
+        }
+    }
+    all_refused(&ask_search(history, &attempt(&over, 3)), reason);
 }
 
 #[test]

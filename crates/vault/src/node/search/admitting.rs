@@ -270,14 +270,16 @@ impl Node {
         }
     }
 
-    /// Takes a search from its budgets; the first attempt pays for all.
+    /// Takes a search from its budgets; the first attempt that gets here pays for all. What was paid is
+    /// known of the challenge, which serves this one search: anybody may give any query's name to something
+    /// that costs nothing.
     pub(super) fn spend(
         &mut self,
         search: &Search,
         spec: &GallerySpec,
         sealed: &SealedShares,
     ) -> Result<(), Refusal> {
-        if self.searches.queries.contains_key(&search.query) {
+        if self.challenges.is_paid(&sealed.challenge) {
             return Ok(());
         }
         let mut limits = vec![
@@ -293,6 +295,7 @@ impl Node {
             self.stored(noted)?;
         }
         self.budgets.count(&limits, &notes, self.now);
+        self.challenges.pay(&sealed.challenge);
         Ok(())
     }
 }
