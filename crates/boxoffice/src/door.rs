@@ -47,6 +47,12 @@ struct LaneTerms {
     products: Vec<String>,
 }
 
+const GATES_SQL: &str = "SELECT v.utc_offset_minutes, g.id, g.area_id
+                         FROM venues v LEFT JOIN gates g ON g.venue_id = v.id WHERE v.id = $1";
+const LANES_SQL: &str = "SELECT l.id, l.passing, p.product
+                         FROM gates g JOIN lanes l ON l.gate_id = g.id
+                         LEFT JOIN lane_products p ON p.lane_id = l.id WHERE g.venue_id = $1";
+
 /// The events that people may pass for at a venue now.
 struct Open {
     events: Vec<(EventId, Vec<CheckInList>, Vec<Question>)>,
@@ -101,16 +107,11 @@ impl Premises {
 
 impl Layout {
     async fn read(tx: &mut Tx<'_>, venue_id: VenueId) -> Result<Self> {
-        let sql = "SELECT v.utc_offset_minutes, g.id, g.area_id
-                   FROM venues v LEFT JOIN gates g ON g.venue_id = v.id WHERE v.id = $1";
         let gates: Vec<(i32, Option<GateId>, Option<AreaId>)> =
-            tx.fetch_all(sql, params![venue_id]).await?;
+            tx.fetch_all(GATES_SQL, params![venue_id]).await?;
         let offset = gates.first().map(|(offset, ..)| *offset);
-        let sql = "SELECT l.id, l.passing, p.product
-                   FROM gates g JOIN lanes l ON l.gate_id = g.id
-                   LEFT JOIN lane_products p ON p.lane_id = l.id WHERE g.venue_id = $1";
         let rows: Vec<(LaneId, Passing, Option<String>)> =
-            tx.fetch_all(sql, params![venue_id]).await?;
+            tx.fetch_all(LANES_SQL, params![venue_id]).await?;
         let mut lanes = HashMap::new();
         for (id, passing, product) in rows {
             let lane = lanes.entry(id);
@@ -143,5 +144,40 @@ impl Open {
             events.push((event.id, lists, question::of_event(tx, event.id).await?));
         }
         Ok(Self { events, resets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast_store::{FromRow, Row, Store, StoreError};
+
+    use super::*;
+    use crate::schema::MIGRATIONS;
+
+    /// A line of SQLite's plan: its last column.
+    struct PlanLine(String);
+
+    impl FromRow for PlanLine {
+        fn from_row(row: &Row) -> std::result::Result<Self, StoreError> {
+            row.get("detail").map(Self)
+        }
+    }
+
+    /// What every attempt asks must not grow with the venues there are.
+    #[tokio::test]
+    async fn a_venues_layout_reads_no_whole_table() {
+        let store = Store::connect("sqlite::memory:").await.unwrap();
+        store.migrate(&MIGRATIONS).await.unwrap();
+        for sql in [GATES_SQL, LANES_SQL] {
+            let explained: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into());
+            let plan: std::result::Result<Vec<PlanLine>, StoreError> = store
+                .read("plan", |tx| {
+                    Box::pin(async move { tx.fetch_all(explained, params!["ven"]).await })
+                })
+                .await;
+            for PlanLine(line) in plan.unwrap() {
+                assert!(!line.starts_with("SCAN") && !line.contains("AUTOMATIC"), "{line}\n{sql}");
+            }
+        }
     }
 }

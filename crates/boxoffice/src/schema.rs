@@ -36,5 +36,10 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
             name: "age and approvals",
             sql: include_str!("../migrations/0006_age_and_approvals.sql"),
         },
+        Migration {
+            version: 7,
+            name: "gates by venue",
+            sql: include_str!("../migrations/0007_layout.sql"),
+        },
     ],
 };
