@@ -71,10 +71,14 @@ impl Desk {
 
     /// The verdict of each, in order.
     async fn decide(&self, attempts: &[Attempt]) -> Vec<Result<Verdict>> {
-        if let [_, _, ..] = attempts
-            && let Ok(verdicts) = self.transaction("admission.admit_group", attempts).await
-        {
-            return verdicts;
+        if let [_, _, ..] = attempts {
+            match self.transaction("admission.admit_group", attempts).await {
+                Ok(verdicts) => return verdicts,
+                Err(error) => {
+                    let count = attempts.len();
+                    tracing::debug!(%error, count, "attempts of a group are decided one by one");
+                }
+            }
         }
         let mut verdicts = Vec::with_capacity(attempts.len());
         for attempt in attempts {

@@ -54,6 +54,7 @@ test_on_both_engines! {
         assert_eq!(counts[&Outcome::AlreadyRedeemed], SCANS - 1);
         assert_eq!(night.count("SELECT COUNT(*) FROM passages").await, 1);
         assert_eq!(night.count("SELECT COUNT(*) FROM admissions").await, SCANS as i64);
+        assert_eq!(night.failed_groups(), 0);
     }
 
     async fn palm_and_code_at_once_let_one_in(store: Store) {
@@ -133,6 +134,7 @@ test_on_both_engines! {
         let counts = tally(answers);
         assert_eq!(counts.len(), 1, "{counts:?}");
         assert_eq!(night.count("SELECT COUNT(*) FROM admissions").await, 1);
+        assert_eq!(night.failed_groups(), 0);
     }
 
     async fn wrong_places_and_times_have_their_reasons(store: Store) {

@@ -15,7 +15,7 @@ use handfast_model::{
     CompanyId, DeviceId, Duration, EventId, LaneId, ManualClock, PairwiseToken, SeededRandom,
     Timestamp, VenueId,
 };
-use handfast_store::{Store, params};
+use handfast_store::{Store, TransactionCount, params};
 
 /// A person's palm, by number; the left hand.
 pub type Palm = u8;
@@ -242,6 +242,17 @@ impl Night {
             })
             .await;
         count.unwrap().0
+    }
+
+    /// What happened to the transactions in which several attempts were decided.
+    pub fn groups(&self) -> TransactionCount {
+        let counters = self.office.store().counters();
+        counters.get("admission.admit_group").copied().unwrap_or_default()
+    }
+
+    /// Groups that were decided one by one, because they failed together.
+    pub fn failed_groups(&self) -> u64 {
+        self.groups().failures
     }
 
     /// The key in the link of the newest mail to `account`, and how many mails there are.
