@@ -191,8 +191,7 @@ impl Attempt {
     ) -> Result<Verdict> {
         let (device, door) = doors.at(tx, self, now).await?;
         if let Some(recorded) = gathered.recorded(tx, self.device_id, &self.nonce).await? {
-            gathered.unwritten.write(tx).await?;
-            return self.repeat(tx, device, recorded).await;
+            return self.repeat(tx, &mut gathered.unwritten, device, recorded).await;
         }
         let mut trace = Trace::wanted(self.terms.explain);
         let mut decided = self.decide(tx, gathered, (door, now), &mut trace).await?;
@@ -404,6 +403,7 @@ impl Attempt {
     async fn repeat(
         &self,
         tx: &mut Tx<'_>,
+        unwritten: &mut Unwritten,
         device: &Device,
         recorded: Recorded,
     ) -> Result<Verdict> {
@@ -411,7 +411,10 @@ impl Attempt {
             return Err(BoxOfficeError::NonceReused);
         }
         let previous = match (recorded.outcome, recorded.ticket_id) {
-            (Outcome::AlreadyRedeemed, Some(ticket_id)) => entry_of(tx, ticket_id).await?,
+            (Outcome::AlreadyRedeemed, Some(ticket_id)) => {
+                unwritten.write(tx).await?;
+                entry_of(tx, ticket_id).await?
+            }
             _ => None,
         };
         let taken_back = recorded.annulled_at.is_some();
