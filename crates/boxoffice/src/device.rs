@@ -9,6 +9,7 @@ use handfast_model::{
 use handfast_store::{ToParam as _, Tx, from_row, params};
 
 use crate::company::check_name;
+use crate::gathered::PLACES;
 use crate::secret_key::KeyHash;
 use crate::{BoxOffice, BoxOfficeError, Direction, Result, Thing, lane, secret_key, venue};
 
@@ -373,9 +374,6 @@ pub(crate) async fn find(tx: &mut Tx<'_>, id: DeviceId) -> Result<Device> {
     let device = tx.fetch_optional(devices_where!("d.id = $1"), params![id]).await?;
     device.ok_or(BoxOfficeError::Unknown(Thing::Device))
 }
-
-/// Devices that one statement looks up; the statement has so many places, empty where there are fewer.
-const PLACES: usize = 16;
 
 /// Those of `ids` that are known and not revoked.
 pub(crate) async fn working(tx: &mut Tx<'_>, ids: &[DeviceId]) -> Result<Vec<Device>> {

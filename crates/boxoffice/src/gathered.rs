@@ -14,8 +14,8 @@ use crate::scanned_code::ScannedCode;
 use crate::ticket::{self, TicketFacts, hashed_code, ticket_facts_where};
 use crate::unwritten::Unwritten;
 
-/// Attempts that one statement looks up; the statement has so many places, empty where there are fewer.
-const PLACES: usize = 16;
+/// Things that one statement looks up; the statement has so many places, empty where there are fewer.
+pub(crate) const PLACES: usize = 16;
 
 /// What was read ahead.
 #[derive(Default)]
