@@ -14,6 +14,7 @@ mod codes;
 mod console;
 mod csv;
 mod devices;
+mod groups;
 mod guardians;
 mod links;
 mod night;
