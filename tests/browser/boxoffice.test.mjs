@@ -465,6 +465,20 @@ step("tickets are shown from the device while the service fails or does not answ
   await page.getByTestId("kept").waitFor();
   assert.ok((await page.locator("article").count()) > 0);
   await page.unrouteAll({ behavior: "ignoreErrors" });
+  // Who is signed in is answered, and the tickets are not.
+  const tickets = "**/api/v1/me/tickets";
+  await page.route(tickets, (route) => route.fulfill({ status: 503, json: {} }));
+  await page.reload();
+  await page.getByTestId("kept").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.unroute(tickets);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByTestId("kept").waitFor({ state: "detached" });
+  await page.route(tickets, () => undefined);
+  await page.reload();
+  await page.getByTestId("kept").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
   await page.close();
 });
 

@@ -11,6 +11,8 @@ const STORE = 'tickets';
 const VERSION = 1;
 const WORKER = '/portal-worker.js';
 const PAGE = '/portal';
+/** Whoever stands at a gate with one bar of signal sees what is kept after this long. */
+export const PATIENCE_MS = 4_000;
 
 export interface KeptTicket {
   ticket_id: string;
