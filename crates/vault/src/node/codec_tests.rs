@@ -26,7 +26,6 @@ fn changes() -> Vec<Change> {
     vec![
         Change::OpenGallery(spec(2, GalleryPurpose::Payment)),
         Change::CloseGallery(gallery),
-        Change::SetPolicy(gallery, spec(2, GalleryPurpose::Entry).policy),
         Change::Enrol(Enrolment {
             gallery,
             first_slot: 5,
@@ -227,7 +226,7 @@ fn golden_bytes_stay() {
 }
 
 const GOLDEN: [&str; 4] =
-    ["643c58a00758c2de", "1b84a21bd614e939", "c1920902ba358302", "3144046968dc2693"];
+    ["1a0549f299fb5b48", "e96f19b7c71e1eae", "c1920902ba358302", "3144046968dc2693"];
 
 #[test]
 fn what_is_written_is_read_and_every_cut_is_refused() {
@@ -243,6 +242,19 @@ fn what_is_written_is_read_and_every_cut_is_refused() {
         assert_eq!(Reply::from_bytes(&bytes).unwrap().to_bytes(), bytes);
         assert!((0..bytes.len()).all(|end| Reply::from_bytes(&bytes[..end]).is_err()));
     }
+}
+
+/// Whoever could replace the budgets of an open gallery would have none.
+#[test]
+fn nothing_replaces_what_a_gallery_was_opened_with() {
+    let opened = operation(Change::OpenGallery(spec(2, GalleryPurpose::Entry))).to_bytes();
+    let closed = operation(Change::CloseGallery(GalleryName([2; 16]))).to_bytes();
+    let at = closed.len() - 17;
+    assert_eq!(closed[at], 2);
+    // As it was written once: number, gallery, thresholds and budgets.
+    let policy = &opened[opened.len() - 22..];
+    let replaced = [&closed[..at], &[3], &closed[at + 1..], policy].concat();
+    assert!(Operation::from_bytes(&replaced).is_err());
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub struct GallerySpec {
     pub dimension: u16,
     /// Rows of a slot.
     pub rows_per_slot: u8,
-    /// Thresholds and budgets.
+    /// Thresholds and budgets, as long as the gallery is open.
     pub policy: Policy,
 }
 
@@ -113,8 +113,6 @@ pub enum Change {
     OpenGallery(GallerySpec),
     /// Closes it for good.
     CloseGallery(GalleryName),
-    /// Replaces thresholds and budgets.
-    SetPolicy(GalleryName, Policy),
     /// Stores palms and arms them in their company's gallery.
     Enrol(Enrolment),
     /// Arms a slot in a gallery, or changes until when.
@@ -208,7 +206,7 @@ impl Operation {
 
 const OPEN: u8 = 1;
 const CLOSE: u8 = 2;
-const POLICY: u8 = 3;
+// 3 is nothing: it replaced a gallery's budgets, which are those that it was opened with.
 const ENROL: u8 = 4;
 const ARM: u8 = 5;
 const DISARM: u8 = 6;
@@ -228,10 +226,6 @@ impl Change {
             }
             Self::CloseGallery(gallery) => {
                 writer.u8(CLOSE).raw(&gallery.0);
-            }
-            Self::SetPolicy(gallery, policy) => {
-                writer.u8(POLICY).raw(&gallery.0);
-                policy.write(writer);
             }
             Self::Enrol(enrolment) => {
                 writer.u8(ENROL);
@@ -265,7 +259,6 @@ impl Change {
         Ok(match reader.u8()? {
             OPEN => Self::OpenGallery(GallerySpec::read(reader)?),
             CLOSE => Self::CloseGallery(gallery(reader)?),
-            POLICY => Self::SetPolicy(gallery(reader)?, Policy::read(reader)?),
             ENROL => Self::Enrol(Enrolment::read(reader)?),
             ARM => Self::Arm {
                 gallery: gallery(reader)?,

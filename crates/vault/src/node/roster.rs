@@ -138,9 +138,6 @@ impl Roster {
         match &operation.change {
             Change::OpenGallery(spec) => self.check_open(spec),
             Change::CloseGallery(gallery) => self.gallery(*gallery).map(drop),
-            Change::SetPolicy(gallery, policy) => {
-                policy.check(self.gallery(*gallery)?.spec.rows_per_slot)
-            }
             Change::Enrol(enrolment) => self.check_enrol(enrolment),
             Change::Arm { gallery, slot, .. } => self.check_arm(*gallery, *slot),
             Change::Disarm { gallery, .. } => self.gallery(*gallery).map(drop),
@@ -228,12 +225,6 @@ impl Roster {
                     gallery.open = false;
                     gallery.sides = Default::default();
                     changes.push(RowChange::Closed(*name));
-                }
-            }
-            Change::SetPolicy(name, policy) => {
-                if let Some(gallery) = self.galleries.get_mut(name) {
-                    gallery.spec.policy = *policy;
-                    gallery.serves_from = number;
                 }
             }
             Change::Enrol(enrolment) => self.enrol(enrolment, number, &mut changes),
