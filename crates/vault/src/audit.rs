@@ -1,6 +1,6 @@
 //! Audit: how a person finds the searches that found them, and nobody else does.
 //!
-//! Every search has a tag, F(dummy, query) xor F(slot, query) for each slot that it found. It goes
+//! Every search for a person, of a gallery or against one palm, has a tag, F(dummy, query) xor F(slot, query) for each slot that it found. It goes
 //! into the log's leaf: without the key of F it is a random number, also where nobody was found. The
 //! person gets F(dummy, query) xor F(slot, query) of their own slot for the queries of a period, in
 //! parts that each node seals to a key of the person's own device, and compares there. A search
@@ -58,10 +58,9 @@ impl AuditTag {
     #[must_use]
     pub fn is_signed(&self, deployment: DeploymentId, nodes: &[VerifyingKey; 3]) -> bool {
         let Some(parts) = &self.parts else { return false };
-        let signed = Role::ALL.into_iter().zip(nodes).zip(parts).all(|((node, key), part)| {
-            let bytes = SignedTagPart::signed_bytes(deployment, node, self.query, &part.part);
-            key.verify_strict(&bytes, &Signature::from_bytes(&part.signature)).is_ok()
-        });
+        let mut signed = Role::ALL.into_iter().zip(nodes).zip(parts);
+        let signed =
+            signed.all(|((node, key), part)| part.is_by(key, deployment, node, self.query));
         let [a, b, c] = parts.map(|part| part.part);
         signed && self.tag == std::array::from_fn(|at| a[at] ^ b[at] ^ c[at])
     }
@@ -87,6 +86,19 @@ impl SignedTagPart {
     ) -> Vec<u8> {
         let node = [node.index() as u8];
         [TAG_LABEL, &deployment.to_bytes(), &node, &query, part].concat()
+    }
+
+    /// Whether the node of this key signed it for this query.
+    #[must_use]
+    pub fn is_by(
+        &self,
+        key: &VerifyingKey,
+        deployment: DeploymentId,
+        node: Role,
+        query: [u8; 16],
+    ) -> bool {
+        let bytes = Self::signed_bytes(deployment, node, query, &self.part);
+        key.verify_strict(&bytes, &Signature::from_bytes(&self.signature)).is_ok()
     }
 }
 

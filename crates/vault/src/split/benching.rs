@@ -143,7 +143,7 @@ impl SplitVault {
         let dealt = self.random_shares(vectors, gallery.dimension)?;
         let challenges = Challenges::fetch(&inner.nodes, &inner.deployment).await?;
         let nonce = [0; 16];
-        let (name, of_nodes) = challenges.query(&nonce);
+        let name = challenges.query(&nonce);
         let usage = Use {
             purpose: GalleryPurpose::DangerUnchecked as u8,
             gallery: gallery.name,
@@ -155,7 +155,7 @@ impl SplitVault {
         let (deployment, device) = (&inner.deployment, inner.devices.own());
         let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
-        let (side, sought, shares) = (Side::Left, Sought::Duplicate, Some((of_nodes, shares)));
+        let (side, sought, shares) = (Side::Left, Sought::Duplicate, Some(shares));
         let query = Query { name, gallery: gallery.name, side, sought, nonce, shares };
         Ok(inner.search(&query, at).await?.0 != Opened::Nothing)
     }

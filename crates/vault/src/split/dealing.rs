@@ -41,10 +41,9 @@ impl Challenges {
         self.of_nodes[0].head
     }
 
-    /// The name of the one search that these challenges are for, and the challenges.
-    pub(super) fn query(&self, nonce: &[u8; 16]) -> (QueryName, [[u8; 16]; 3]) {
-        let challenges = self.of_nodes.each_ref().map(|node| node.challenge);
-        (QueryName::of(&challenges, nonce), challenges)
+    /// The name of the one search that these challenges are for.
+    pub(super) fn query(&self, nonce: &[u8; 16]) -> QueryName {
+        QueryName::of(&self.of_nodes.each_ref().map(|node| node.challenge), nonce)
     }
 
     pub(super) const fn epoch(&self) -> u64 {

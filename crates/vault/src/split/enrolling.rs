@@ -117,7 +117,7 @@ impl Inner {
             at = Some(now);
             let mut nonce = [0; 16];
             random.fill(&mut nonce);
-            let (query, of_nodes) = challenges.query(&nonce);
+            let query = challenges.query(&nonce);
             let usage = Use {
                 purpose: GalleryPurpose::Enrolment as u8,
                 gallery,
@@ -127,7 +127,7 @@ impl Inner {
                 query: query.0,
             };
             let shares = seal(dealt, &usage, &challenges, deployment, device, random)?;
-            let (side, sought, shares) = (*side, Sought::Duplicate, Some((of_nodes, shares)));
+            let (side, sought, shares) = (*side, Sought::Duplicate, Some(shares));
             queries.push(Query { name: query, gallery, side, sought, nonce, shares });
         }
         let at = at.ok_or(VaultError::NotDealt)?;

@@ -129,7 +129,7 @@ impl Inner {
         self.heard_epoch(challenges.epoch());
         let mut nonce = [0; 16];
         random.fill(&mut nonce);
-        let (name, of_nodes) = challenges.query(&nonce);
+        let name = challenges.query(&nonce);
         let (id, purpose) =
             (GalleryName::from(gallery.spec.gallery), code_of(gallery.spec.purpose));
         let usage = Use {
@@ -142,7 +142,7 @@ impl Inner {
         };
         let shares = seal(dealt, &usage, &challenges, &self.deployment, device, random)?;
         let at = Standing { head: challenges.head(), epoch: challenges.epoch() };
-        let shares = Some((of_nodes, shares));
+        let shares = Some(shares);
         let query = Query { name, gallery: id, side, sought, nonce, shares };
         let (opened, audit, _) = self.search_audited(&query, at).await?;
         Ok((opened, audit))

@@ -7,7 +7,7 @@ use handfast_palm::Side;
 use super::Inner;
 use super::operating::says_most;
 use crate::VaultError;
-use crate::audit::{AuditTag, SignedTagPart};
+use crate::audit::AuditTag;
 use crate::deployment::Member;
 use crate::node::{
     Found, GalleryName, Head, PartBinding, QueryName, Reason, Reply, Request, SealedShares, Search,
@@ -24,8 +24,8 @@ pub(super) struct Query {
     pub(super) side: Side,
     pub(super) sought: Sought,
     pub(super) nonce: [u8; 16],
-    /// The nodes' challenges, and the probe's shares; none for a delivery.
-    pub(super) shares: Option<([[u8; 16]; 3], [SealedShares; 3])>,
+    /// The probe's shares, each with its node's challenge; none for a delivery.
+    pub(super) shares: Option<[SealedShares; 3]>,
 }
 
 /// Where the nodes stand.
@@ -99,6 +99,9 @@ impl Inner {
         attempt: u8,
         at: Standing,
     ) -> Result<(Opened, AuditTag), VaultError> {
+        let shares = query.shares.as_ref();
+        let of_nodes = |all: &[SealedShares; 3]| all.each_ref().map(|shares| shares.challenge);
+        let challenges = shares.map_or([[0; 16]; 3], of_nodes);
         let requests = Role::ALL.map(|role| {
             Request::Search(Search {
                 query: query.name,
@@ -109,8 +112,8 @@ impl Inner {
                 epoch: at.epoch,
                 sought: query.sought,
                 nonce: query.nonce,
-                challenges: query.shares.as_ref().map_or([[0; 16]; 3], |(all, _)| *all),
-                shares: query.shares.as_ref().map(|(_, shares)| shares[role.index()].clone()),
+                challenges,
+                shares: shares.map(|shares| shares[role.index()].clone()),
             })
         });
         let replies = self.nodes.ask_all(&requests).await;
@@ -151,7 +154,7 @@ impl Inner {
         node: Role,
         found: &Found,
     ) -> Option<[u8; TOKEN]> {
-        let shares = query.shares.as_ref().map(|(_, shares)| &shares[node.index()]);
+        let shares = query.shares.as_ref().map(|shares| &shares[node.index()]);
         let binding = PartBinding {
             deployment: self.deployment.id(),
             node,
@@ -167,11 +170,9 @@ impl Inner {
         let part = found.audit.as_ref().map(|tag| &tag.part);
         let signed = binding.signed_bytes(&found.sealed, part);
         // Kept and shown to people later, when nobody could ask the node again.
-        let tag_is_signed = found.audit.is_none_or(|SignedTagPart { part, signature }| {
-            let id = self.deployment.id();
-            let bytes = SignedTagPart::signed_bytes(id, node, query.name.0, &part);
-            self.deployment.verifies(Member::Node(node), &bytes, &signature)
-        });
+        let key = self.deployment.verifying_key(Member::Node(node));
+        let tag_is_signed =
+            found.audit.is_none_or(|tag| tag.is_by(key, self.deployment.id(), node, query.name.0));
         let own = found.query == query.name
             && found.attempt == attempt
             && found.audit.is_some() == query.sought.has_tag()
