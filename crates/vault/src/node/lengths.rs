@@ -52,8 +52,6 @@ pub(super) struct LengthRun {
     selection: Selection,
     /// This node's part of what is opened: of the chunks that are done.
     pub(super) part: [u8; TOKEN],
-    /// Chunks that are not done.
-    pub(super) left: u32,
     /// Whether the nodes have opened that every vector is short.
     pub(super) short: bool,
 }
@@ -65,8 +63,7 @@ impl LengthRun {
         selection: Selection,
     ) -> Result<Self, PartyError> {
         let summands = plan.checks.summands(shares)?;
-        let left = plan.chunks();
-        Ok(Self { plan, summands, selection, part: [0; TOKEN], left, short: false })
+        Ok(Self { plan, summands, selection, part: [0; TOKEN], short: false })
     }
 
     /// What [`handfast_mpc::Party::start`] takes for a chunk.

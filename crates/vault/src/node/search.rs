@@ -5,7 +5,8 @@
 //! and budgets, and joins; what it needs of the others comes with their joining: nonces, so that
 //! keys are new whatever anybody repeats, clocks, and keyed hashes of the shares that both were
 //! dealt. A search that loses a message ends with a refusal; the front tries again as the next
-//! attempt, with new nonces and so with new keys.
+//! attempt, with new nonces and so with new keys. That serves where no node has answered yet: one that
+//! has takes part in no other attempt, and the person shows the hand again.
 
 mod admitting;
 mod comparing;
@@ -87,7 +88,6 @@ struct Run {
     /// The checks of lengths; none where no node is strict.
     lengths: Option<LengthRun>,
     open: HashMap<u32, Chunk>,
-    finished: u32,
     sums: Vec<[u8; TOKEN]>,
 }
 
@@ -191,7 +191,8 @@ impl Searches {
 
 impl Run {
     /// Chunks that compare no rows, but what was dealt with its bounds: numbered after the gallery's, and
-    /// begun before them, so that what they open is there when the gallery is done.
+    /// begun before them, so that what they open is there when the gallery is done (with one vector,
+    /// which has no result to be joined with others, half a round trip later).
     fn length_chunks(&self) -> u32 {
         self.lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks())
     }
@@ -216,9 +217,16 @@ impl Run {
         }
     }
 
+    /// Whether all checks of lengths are done here.
+    fn lengths_are_done(&self) -> bool {
+        let checks = self.open.keys().any(|chunk| *chunk >= self.gallery);
+        self.begun >= self.length_chunks() && !checks
+    }
+
     /// Whether this node's part may be let go.
     fn is_done(&self) -> bool {
-        self.finished == self.total() && self.lengths.as_ref().is_none_or(|lengths| lengths.short)
+        let all = self.begun == self.total() && self.open.is_empty();
+        all && self.lengths.as_ref().is_none_or(|lengths| lengths.short)
     }
 }
 
@@ -406,7 +414,6 @@ impl Node {
             gallery: gallery_chunks,
             lengths,
             open: HashMap::new(),
-            finished: 0,
             sums: vec![[0; TOKEN]; attempt.selections.len()],
         });
     }

@@ -189,13 +189,11 @@ impl Node {
                 let run = self.searches.active.get_mut(&key);
                 let Some(run) = run.and_then(|attempt| attempt.run.as_mut()) else { return };
                 run.open.remove(&chunk);
-                run.finished += 1;
                 match &mut run.lengths {
                     Some(lengths) if lengths.plan.has(chunk) => {
                         parts.iter().for_each(|part| add(&mut lengths.part, part));
-                        lengths.left -= 1;
-                        if lengths.left == 0 {
-                            let part = lengths.part;
+                        let part = lengths.part;
+                        if run.lengths_are_done() {
                             return self.tell_lengths(key, part);
                         }
                     }
