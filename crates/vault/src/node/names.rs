@@ -52,7 +52,8 @@ fn hashed(kind: &str, name: &str) -> [u8; 16] {
 
 impl QueryName {
     /// The name of a search with a probe. Each node gave one of the challenges for this search alone, so
-    /// that no other search, at any time, can have its name.
+    /// that no other search, at any time, has its name (128 bits: a collision would have to be found while
+    /// the challenges live).
     #[must_use]
     pub fn of(challenges: &[[u8; 16]; 3], nonce: &[u8; 16]) -> Self {
         let [a, b, c] = challenges;
