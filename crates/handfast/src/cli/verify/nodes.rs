@@ -82,7 +82,9 @@ impl Computed {
         if record.get("tags").is_none() {
             return if nodes.is_some() { Self::SignaturesMissing } else { Self::NothingSigned };
         }
-        let Some(signed) = SignedTags::of_record(record) else { return Self::Differs };
+        // Signed by nobody, an empty list would agree with an empty leaf: a search has a tag a hand.
+        let signed = SignedTags::of_record(record).filter(|signed| !signed.searches.is_empty());
+        let Some(signed) = signed else { return Self::Differs };
         let told = tags.as_slice().iter().map(|tag| (tag.query, tag.tag));
         if !told.eq(signed.searches.iter().map(|one| (one.query, one.tag))) {
             return Self::Differs;
@@ -174,12 +176,12 @@ mod tests {
 
     fn leaf(tag: [u8; 16]) -> Statement {
         let tags = vec![handfast_tlog::AuditTag { query: QUERY, tag }];
-        Statement::Identify {
-            purpose: Purpose::Entry,
-            place: Label::from_bytes([0; 16]),
-            searched: 3,
-            tags: AuditTags::new(tags).unwrap(),
-        }
+        leaf_of(AuditTags::new(tags).unwrap())
+    }
+
+    fn leaf_of(tags: AuditTags) -> Statement {
+        let place = Label::from_bytes([0; 16]);
+        Statement::Identify { purpose: Purpose::Entry, place, searched: 3, tags }
     }
 
     fn record(tags: SignedTags) -> Value {
@@ -213,6 +215,16 @@ mod tests {
         assert_eq!(Computed::of(&leaf(tag), &bare, None), Computed::NothingSigned);
         let refresh = Statement::Refresh { epoch: 1 };
         assert_eq!(of(&refresh, &bare), Computed::NoSearch);
+    }
+
+    #[test]
+    fn a_search_without_tags_is_nobodys() {
+        let (nodes, mut tags) = signed();
+        tags.searches.clear();
+        let record = record(tags);
+        let empty = leaf_of(AuditTags::default());
+        assert_eq!(Computed::of(&empty, &record, Some(&nodes)), Computed::Differs);
+        assert_eq!(Computed::of(&empty, &record, None), Computed::Differs);
     }
 
     #[test]
