@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
+use handfast_store::{Store, StoreError, params};
 
 use super::Answer;
 
@@ -52,4 +53,18 @@ impl Bench {
             What::Vault(vault) => vault.run(out),
         }
     }
+}
+
+/// The value that so many percent of sorted ones do not exceed.
+fn rank(sorted: &[f64], percent: usize) -> f64 {
+    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
+}
+
+/// What a statement that counts says.
+async fn count(store: &Store, sql: &'static str) -> anyhow::Result<usize> {
+    let counted: Result<(i64,), StoreError> = store
+        .read("bench.count", |tx| Box::pin(async move { tx.fetch_one(sql, params![]).await }))
+        .await;
+    Ok(usize::try_from(counted?.0)?)
 }

@@ -29,7 +29,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::redeem::{Service, rank};
+use super::rank;
+use super::redeem::Service;
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};

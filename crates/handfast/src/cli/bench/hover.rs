@@ -23,6 +23,7 @@ use handfast_vault::dealer::{Enrolment, Enrolments, Presentation, PresentedPalm}
 use handfast_vault::{EnrolOutcome, Identification};
 use serde::Serialize;
 
+use super::rank;
 use super::vault::nodes::ThreeNodes;
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
@@ -432,11 +433,7 @@ fn frames_of(person: &Hand, visit: u64) -> Vec<Picture> {
 /// Nearest-rank percentiles.
 fn spread_of(mut values: Vec<f64>) -> Spread {
     values.sort_by(f64::total_cmp);
-    let rank = |percent: usize| {
-        let place = (values.len() * percent).div_ceil(100).max(1) - 1;
-        values.get(place).copied().unwrap_or(f64::NAN)
-    };
-    Spread { p50_ms: rank(50), p95_ms: rank(95) }
+    Spread { p50_ms: rank(&values, 50), p95_ms: rank(&values, 95) }
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ use std::time::Duration as StdDuration;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use handfast_palm_eval::Stopwatch as _;
-use handfast_store::{Store, StoreError, params};
+use handfast_store::Store;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::redeem::{Scanner, Service, Venue, rank};
+use super::redeem::{Scanner, Service, Venue};
+use super::{count, rank};
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
@@ -167,11 +168,4 @@ async fn arrival(copy: &Store, entries: usize) -> anyhow::Result<f64> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     anyhow::bail!("an entry did not arrive within {} s", ARRIVES_WITHIN.as_secs())
-}
-
-async fn count(copy: &Store, sql: &'static str) -> anyhow::Result<usize> {
-    let counted: Result<(i64,), StoreError> = copy
-        .read("bench.lane", |tx| Box::pin(async move { tx.fetch_one(sql, params![]).await }))
-        .await;
-    Ok(usize::try_from(counted?.0)?)
 }

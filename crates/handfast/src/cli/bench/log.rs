@@ -20,6 +20,7 @@ use handfast_tlog::{
 };
 use serde::Serialize;
 
+use super::rank;
 use crate::cli::folder::bytes_below;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
@@ -163,15 +164,14 @@ fn measure(dir: &Path, leaves: usize) -> anyhow::Result<Figures> {
     ensure!(in_month > 0, "a month of the bench has no leaves");
     let (all_s, all) = verify(dir, &policy, &watch, None, clock.now())?;
     ensure!(all == size, "{all} leaves were verified, {size} were promised");
-    let rank = |percent| rank(&promises.millis, percent);
     Ok(Figures {
         leaves: size,
         appends_per_s: measured as f64 / append_ms * 1e3,
-        promise_p50_ms: rank(50),
-        promise_p99_ms: rank(99),
+        promise_p50_ms: rank(&promises.millis, 50),
+        promise_p99_ms: rank(&promises.millis, 99),
         promises_per_s: promises.millis.len() as f64 / promises.seconds,
-        proof_p50_ms: self::rank(&proofs, 50),
-        proof_p99_ms: self::rank(&proofs, 99),
+        proof_p50_ms: rank(&proofs, 50),
+        proof_p99_ms: rank(&proofs, 99),
         verify_month_s: month_s,
         verify_all_s: all_s,
         open_s: open_ms / 1e3,
@@ -305,11 +305,6 @@ fn verify(
     let report = report?;
     ensure!(report.is_sound(), "the bench's log is not sound: {:?}", report.problems);
     Ok((ms / 1e3, report.leaves))
-}
-
-fn rank(sorted: &[f64], percent: usize) -> f64 {
-    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::{count, rank};
 use crate::cli::runtime::block_on;
 use crate::cli::stopwatch::SystemStopwatch;
 use crate::cli::{Answer, print_json};
@@ -157,15 +158,9 @@ impl Redeem {
 /// Admissions that let somebody in, as the database has them.
 async fn recorded(database: &str) -> anyhow::Result<usize> {
     let store = Store::connect(database).await?;
-    let sql = "SELECT COUNT(*) FROM passages WHERE passing = 'entry'";
-    let counted: Result<(i64,), handfast_store::StoreError> = store
-        .read("bench.recorded", |tx| {
-            Box::pin(async move { tx.fetch_one(sql, handfast_store::params![]).await })
-        })
-        .await;
-    let (count,) = counted?;
+    let recorded = count(&store, "SELECT COUNT(*) FROM passages WHERE passing = 'entry'").await;
     store.close().await;
-    Ok(usize::try_from(count)?)
+    recorded
 }
 
 /// A venue with scanners and tickets.
@@ -305,12 +300,6 @@ impl Times {
             max_ms: rank(100),
         }
     }
-}
-
-/// The value that so many percent of sorted ones do not exceed.
-pub(super) fn rank(sorted: &[f64], percent: usize) -> f64 {
-    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 impl Work {
