@@ -124,8 +124,8 @@ impl Desk {
             Err(error) => {
                 // A database that failed may have stored the link all the same: then the sweep
                 // decides, once it answers again.
-                let was_stored = matches!(error, BoxOfficeError::Store(_));
-                if !was_stored && self.hub.discard_palms(ticket.company_id, &handles).await {
+                let may_be_stored = matches!(error, BoxOfficeError::Store(_));
+                if !may_be_stored && self.hub.discard_palms(ticket.company_id, &handles).await {
                     self.hub.unlogged.had_one();
                 }
                 return ticket_problem(&error);
