@@ -35,8 +35,9 @@ pub struct Product {
     pub capacity: Option<u32>,
     /// Whether fans may order it; at the window it is sold in any case.
     pub on_sale: bool,
-    /// Which codes its tickets are issued with from now on.
-    pub codes: CodeKind,
+    /// Which codes its tickets are issued with from now on; to set it, `None` leaves them as they are,
+    /// static at first.
+    pub codes: Option<CodeKind>,
 }
 
 /// A product with what is sold of it.
@@ -64,7 +65,7 @@ impl FromRow for Product {
             price: Money::new(row.get("price_minor")?, currency),
             capacity: row.get("capacity")?,
             on_sale: row.get("on_sale")?,
-            codes: row.get("code_kind")?,
+            codes: Some(row.get("code_kind")?),
         })
     }
 }
@@ -104,9 +105,10 @@ impl BoxOffice {
                     tx.execute(
                         "INSERT INTO products (event_id, name, price_minor, currency, capacity,
                                                attention, on_sale, code_kind)
-                         VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7)
+                         VALUES ($1, $2, $3, $4, $5, FALSE, $6, $8)
                          ON CONFLICT (event_id, name) DO UPDATE SET price_minor = $3,
-                             currency = $4, capacity = $5, on_sale = $6, code_kind = $7",
+                             currency = $4, capacity = $5, on_sale = $6,
+                             code_kind = COALESCE($7, products.code_kind)",
                         params![
                             event_id,
                             name,
@@ -114,28 +116,12 @@ impl BoxOffice {
                             price.currency,
                             capacity,
                             on_sale,
-                            codes
+                            codes,
+                            codes.unwrap_or(CodeKind::Static)
                         ],
                     )
                     .await?;
                     Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Which codes a product's tickets are issued with now; `None` where there is no such product.
-    ///
-    /// # Errors
-    /// [`BoxOfficeError::Store`].
-    pub async fn product_codes(&self, event_id: EventId, name: &str) -> Result<Option<CodeKind>> {
-        self.store
-            .read("product.codes", |tx| {
-                Box::pin(async move {
-                    let sql = "SELECT code_kind FROM products WHERE event_id = $1 AND name = $2";
-                    let found: Option<(CodeKind,)> =
-                        tx.fetch_optional(sql, params![event_id, name.trim()]).await?;
-                    Ok(found.map(|(codes,)| codes))
                 })
             })
             .await

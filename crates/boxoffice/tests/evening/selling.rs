@@ -23,7 +23,7 @@ async fn on_sale(night: &Night, capacity: u32) {
 
 async fn on_sale_with(night: &Night, capacity: u32, codes: CodeKind) {
     let (name, capacity) = (FLOOR.to_owned(), Some(capacity));
-    let product = Product { name, price: PRICE, capacity, on_sale: true, codes };
+    let product = Product { name, price: PRICE, capacity, on_sale: true, codes: Some(codes) };
     let company = night.red_rocks.company.id;
     night.office.set_product(company, night.tonight.id, &product).await.unwrap();
 }
@@ -199,9 +199,14 @@ test_on_both_engines! {
         };
         let (plain, signed) = (sell(CodeKind::Static).await, sell(CodeKind::Signed).await);
         let rotating = sell(CodeKind::Rotating).await;
-        let codes = async |name| night.office.product_codes(night.tonight.id, name).await.unwrap();
-        assert_eq!(codes(FLOOR).await, Some(CodeKind::Rotating), "what a change that names none keeps");
-        assert_eq!(codes("Nothing").await, None);
+        let unnamed = Product { name: FLOOR.to_owned(), price: PRICE, capacity: Some(98), on_sale: true, codes: None };
+        night.office.set_product(company, night.tonight.id, &unnamed).await.unwrap();
+        let other = Product { name: "Lawn".to_owned(), ..unnamed.clone() };
+        night.office.set_product(company, night.tonight.id, &other).await.unwrap();
+        let products = night.office.products(night.tonight.id).await.unwrap();
+        let of = |name: &str| products.iter().find(|one| one.product.name == name).map(|one| (one.product.codes, one.product.capacity));
+        assert_eq!(of(FLOOR), Some((Some(CodeKind::Rotating), Some(98))), "what a change that names none keeps");
+        assert_eq!(of("Lawn"), Some((Some(CodeKind::Static), Some(98))), "at first");
         let kinds = night.office.account_tickets(night.ada.id).await.unwrap();
         let kind_of = |id| kinds.iter().find(|ticket| ticket.id == id).map(|ticket| ticket.code_kind);
         assert_eq!(kind_of(plain.id), Some(CodeKind::Static), "what was sold before keeps its own");
@@ -291,7 +296,7 @@ test_on_both_engines! {
         let night = Night::begin(store).await;
         on_sale(&night, 3).await;
         let operator = staff(&night).await;
-        let vip = Product { name: "VIP".into(), price: Money::new(9_000, Currency::Usd), capacity: Some(1), on_sale: false, codes: CodeKind::Static };
+        let vip = Product { name: "VIP".into(), price: Money::new(9_000, Currency::Usd), capacity: Some(1), on_sale: false, codes: None };
         let company = night.red_rocks.company.id;
         night.office.set_product(company, night.tonight.id, &vip).await.unwrap();
         let (lines, nonce) = (lines(2), night.nonce());
@@ -351,7 +356,7 @@ test_on_both_engines! {
             name: "Yen".into(),
             price: Money::new(500, Currency::Jpy),
             capacity: None,
-            codes: CodeKind::Static,
+            codes: None,
             on_sale: true,
         };
         let company = night.red_rocks.company.id;
@@ -362,7 +367,7 @@ test_on_both_engines! {
     async fn an_order_dearer_than_a_charge_is_refused_before_it_is_held(store: Store) {
         let night = Night::begin(store).await;
         let price = Money::new(10_000_000, Currency::Usd);
-        let dear = Product { name: FLOOR.into(), price, capacity: None, on_sale: true, codes: CodeKind::Static };
+        let dear = Product { name: FLOOR.into(), price, capacity: None, on_sale: true, codes: None };
         let company = night.red_rocks.company.id;
         night.office.set_product(company, night.tonight.id, &dear).await.unwrap();
         let refused = order(&night, night.ada.id, 11).await;
@@ -394,7 +399,7 @@ test_on_both_engines! {
         let company = night.red_rocks.company.id;
         for (name, minor) in [("VIP", 9_000), ("Lawn", 1_000)] {
             let price = Money::new(minor, Currency::Usd);
-            let product = Product { name: name.into(), price, capacity: None, on_sale: false, codes: CodeKind::Static };
+            let product = Product { name: name.into(), price, capacity: None, on_sale: false, codes: None };
             night.office.set_product(company, night.tonight.id, &product).await.unwrap();
         }
         let (_, tickets) = night.office.own_order(night.ada.id, own.id).await.unwrap();

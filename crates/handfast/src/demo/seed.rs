@@ -236,7 +236,7 @@ impl Seeding<'_> {
                     price: Money::new(minor, Currency::Usd),
                     capacity: Some(capacity),
                     on_sale: true,
-                    codes,
+                    codes: Some(codes),
                 };
                 self.boxoffice().set_product(company.id, event.id, &product).await?;
             }

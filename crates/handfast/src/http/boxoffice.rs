@@ -14,7 +14,7 @@ pub(super) mod link_decisions;
 pub(super) mod links;
 pub(super) mod orders;
 pub(crate) mod own_lane;
-pub(super) mod setup;
+pub(crate) mod setup;
 pub(super) mod supervision;
 pub(super) mod tickets;
 pub(super) mod transfers;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::extract::State;
 use handfast_boxoffice::{
     Biometrics, CodeKind, Event, Language, NewEvent, OrderState, Product, Role, Sale, SaleLine,
     StaffUser, Venue,
@@ -12,6 +13,9 @@ use handfast_till::test_gateway::{Fault, Instrument, Operation};
 use handfast_till::{OfflineFloor, SetupId};
 
 use super::*;
+use crate::http::access::StaffCaller;
+use crate::http::boxoffice::setup;
+use crate::http::problem::{Body, PathOf};
 use crate::serve::Settings;
 
 const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
@@ -52,7 +56,7 @@ impl Shop {
             price: PRICE,
             capacity: Some(9),
             on_sale: true,
-            codes: CodeKind::Static,
+            codes: None,
         };
         office.set_product(company.id, event.id, &product).await.unwrap();
         let (email, role) = ("olga@example.org".parse().unwrap(), Role::Operator);
@@ -236,4 +240,26 @@ async fn one_bad_order_holds_up_nobody() {
     assert_eq!(shop.taken().await, 0, "the good one went back");
     let (order, _) = shop.hub.boxoffice.own_order(shop.ben, good.id).await.unwrap();
     assert_eq!((order.refunded_minor, order.refund_owed_minor), (PRICE.minor, 0));
+}
+
+#[tokio::test]
+async fn a_product_that_is_changed_keeps_the_codes_that_nobody_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = Shop::open(dir.path()).await;
+    let (company, event, user) = (shop.company.id, shop.event.id, shop.operator.id);
+    let hub = Arc::new(shop.hub);
+    let put = async |body: serde_json::Value| {
+        let staff = StaffCaller { user, company, role: Role::Operator };
+        let body = Body(serde_json::from_value(body).unwrap());
+        setup::set_product(State(hub.clone()), staff, PathOf(event), body).await.unwrap();
+    };
+    let price = serde_json::json!({ "minor": 4_500, "currency": "USD" });
+    let named = |codes: &str| serde_json::json!({ "name": FLOOR, "price": price, "on_sale": true, "codes": codes });
+    put(named("rotating")).await;
+    put(serde_json::json!({ "name": FLOOR, "price": price, "capacity": 8, "on_sale": true })).await;
+    let sold = hub.boxoffice.products(event).await.unwrap().remove(0).product;
+    assert_eq!((sold.codes, sold.capacity), (Some(CodeKind::Rotating), Some(8)));
+    put(named("static")).await;
+    let sold = hub.boxoffice.products(event).await.unwrap().remove(0).product;
+    assert_eq!((sold.codes, sold.capacity), (Some(CodeKind::Static), None));
 }

@@ -280,11 +280,6 @@ pub(crate) async fn set_product(
     Body(body): Body<ProductBody>,
 ) -> Result<axum::http::StatusCode, Problem> {
     let ProductBody { name, price, capacity, on_sale, codes } = body;
-    let codes = match codes {
-        Some(codes) => codes,
-        // What is not named stays as it is.
-        None => hub.boxoffice.product_codes(id, &name).await?.unwrap_or(CodeKind::Static),
-    };
     let product = Product { name, price, capacity, on_sale, codes };
     hub.boxoffice.set_product(staff.company, id, &product).await?;
     if on_sale && price.minor > 0 {

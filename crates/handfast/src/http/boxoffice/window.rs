@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use handfast_boxoffice::{
-    Action, BoxOfficeError, EmailAddress, Language, Role, Sale, SaleLine, Tender,
+    Action, BoxOfficeError, CodeKind, EmailAddress, Language, Role, Sale, SaleLine, Tender,
 };
 use handfast_model::{AccountId, EventId, Money, OrderId, TicketId};
 use handfast_tlog::AccessReason;
@@ -61,7 +61,7 @@ pub(crate) async fn events(
             price: sales.product.price,
             capacity: sales.product.capacity,
             on_sale: sales.product.on_sale,
-            codes: sales.product.codes.as_str(),
+            codes: sales.product.codes.unwrap_or(CodeKind::Static).as_str(),
         });
         views.push(WindowEventView { products: products.collect(), event: event.into() });
     }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use handfast_boxoffice::{
-    AdmissionRequest, Biometrics, CURRENT_VERSION, CodeKind, Company, DeviceKind, DeviceMode,
-    Direction, GUARDIAN_VERSION, Language, ListTerms, NewDevice, NewEvent, NewLink, NewOrder,
-    NewTicket, OrderState, PalmHandle, Presented, Product, Realm, Role, Scope, Side, Ticket,
-    WideAct,
+    AdmissionRequest, Biometrics, CURRENT_VERSION, Company, DeviceKind, DeviceMode, Direction,
+    GUARDIAN_VERSION, Language, ListTerms, NewDevice, NewEvent, NewLink, NewOrder, NewTicket,
+    OrderState, PalmHandle, Presented, Product, Realm, Role, Scope, Side, Ticket, WideAct,
 };
 use handfast_model::{
     AccountId, AdmissionId, CheckInListId, Currency, DeviceId, Duration, EventId, GateId, LaneId,
@@ -363,7 +362,7 @@ impl House {
                 price,
                 capacity: None,
                 on_sale: true,
-                codes: CodeKind::Static,
+                codes: None,
             };
             boxoffice.set_product(company.id, event, &product).await.unwrap();
         }
