@@ -168,7 +168,7 @@ pub use staff_user::{Role, StaffUser};
 pub use ticket::{AccountTicket, Standing, Ticket, TicketState};
 pub use ticket_code::{CodeError, CodeKind, TicketCode};
 pub use ticket_csv::BadRow;
-pub use ticket_import::ImportReport;
+pub use ticket_import::{ImportReport, TicketExport};
 pub use ticket_issue::{RotatingIssue, TicketTerms};
 pub use ticket_refund::OwedRefund;
 pub use ticket_search::{FoundTicket, PassedBy, RefusedAttempt, SEARCH_LEN_MIN, TicketHistory};

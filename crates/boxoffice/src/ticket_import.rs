@@ -31,6 +31,15 @@ pub struct ImportReport {
     pub imported: bool,
 }
 
+/// An event's tickets for whoever may have all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketExport {
+    /// How many there are, in any state.
+    pub tickets: usize,
+    /// As CSV, in UTF-8.
+    pub csv: Vec<u8>,
+}
+
 impl BoxOffice {
     /// Imports a CSV file of tickets: all of it, or nothing while a row is bad. At a dry run
     /// nothing is written whatever the rows say. `progress` hears of orders done and of all.
@@ -155,7 +164,7 @@ impl BoxOffice {
     ///
     /// # Errors
     /// [`BoxOfficeError::Unknown`] for another company's event.
-    pub async fn export_tickets(&self, company_id: CompanyId, id: EventId) -> Result<Vec<u8>> {
+    pub async fn export_tickets(&self, company_id: CompanyId, id: EventId) -> Result<TicketExport> {
         let tickets: Vec<ExportedTicket> = self
             .store
             .read("ticket_import.export", |tx| {
@@ -165,8 +174,9 @@ impl BoxOffice {
                 })
             })
             .await?;
+        let count = tickets.len();
         let rows = tickets.into_iter().map(ExportedTicket::cells);
-        ticket_csv::write(&ExportedTicket::HEADER, rows)
+        Ok(TicketExport { tickets: count, csv: ticket_csv::write(&ExportedTicket::HEADER, rows)? })
     }
 }
 

@@ -18,7 +18,7 @@ impl Hub {
             }
             WideAct::Disclose { people } => usize::try_from(*people).unwrap_or(usize::MAX),
             WideAct::ExportOrders { event_id } => {
-                self.boxoffice.fallback_list(company, *event_id).await?.len()
+                self.boxoffice.export_tickets(company, *event_id).await?.tickets
             }
             WideAct::SwitchAllEvents { .. } | WideAct::SetMinimumAge { .. } => 0,
         })

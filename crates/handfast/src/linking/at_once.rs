@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use handfast_boxoffice::{ApprovalState, Biometrics, BoxOfficeError, Language, Role, WideAct};
+use handfast_boxoffice::{
+    ApprovalState, Biometrics, BoxOfficeError, Language, NewOrder, NewTicket, OrderState, Role,
+    WideAct,
+};
 use handfast_model::{Duration, StaffUserId};
 use handfast_tlog::{DeletionCause, Kind, Leaf, Rule, Statement};
 use serde_json::json;
@@ -216,6 +219,13 @@ async fn what_is_refused_leaves_no_leaf_and_an_export_is_taken_once() {
     let (one, two) =
         (staff(&world, "one", Role::Operator).await, staff(&world, "two", Role::Operator).await);
     let event = world.hub.boxoffice.events(company).await.unwrap()[0].id;
+    let given_back = NewOrder {
+        company_id: company,
+        account_id: world.account,
+        state: OrderState::Cancelled,
+        tickets: &[NewTicket { event_id: event, product: "Floor", account_id: None }],
+    };
+    world.hub.boxoffice.place_order(&given_back).await.unwrap();
     let hub = Arc::new(world.hub);
     let caller = |user| StaffCaller { user, company, role: Role::Operator };
     let told = async |kind: Kind| {
@@ -241,7 +251,13 @@ async fn what_is_refused_leaves_no_leaf_and_an_export_is_taken_once() {
     let taken = first.or(second).unwrap();
     let csv = axum::body::to_bytes(taken.into_body(), 100_000).await.unwrap();
     let csv = String::from_utf8(csv.to_vec()).unwrap();
-    assert!(csv.lines().count() == 2 && csv.contains("ana@example.org"), "{csv}");
+    assert!(csv.lines().count() == 3 && csv.contains("ana@example.org"), "{csv}");
+    let leaves = leaves_of(&hub).await;
+    let counted = leaves.iter().filter_map(|leaf| match leaf.statement() {
+        Statement::FourEyes { people, .. } | Statement::StaffAccess { people, .. } => Some(*people),
+        _ => None,
+    });
+    assert_eq!(counted.collect::<Vec<_>>(), [2, 2], "what is handed out, in any state");
 }
 
 #[tokio::test]
