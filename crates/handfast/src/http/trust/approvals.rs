@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use handfast_boxoffice::{Approval, WideAct};
+use handfast_boxoffice::{Approval, TicketExport, WideAct};
 use handfast_model::{CompanyId, Timestamp};
 use handfast_tlog::{AccessReason, Step};
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,8 @@ async fn check(hub: &Hub, staff: &StaffCaller, act: &WideAct) -> Result<(), Prob
     Ok(())
 }
 
-/// Approve or refuse what somebody else asked for. What is carried out by itself is, at once.
+/// Approve or refuse what somebody else asked for. What is carried out by itself is begun at once;
+/// where that takes longer the answer says `approved`, and `done` comes later.
 #[utoipa::path(post, path = "/api/v1/console/approvals/{number}", request_body = Deciding,
     params(("number" = i64, Path)), tag = "console",
     responses((status = 200, body = ApprovalView), (status = "4XX", body = Problem)))]
@@ -197,15 +198,16 @@ pub(crate) async fn orders_csv(
     if asked.asked_by != staff.user {
         return Err(Problem::forbidden("Whoever asked for the export takes it."));
     }
-    // Taken first: of two who ask at once one goes on, and nothing is logged for the other.
+    // Read first: what cannot be read uses no approval up. Of two who ask at once one goes on, and
+    // nothing is logged for the other.
+    let TicketExport { tickets, csv } =
+        hub.boxoffice.export_tickets(staff.company, event_id).await?;
     hub.boxoffice.use_approval(staff.company, number, &asked.act).await?;
-    let content = hub.boxoffice.export_tickets(staff.company, event_id).await?;
-    let tickets = content.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
     hub.note_staff_access(&staff, AccessReason::Audit, tickets).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"orders.csv\""),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, content).into_response())
+    Ok((headers, csv).into_response())
 }
