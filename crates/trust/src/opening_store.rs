@@ -232,7 +232,8 @@ pub(crate) async fn silent_since(
 ) -> Result<Vec<LinkId>, TrustError> {
     let read = store.read("trust.silent_since", |tx| {
         Box::pin(async move {
-            // Rows that are old enough are found by their time: few are.
+            // Most rows of a log of years are that old, and their links are there yet: a scan, for once
+            // a day.
             let sql = "SELECT DISTINCT link_id FROM openings WHERE at < $1
                        AND NOT EXISTS (SELECT 1 FROM openings later
                                        WHERE later.link_id = openings.link_id AND later.at >= $1)";

@@ -254,6 +254,7 @@ async fn ten_years(dormant_months: Option<u32>) -> BTreeMap<DeletionCause, usize
         world.use_some().await;
         world.clock.advance(STEP);
         world.hub.carry_due_deletions().await.unwrap();
+        world.hub.forget_openings().await.unwrap();
         world.check(dormant_days).await;
         if step % 26 == 25 {
             world.check_receipts().await;
