@@ -29,6 +29,8 @@ pub(crate) use self::unlogged::Unlogged;
 #[cfg(test)]
 mod at_once;
 #[cfg(test)]
+mod front_elsewhere;
+#[cfg(test)]
 mod restored;
 #[cfg(test)]
 mod signed_search;
@@ -331,13 +333,12 @@ impl Hub {
             };
             failed = self.carry_deletion(&due, cause).await.err().or(failed);
         }
-        self.forget_openings().await?;
         failed.map_or(Ok(()), Err)
     }
 
     /// Destroys what opens the leaves of palms that are long deleted. One that is there keeps them,
     /// however long nobody used it: without the opening of its Enrol leaf it would get a second.
-    async fn forget_openings(&self) -> Result<()> {
+    pub(crate) async fn forget_openings(&self) -> Result<()> {
         let before = Retention::openings_kept_since(self.clock.now());
         let living = self.boxoffice.links_made_before(before).await?.into_iter().collect();
         self.trust.forget_all(before, &living).await?;

@@ -7,12 +7,12 @@ use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, bail};
 use handfast_boxoffice::BoxOffice;
-use handfast_model::{Clock, Currency, Random, SystemClock, SystemRandom};
+use handfast_model::{Clock, Currency, Duration, Random, SystemClock, SystemRandom, Timestamp};
 use handfast_store::Store;
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust, TrustConfig};
-use handfast_vault::deployment::DEPLOYMENT_FILE;
+use handfast_vault::deployment::{DEPLOYMENT_FILE, DeploymentId};
 use handfast_vault::identity::FrontSecrets;
 use handfast_vault::transport::Delay;
 use handfast_vault::{FrontOptions, SplitVault, Vault, VaultError};
@@ -34,12 +34,17 @@ use crate::witnesses::{self, WitnessAddress, Witnesses};
 /// How often armings, deletions and strays are looked after; whatever a request changes is carried
 /// over at once, this is for time passing and for what failed.
 const LINKS_EVERY: StdDuration = StdDuration::from_secs(30);
+/// How often openings that nobody needs any more are destroyed: they are kept for months, and looking
+/// for them reads all of them.
+const OPENINGS_EVERY: Duration = Duration::from_days(1);
 /// How often promised leaves are put under a checkpoint: a receipt is there within this.
 const LOG_EVERY: StdDuration = StdDuration::from_secs(1);
 
 /// Where in the data folder one process keeps palms, and where three local nodes keep shares of them.
 const PLAIN_DIR: &str = "vault";
 const NODES_DIR: &str = "nodes";
+/// Names the deployment of nodes elsewhere that has this data folder's palms.
+const FRONT_MARK: &str = "vault-front";
 
 /// Nodes on this machine answer within this; others are waited for in the background after it.
 const NODES_WITHIN: StdDuration = StdDuration::from_secs(20);
@@ -134,11 +139,9 @@ impl Settings {
         demo: Option<Demo>,
     ) -> anyhow::Result<Hub> {
         let retention = self.retention()?;
-        if let VaultChoice::Front(dir) = &self.vault {
-            // A folder that is none is said before anything is made beside it.
-            FrontSecrets::load(dir).context("the vault's front cannot be opened")?;
-        }
-        self.check_palms_are_where_they_were()?;
+        // A folder that is no front's is said before anything is made beside it.
+        let front = self.front_elsewhere()?;
+        self.check_palms_are_where_they_were(front)?;
         make_private_dir(&self.data)?;
         let public_url = self.public_url.trim_end_matches('/');
         let boxoffice = BoxOffice::open(
@@ -167,6 +170,9 @@ impl Settings {
                 .await
                 .context("the till cannot be opened")?;
         let (vault, nodes) = self.vault(&clock, &random).await?;
+        if let Some(front) = front {
+            self.mark_front(front).context("the data folder cannot be written")?;
+        }
         let trust = self.trust(public_url, &clock, &random).await?;
         let https = public_url.starts_with("https://");
         Ok(Hub {
@@ -226,15 +232,49 @@ impl Settings {
         Ok((vault.into(), nodes))
     }
 
+    /// The deployment whose front is chosen, unless it is the one of this machine's own nodes.
+    fn front_elsewhere(&self) -> anyhow::Result<Option<DeploymentId>> {
+        let VaultChoice::Front(dir) = &self.vault else { return Ok(None) };
+        let (_, deployment) =
+            FrontSecrets::load(dir).context("the vault's front cannot be opened")?;
+        let own = self.data.join(NODES_DIR);
+        let is_own = match (dir.canonicalize(), own.canonicalize()) {
+            (Ok(dir), Ok(own)) => dir.starts_with(own),
+            _ => false,
+        };
+        Ok((!is_own).then(|| deployment.id()))
+    }
+
+    /// From now on no other vault is begun for this data folder: not by a start that forgets to name
+    /// the front either.
+    fn mark_front(&self, front: DeploymentId) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let mut mark = tempfile::NamedTempFile::new_in(&self.data)?;
+        writeln!(mark, "{front}")?;
+        mark.as_file().sync_all()?;
+        mark.persist(self.data.join(FRONT_MARK))?;
+        std::fs::File::open(&self.data)?.sync_all()
+    }
+
     /// Palms that were stored in one form of the vault are not found by another: nothing is begun anew
     /// beside them.
-    fn check_palms_are_where_they_were(&self) -> anyhow::Result<()> {
+    fn check_palms_are_where_they_were(&self, front: Option<DeploymentId>) -> anyhow::Result<()> {
         let (plain, nodes) = (self.data.join(PLAIN_DIR), self.data.join(NODES_DIR));
-        let elsewhere = match &self.vault {
-            VaultChoice::Front(dir) => !dir.starts_with(&nodes),
-            VaultChoice::Plain => true,
-            VaultChoice::LocalNodes => false,
-        };
+        let mark = self.data.join(FRONT_MARK);
+        let elsewhere = front.is_some() || self.vault == VaultChoice::Plain;
+        match std::fs::read_to_string(&mark) {
+            Ok(marked) if front.is_none_or(|front| front.to_string() != marked.trim()) => bail!(
+                "the palms of {} are with nodes elsewhere: name their front with --vault-front \
+                 (deployment {}); or move {} away (whoever linked a palm links it again)",
+                self.data.display(),
+                marked.trim(),
+                mark.display()
+            ),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} cannot be read", mark.display()));
+            }
+            _ => {}
+        }
         if self.vault != VaultChoice::Plain && plain.join("vault.db").exists() {
             bail!(
                 "{0} holds palms that an earlier start matched in clear, and shares cannot be made of \
@@ -420,6 +460,7 @@ async fn ask_witnesses(hub: SharedHub) {
 
 async fn look_after_links(hub: SharedHub) {
     let mut every = tokio::time::interval(LINKS_EVERY);
+    let mut openings_due = hub.clock.now();
     loop {
         every.tick().await;
         // What fails in one of them holds up no other.
@@ -431,11 +472,21 @@ async fn look_after_links(hub: SharedHub) {
             hub.carry_armings().await,
             hub.vault.disarm_expired(hub.clock.now()).await.map(drop).map_err(LinkingError::from),
             hub.note_refresh().await.map_err(LinkingError::from),
+            forget_openings_daily(&hub, &mut openings_due).await,
         ];
         for error in looked_after.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "palm links could not be looked after; tried again soon");
         }
     }
+}
+
+async fn forget_openings_daily(hub: &Hub, due: &mut Timestamp) -> Result<(), LinkingError> {
+    let now = hub.clock.now();
+    if now >= *due {
+        hub.forget_openings().await?;
+        *due = now + OPENINGS_EVERY;
+    }
+    Ok(())
 }
 
 pub(crate) async fn told_to_stop() {

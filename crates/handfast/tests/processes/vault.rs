@@ -51,6 +51,21 @@ fn a_service_matches_on_three_nodes_and_stays_with_the_vault_it_has() {
 }
 
 #[test]
+fn nothing_is_begun_where_nodes_elsewhere_have_the_palms() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("vault-front"), "00112233445566778899aabbccddeeff\n").unwrap();
+    for arguments in [
+        "disclose ana@example.org --law US-CO --outcome received --data ~/data",
+        "serve --data ~/data --listen 127.0.0.1:0",
+    ] {
+        refused(home.path(), arguments, &["nodes elsewhere", "--vault-front", "links it again"]);
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "{arguments} made something");
+    }
+}
+
+#[test]
 fn vault_commands_say_what_is_wrong_and_make_nothing() {
     let home = tempfile::tempdir().unwrap();
     let at = |path: &str| home.path().join(path);
