@@ -260,14 +260,16 @@ async fn live(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<EventLiv
 
 async fn gates(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<Vec<GateWait>> {
     let now = now.as_micros().div_euclid(MINUTE_MICROS);
+    // Whoever queues stands there for any event of the venue; the people are this one's.
     let sql = "SELECT gate_id, device_id, at / $3 AS minute, COUNT(*) AS verdicts,
-                      CAST(SUM(CASE WHEN outcome = 'ok' THEN people ELSE 0 END) AS BIGINT) AS people
+                      CAST(SUM(CASE WHEN outcome = 'ok' AND event_id = $4 THEN people ELSE 0 END)
+                           AS BIGINT) AS people
                FROM admissions
-               WHERE event_id = $1 AND at >= $2 AND gate_id IS NOT NULL
+               WHERE venue_id = $1 AND at >= $2 AND gate_id IS NOT NULL AND passing = 'entry'
                GROUP BY gate_id, device_id, at / $3";
     let since = first_minute(now) * MINUTE_MICROS;
     let rows: Vec<(GateId, DeviceId, i64, u64, u64)> =
-        tx.fetch_all(sql, params![event.id, since, MINUTE_MICROS]).await?;
+        tx.fetch_all(sql, params![event.venue_id, since, MINUTE_MICROS, event.id]).await?;
     let mut work: BTreeMap<GateId, Vec<DeviceMinute>> = BTreeMap::new();
     for (gate, device, minute, verdicts, people) in rows {
         work.entry(gate).or_default().push(DeviceMinute { device, minute, verdicts, people });

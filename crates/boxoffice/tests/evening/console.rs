@@ -1,8 +1,8 @@
 //! What the operator sees.
 
 use handfast_boxoffice::{
-    BoxOfficeError, CaptureFailureCount, EventLive, Method, MinuteCount, Outcome, OutcomeCount,
-    Scope, Wait,
+    AdmissionRequest, AdmissionTerms, BoxOfficeError, CaptureFailureCount, EventLive, Method,
+    MinuteCount, Outcome, OutcomeCount, Passing, Presented, Scope, Wait,
 };
 use handfast_model::{Clock, Duration};
 use handfast_store::test_on_both_engines;
@@ -63,6 +63,26 @@ test_on_both_engines! {
         assert_eq!(seen.len(), 3);
         assert!(seen.contains(&(Outcome::Invalid, Method::Palm)));
         assert!(seen.contains(&(Outcome::AlreadyRedeemed, Method::Code)));
+    }
+
+    async fn a_gates_work_is_its_entries_for_whatever_event(store: Store) {
+        let night = Night::begin(store).await;
+        let (office, place) = (&night.office, &night.red_rocks);
+        let side = night.event(place, "Side stage", -1).await;
+        let ticket = night.ticket(&night.ada).await;
+        let beside = night.order(&night.ada, &[&side]).await.remove(0);
+        night.scan(&ticket).await;
+        night.present(place.entry, Presented::Code(beside.code.as_str())).await;
+        // Somebody leaves through another lane of the gate.
+        let terms = AdmissionTerms { passing: Some(Passing::Exit), ..AdmissionTerms::default() };
+        let presented = Presented::Code(ticket.code.as_str());
+        let request = AdmissionRequest { device_id: place.inside, nonce: "one-leaves", presented };
+        assert_eq!(office.admit_on(&request, terms).await.unwrap().outcome, Outcome::Ok);
+        night.clock.advance(Duration::from_minutes(1));
+        for event in [night.tonight.id, side.id] {
+            let live = office.console_live(place.company.id, event).await.unwrap();
+            assert_eq!((live.gates[0].people, live.gates[0].devices), (1, 2));
+        }
     }
 
     async fn another_companys_event_is_not_shown(store: Store) {
