@@ -5,7 +5,7 @@
 //! came after it began to: that long they have waited at most, however long the queue is. So the
 //! answer is a bound, or that nothing is known; never a guess at how many stand there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_model::{DeviceId, GateId};
 
@@ -15,13 +15,13 @@ pub(crate) const WINDOW_MINUTES: i64 = 120;
 /// A gate without a verdict for so long is closed, or its lanes have no connection, or nobody comes:
 /// the verdicts do not say which.
 const SILENT_MINUTES: i64 = 10;
-/// A device without a verdict for so long takes nobody: its speed does not count.
+/// A device without a verdict for so long takes nobody.
 const IDLE_MINUTES: i64 = 5;
 /// What a device does in a minute without a pause, at least: a verdict takes seconds, and whoever is
 /// slower than 15 seconds has pauses.
 const VERDICTS_MIN: u64 = 4;
-/// Of what its devices do at their best, so much is done in two minutes of a gate at which a queue
-/// stands: people differ, families stop, and a best minute is a lucky one.
+/// Of what its working devices do at their best, so much is done in two minutes of a gate at which a
+/// queue stands: people differ, families stop, and a best minute is a lucky one.
 const FULL_PERCENT: u64 = 60;
 
 /// The minute that goes on, and the one in which a queue began: half of it may have been without one.
@@ -39,9 +39,9 @@ pub(crate) struct DeviceMinute {
     pub device: DeviceId,
     /// The minute's number since the epoch.
     pub minute: i64,
-    /// How many verdicts, refusals included: they take time as well.
+    /// How many verdicts about entries, refusals included: they take time as well.
     pub verdicts: u64,
-    /// How many people were let in.
+    /// How many people of the event were let in.
     pub people: u64,
 }
 
@@ -68,7 +68,7 @@ pub struct GateWait {
     pub name: String,
     /// How long people wait there.
     pub wait: Wait,
-    /// People let in within the last ten whole minutes.
+    /// People of the event let in within the last ten whole minutes.
     pub people: u64,
     /// Devices that decided something within the last five whole minutes.
     pub devices: u64,
@@ -77,6 +77,7 @@ pub struct GateWait {
 /// What a gate's devices did, minute by minute.
 pub(crate) struct GateWork {
     minutes: Vec<DeviceMinute>,
+    by_minute: BTreeMap<i64, Done>,
     /// The minute that is going on; it is not counted yet.
     now: i64,
 }
@@ -84,7 +85,18 @@ pub(crate) struct GateWork {
 impl GateWork {
     pub(crate) fn new(mut minutes: Vec<DeviceMinute>, now: i64) -> Self {
         minutes.retain(|one| (first_minute(now)..now).contains(&one.minute));
-        Self { minutes, now }
+        let mut bests: BTreeMap<DeviceId, u64> = BTreeMap::new();
+        for one in &minutes {
+            let best = bests.entry(one.device).or_insert(VERDICTS_MIN);
+            *best = one.verdicts.max(*best);
+        }
+        let mut by_minute: BTreeMap<i64, Done> = BTreeMap::new();
+        for one in &minutes {
+            let done = by_minute.entry(one.minute).or_default();
+            done.verdicts += one.verdicts;
+            done.best += bests.get(&one.device).copied().unwrap_or(VERDICTS_MIN);
+        }
+        Self { minutes, by_minute, now }
     }
 
     pub(crate) fn wait(&self) -> Wait {
@@ -105,7 +117,8 @@ impl GateWork {
 
     /// Devices that take people now.
     pub(crate) fn devices(&self) -> u64 {
-        self.working(self.now - 1).len() as u64
+        let working: BTreeSet<DeviceId> = self.since(IDLE_MINUTES).map(|one| one.device).collect();
+        working.len() as u64
     }
 
     fn since(&self, minutes: i64) -> impl Iterator<Item = &DeviceMinute> {
@@ -119,36 +132,27 @@ impl GateWork {
         last.fold(0, |minutes, _| minutes + 1)
     }
 
-    /// Whether it was so in a minute and the one before.
+    /// Whether it was so in a minute and the one before. A device that decided nothing in a minute
+    /// does not count in it: it may have dropped out, while the queue stands on at the others.
     fn is_full(&self, minute: i64) -> bool {
-        let both = minute - 1..=minute;
-        let done: u64 = self
-            .minutes
-            .iter()
-            .filter(|one| both.contains(&one.minute))
-            .map(|one| one.verdicts)
-            .sum();
-        let best: u64 = self.working(minute).values().sum();
-        best > 0 && done * 100 >= best * 2 * FULL_PERCENT
+        let both = self.by_minute.range(minute - 1..=minute);
+        let (done, best) =
+            both.fold((0, 0), |(done, best), (_, one)| (done + one.verdicts, best + one.best));
+        best > 0 && done * 100 >= best * FULL_PERCENT
     }
+}
 
-    /// The devices that took people at a minute, with the verdicts of their best one.
-    fn working(&self, minute: i64) -> BTreeMap<DeviceId, u64> {
-        let recent = minute - IDLE_MINUTES + 1..=minute;
-        let takes = |device| {
-            self.minutes.iter().any(|one| one.device == device && recent.contains(&one.minute))
-        };
-        let mut best = BTreeMap::new();
-        for one in self.minutes.iter().filter(|one| takes(one.device)) {
-            let most = best.entry(one.device).or_insert(VERDICTS_MIN);
-            *most = one.verdicts.max(*most);
-        }
-        best
-    }
+/// What a gate did in a minute.
+#[derive(Default)]
+struct Done {
+    verdicts: u64,
+    /// What the devices that decided something in it do in their best minutes.
+    best: u64,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
     use std::collections::VecDeque;
 
     use proptest::prelude::*;
@@ -193,7 +197,8 @@ mod tests {
     fn nobody_waits_longer_than_the_gate_has_been_full() {
         let quiet = work(1, 13..60, 2);
         let minutes = [quiet, work(1, 1..13, 9), work(2, 1..13, 8)].concat();
-        assert_eq!(wait(minutes), Wait::AtMost { minutes: 13 });
+        // Two devices decide in the first minute and one in the last quiet one: together they are full.
+        assert_eq!(wait(minutes), Wait::AtMost { minutes: 14 });
     }
 
     #[test]
@@ -201,7 +206,10 @@ mod tests {
         let minutes = [work(1, 1..60, 9), work(2, 20..60, 9), work(3, 50..60, 2)].concat();
         let gate = GateWork::new(minutes, NOW);
         assert_eq!((gate.devices(), gate.people()), (1, 90));
-        assert!(matches!(gate.wait(), Wait::AtMost { .. }));
+        assert!(matches!(gate.wait(), Wait::AtMost { minutes: 59.. }), "{:?}", gate.wait());
+        // In the middle of a minute, a moment ago.
+        let minutes = [work(1, 1..60, 9), work(2, 3..60, 9), work(2, 2..3, 1)].concat();
+        assert!(matches!(wait(minutes), Wait::AtMost { minutes: 59.. }));
     }
 
     proptest! {
@@ -211,13 +219,21 @@ mod tests {
             arrivals in prop::collection::vec(0_u64..30, 60),
             devices in 1_u32..4,
             speed in 6_u64..12,
+            // The last of several devices stops, with so many verdicts in its last minute.
+            (stops, rest) in (0..60_i64, 0_u64..6),
         ) {
             let first = NOW - i64::try_from(arrivals.len()).unwrap();
             let (mut queue, mut minutes) = (VecDeque::new(), Vec::new());
             for (minute, came) in (first..NOW).zip(arrivals) {
                 queue.extend((0..came).map(|_| minute));
                 for device in 0..devices {
-                    let verdicts = speed.min(u64::try_from(queue.len()).unwrap());
+                    let may = match (minute - first).cmp(&stops) {
+                        _ if device == 0 || device + 1 < devices => speed,
+                        Ordering::Less => speed,
+                        Ordering::Equal => rest,
+                        Ordering::Greater => 0,
+                    };
+                    let verdicts = may.min(u64::try_from(queue.len()).unwrap());
                     queue.drain(..usize::try_from(verdicts).unwrap());
                     if verdicts > 0 {
                         let device = self::device(device);
