@@ -89,6 +89,13 @@ impl Desk {
         palms: Enrolments,
     ) -> Result<Answer, Refused> {
         let accepted_at = self.hub.clock.now();
+        // Nobody is enrolled on words that are not true of who holds palms here; whoever begins
+        // again reads the right ones.
+        let shown = consent_text(language_of(consent.language), self.hub.custody());
+        if consent.text_version != shown.version {
+            tracing::warn!("a consent to other words than this hub's was refused");
+            return Err(Refused(Reason::Internal));
+        }
         let boxoffice = &self.hub.boxoffice;
         let ticket = match self.ticket_shown(code).await {
             Ok(ticket) => ticket,

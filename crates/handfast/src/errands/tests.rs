@@ -2,8 +2,9 @@
 //! gateway, and the errands that a session would send.
 
 use handfast_boxoffice::{
-    AdmissionRequest, Biometrics, Company, DeviceKind, DeviceMode, Direction, Event,
+    AdmissionRequest, Biometrics, Company, Custody, DeviceKind, DeviceMode, Direction, Event,
     Language as Speech, NewDevice, NewEvent, NewOrder, NewTicket, OrderState, Outcome, Presented,
+    consent_text,
 };
 use handfast_model::{
     Currency, DeviceId, Duration, GalleryId, LinkId, ManualClock, Money, PairwiseToken,
@@ -11,7 +12,9 @@ use handfast_model::{
 };
 use handfast_palm::{Sample, Side, acquire};
 use handfast_palm_synth::{Approach, Camera, Identity};
-use handfast_pedestal::{IDENTIFIED_KEPT, Input, Language, Mode, OpenCharge, Session};
+use handfast_pedestal::{
+    AgeSaid, GivenConsent, IDENTIFIED_KEPT, Input, Language, Mode, OpenCharge, Session, TicketCode,
+};
 use handfast_till::test_gateway::Instrument;
 use handfast_till::{
     ArmedPalm, Charge, ChargeRequest, ChargeState, Description, Label, NewShop, Nonce,
@@ -324,6 +327,56 @@ async fn a_revoked_pedestal_asks_nothing_any_more() {
     let id = request_id();
     bed.errands.run(Errand { id, request: Request::Pay { charge: shown, presentation: hover() } });
     bed.errands.shut_out().await;
+}
+
+#[tokio::test]
+async fn nobody_is_enrolled_on_words_of_another_custody() {
+    let bed = Bed::new().await;
+    let hub = bed.hub();
+    let ben = "ben@example.org".parse().unwrap();
+    let ben = hub.boxoffice.create_account(&ben, "Ben", Speech::English).await.unwrap();
+    let wanted = [NewTicket { event_id: bed.event.id, product: "Floor", account_id: None }];
+    let order = NewOrder {
+        company_id: bed.company.id,
+        account_id: ben.id,
+        state: OrderState::Paid,
+        tickets: &wanted,
+    };
+    let ticket = hub.boxoffice.place_order(&order).await.unwrap().1.remove(0);
+    let code = TicketCode::parse(ticket.code.as_str()).unwrap();
+    let new = NewDevice {
+        mode: Some(DeviceMode::EnrolOutside),
+        shop_reference: None,
+        ..device(bed.venue, DeviceKind::Pedestal, "")
+    };
+    let (_, api_key) = hub.boxoffice.register_device(&new).await.unwrap();
+    let caller = hub.authenticate_device(&api_key).await.unwrap();
+    let clock = bed.clock.clone();
+    let station = station::start(Mode::EnrolOutside, Language::En, clock, |_| true).unwrap();
+    let errands = Errands::new(bed.desk().hub.clone(), caller, api_key, station);
+    let desk = &errands.desk;
+    let offer = desk.look_up_ticket(&code, Language::En).await.map_err(|Refused(why)| why);
+    let Ok(Answer::ConsentOffer(offer)) = offer else { panic!("{offer:?}") };
+    let apart = consent_text(Speech::English, Custody::NodesApart).version;
+    assert_ne!(offer.text.version, apart);
+    // Another hand than the one that is enrolled already.
+    let approach = Approach::new(Identity::from_seed(PERSON + 1).hand(Side::Left), 0);
+    let picture = Camera::default().render(&approach.scene_at(AT_REST_MS), 0, 640, 480);
+    let palm = || Enrolment::from_samples(&[acquire(&picture).unwrap().sample]).unwrap();
+    let enrol = async |version: &str| {
+        let consent = GivenConsent {
+            text_version: version.to_owned(),
+            language: Language::En,
+            scope: offer.scopes[0].id,
+            age: AgeSaid::OfAge,
+        };
+        let palms = Enrolments::new(vec![palm()]).unwrap();
+        desk.enrol(&code, &consent, palms).await.map_err(|Refused(why)| why)
+    };
+    assert_eq!(enrol(apart).await, Err(Reason::Internal));
+    assert_eq!(hub.boxoffice.living_consents().await.unwrap(), []);
+    let enrolled = enrol(&offer.text.version).await;
+    assert!(matches!(enrolled, Ok(Answer::Enrolled { .. })), "{enrolled:?}");
 }
 
 #[tokio::test]
