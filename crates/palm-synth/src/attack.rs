@@ -72,10 +72,12 @@ pub struct Attack {
 enum Artefact {
     /// A flat thing with a picture on it.
     Flat(Box<Plane>),
-    /// A body in a hand's shape.
-    Body(Hand),
+    /// A body in a hand's shape, and how much of a living hand's its fingers move.
+    Body(Hand, f32),
 }
 
+/// How much of a living hand's movement the fingers of a cast in silicone have: it is soft.
+const CAST_GIVES: f32 = 0.15;
 /// How near a flat thing is held: an attacker fills the frame as a hand does, or comes nearer to
 /// keep the edges out of it.
 const FLAT_RADIUS: (f32, f32) = (0.15, 0.185);
@@ -120,15 +122,21 @@ impl Attack {
                 let sheet = screen(pixels, &mut stream);
                 flat(sheet, false, &mut stream)
             }
-            Species::Replica => Artefact::Body(hand.of_surface(silicone(hand, &mut stream))),
-            Species::Glove => Artefact::Body(hand.of_surface(Surface::Glove {
-                threads: stream.between(60.0, 130.0),
-                depth: stream.between(0.5, 0.9),
-            })),
+            Species::Replica => {
+                let body = hand.of_surface(silicone(hand, &mut stream));
+                // A skin over a living hand moves as that does, a cast gives a little.
+                let moves = if stream.chance(0.5) { 1.0 } else { CAST_GIVES };
+                Artefact::Body(body, moves)
+            }
+            Species::Glove => {
+                let threads = stream.between(60.0, 130.0);
+                let depth = stream.between(0.5, 0.9);
+                Artefact::Body(hand.of_surface(Surface::Glove { threads, depth }), 1.0)
+            }
         };
         let radius = match artefact {
             Artefact::Flat(_) => FLAT_RADIUS,
-            Artefact::Body(_) => HELD_RADIUS,
+            Artefact::Body(..) => HELD_RADIUS,
         };
         Self { artefact, seed, sway: Sway::of(own, radius), camera: camera_of(own) }
     }
@@ -146,14 +154,18 @@ impl Attack {
     #[must_use]
     pub fn frame(&self, frame: u64, width: u32, height: u32) -> Picture {
         let pose = self.sway.pose(frame);
+        let camera =
+            Camera { exposure: self.camera.exposure * self.sway.exposure(frame), ..self.camera };
         let noise = scramble(self.seed ^ frame.wrapping_mul(0x9e37_79b9));
         match &self.artefact {
             Artefact::Flat(plane) => {
-                plane.frame(&pose, &self.camera, self.seed, noise, (width, height))
+                let flop = self.sway.flop(frame);
+                plane.frame(&pose, &camera, (self.seed, noise), flop, (width, height))
             }
-            Artefact::Body(hand) => {
-                let scene = Scene::Hand { hand: hand.clone(), pose, sample_seed: self.seed };
-                self.camera.render(&scene, noise, width, height)
+            Artefact::Body(hand, moves) => {
+                let hand = hand.with_digits(self.sway.digits(frame, *moves));
+                let scene = Scene::Hand { hand, pose, sample_seed: self.seed };
+                camera.render(&scene, noise, width, height)
             }
         }
     }

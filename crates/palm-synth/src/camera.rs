@@ -11,6 +11,7 @@ use crate::maths::{Point, bell, sin_cos};
 use crate::phone::Phone;
 use crate::relief::Relief;
 use crate::scene::{HandPose, Scene};
+use crate::shadow::{self, GROUND_BEHIND};
 use crate::stream::{Purpose, Stream, scramble};
 
 /// Which light the camera sees.
@@ -40,6 +41,8 @@ pub struct Camera {
     pub depth: f32,
     /// How bright a lamp's reflection lies on the palm: 0 none, 1 as bright as the sensor goes.
     pub glare: f32,
+    /// How much of the light a hand takes from the ground behind it: 0 none, 1 all.
+    pub shadow: f32,
 }
 
 impl Default for Camera {
@@ -53,6 +56,7 @@ impl Default for Camera {
             exposure: 1.0,
             depth: 0.0,
             glare: 0.0,
+            shadow: 0.0,
         }
     }
 }
@@ -115,7 +119,11 @@ impl Camera {
                     Phone::held(code, *sample_seed).paint(&mut canvas)
                 }
                 Scene::Hand { hand, pose, sample_seed } => {
-                    Shot::of(hand, pose, *sample_seed, light, self, &canvas).paint(&mut canvas);
+                    let shot = Shot::of(hand, pose, *sample_seed, light, self, &canvas);
+                    if self.shadow > 0.0 {
+                        shot.cast(&mut canvas, self.shadow);
+                    }
+                    shot.paint(&mut canvas);
                 }
             }
         }
@@ -150,7 +158,7 @@ pub(crate) struct Projection {
     mirror: f32,
     /// How far a point one unit nearer the camera is seen from its place in the plane: by the tilt,
     /// and by where it is in the frame.
-    lean: [f32; 2],
+    pub(crate) lean: [f32; 2],
 }
 
 /// The camera's distance in hand units: about 30 cm from a palm 8 cm wide.
@@ -235,6 +243,7 @@ impl<'a> Shot<'a> {
                 if u < self.region.left || u > self.region.right || v < self.region.top {
                     continue;
                 }
+                let [u, v] = self.hand.digits.at_rest([u, v]);
                 let v_fan = 1.0 + self.spread * (-0.9 - v).max(0.0);
                 let u = u / v_fan;
                 if self.is_outside(u, v) {
@@ -255,6 +264,23 @@ impl<'a> Shot<'a> {
                 }
             }
         }
+    }
+
+    /// Casts the hand's shadow on the ground, which is farther away and so seen smaller.
+    fn cast(&self, canvas: &mut Canvas, depth: f32) {
+        let [lean_x, lean_y] = self.light.shadow_lean();
+        let farther = (CAMERA_DISTANCE + GROUND_BEHIND) / CAMERA_DISTANCE;
+        let (centre, scale) = (self.projection.centre, self.projection.scale);
+        let is_covered = |x: f32, y: f32| {
+            let from = |at: f32, centre: f32, lean: f32| {
+                centre + (at - centre) * farther - lean * GROUND_BEHIND * scale
+            };
+            let [u, v] =
+                self.projection.to_hand(from(x, centre[0], lean_x), from(y, centre[1], lean_y));
+            let inside = u > self.region.left && u < self.region.right && v > self.region.top;
+            inside && !self.is_outside(u, v) && self.look_up(u, v)[channel::EDGE] < 128.0
+        };
+        shadow::cast(canvas, depth, scale, is_covered);
     }
 
     /// A quick look at one texel: far from any skin.

@@ -3,6 +3,7 @@
 use handfast_palm::Picture;
 
 use crate::camera::Camera;
+use crate::fingers::DIGITS;
 use crate::ground::Ground;
 use crate::identity::Hand;
 use crate::scene::{HandPose, Scene};
@@ -13,12 +14,25 @@ pub const CAPTURE_FRAMES: u64 = 5;
 /// Time from one frame of a capture to the next, in milliseconds.
 pub const CAPTURE_STEP_MS: u64 = 150;
 
+/// How far a living person's fingers lean from their rest at most, in radians: under a degree to two and a
+/// half. That they sway against the palm is assumed: nobody holds five joints still without support. How
+/// far was not measured.
+const DIGITS_LEAN: (f32, f32) = (0.015, 0.045);
+/// How much of the light a hand takes from a ground right behind it: other lamps are left.
+const SHADOW: (f32, f32) = (0.1, 0.5);
+/// How far the fingers of a cut-out bend at most: one hand unit from their base, in hand units.
+const FLOP: f32 = 0.12;
+/// How much a camera that follows the light changes its exposure within a capture.
+const EXPOSURE_DRIFT: f32 = 0.02;
+
 /// How what is held sways: an unsupported arm drifts by some millimetres and leans by a degree or two
 /// within a second, whatever it holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sway {
     noise: Noise,
     rest: HandPose,
+    /// How far this person's fingers lean at most, in radians: some hold still, some do not.
+    digits: f32,
 }
 
 impl Sway {
@@ -31,12 +45,32 @@ impl Sway {
             tilt: (stream.around(0.0, 0.06), stream.around(0.0, 0.06)),
             spread: stream.between(-0.01, 0.03),
         };
-        Self { noise: stream.noise(), rest }
+        Self { noise: stream.noise(), rest, digits: stream.between(DIGITS_LEAN.0, DIGITS_LEAN.1) }
+    }
+
+    /// Between -1 and 1, slowly: another `row` drifts on its own.
+    fn drift(&self, frame: u64, row: f32) -> f32 {
+        let seconds = (frame * CAPTURE_STEP_MS) as f32 / 1_000.0;
+        self.noise.at(seconds * 1.7, row)
+    }
+
+    /// How far each digit leans from its rest, where it moves this part of what a living one does.
+    pub(crate) fn digits(&self, frame: u64, moves: f32) -> [f32; DIGITS] {
+        std::array::from_fn(|k| moves * self.digits * self.drift(frame, 70.5 + 10.0 * k as f32))
+    }
+
+    /// How far paper fingers bend, as [`crate::plane::Plane::frame`] takes it.
+    pub(crate) fn flop(&self, frame: u64) -> f32 {
+        FLOP * self.drift(frame, 130.5)
+    }
+
+    /// How a camera follows the light: a factor of its exposure.
+    pub(crate) fn exposure(&self, frame: u64) -> f32 {
+        1.0 + EXPOSURE_DRIFT * self.drift(frame, 140.5)
     }
 
     pub(crate) fn pose(&self, frame: u64) -> HandPose {
-        let seconds = (frame * CAPTURE_STEP_MS) as f32 / 1_000.0;
-        let drift = |row: f32| self.noise.at(seconds * 1.7, row);
+        let drift = |row: f32| self.drift(frame, row);
         HandPose {
             centre: (
                 self.rest.centre.0 + 0.012 * drift(0.5),
@@ -90,10 +124,13 @@ impl Held {
     /// Where the picture engine cannot hold a picture of this size.
     #[must_use]
     pub fn frame(&self, frame: u64, width: u32, height: u32) -> Picture {
-        let (hand, pose) = (self.hand.clone(), self.sway.pose(frame));
+        let pose = self.sway.pose(frame);
+        let hand = self.hand.with_digits(self.sway.digits(frame, 1.0));
+        let exposure = self.camera.exposure * self.sway.exposure(frame);
+        let camera = Camera { exposure, ..self.camera };
         let scene = Scene::Hand { hand, pose, sample_seed: self.seed };
         let noise = scramble(self.seed ^ frame.wrapping_mul(0x9e37_79b9));
-        self.camera.render(&scene, noise, width, height)
+        camera.render(&scene, noise, width, height)
     }
 }
 
@@ -111,6 +148,11 @@ pub(crate) fn camera_of(seed: u64) -> Camera {
         blur: stream.between(0.35, 0.9),
         exposure: stream.between(0.85, 1.1),
         depth: 1.0,
+        // A room's walls are too far away for a hand's shadow.
+        shadow: match ground {
+            Ground::Room(_) => 0.0,
+            Ground::Dark | Ground::Light => stream.between(SHADOW.0, SHADOW.1),
+        },
         ..Camera::default()
     }
 }

@@ -7,6 +7,7 @@ use handfast_palm::{Picture, Side};
 use crate::anatomy::{Anatomy, Fingers, side_seed};
 use crate::atlas::{Atlas, Region};
 use crate::camera::{Camera, Spectrum};
+use crate::fingers::{DIGITS, Digits};
 use crate::relief::Relief;
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Purpose, Stream};
@@ -153,6 +154,7 @@ pub struct Hand {
     relief: Arc<OnceLock<Relief>>,
     pub(crate) surface: Surface,
     ring: Option<usize>,
+    pub(crate) digits: Digits,
 }
 
 /// What a hand's surface is made of.
@@ -187,7 +189,8 @@ impl Hand {
         let own = side_seed(identity.seed, side);
         let skin = Arc::new(Atlas::build(own, &anatomy, traits.wrinkling, region));
         let relief = Arc::new(OnceLock::new());
-        Self { identity, side, fingers, traits, skin, relief, surface: Surface::Palm, ring: None }
+        let (surface, digits) = (Surface::Palm, Digits::of(&anatomy));
+        Self { identity, side, fingers, traits, skin, relief, surface, ring: None, digits }
     }
 
     /// The same hand showing its back: what a pedestal refuses. The thumb is on the other side.
@@ -213,6 +216,11 @@ impl Hand {
 
     pub(crate) fn of_surface(&self, surface: Surface) -> Self {
         Self { surface, ..self.clone() }
+    }
+
+    /// The same hand with its digits leaning sideways by these radians, index finger to thumb.
+    pub(crate) fn with_digits(&self, leans: [f32; DIGITS]) -> Self {
+        Self { digits: self.digits.leaning(leans), ..self.clone() }
     }
 
     /// How the hand stands out towards the camera; made at the first call.

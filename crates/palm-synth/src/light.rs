@@ -49,6 +49,12 @@ impl Light {
         1.0 + self.gradient[0] * dx + self.gradient[1] * dy - 0.14 * (dx * dx + dy * dy)
     }
 
+    /// How far from its thing a shadow falls across and down, for each unit that it falls back.
+    pub(crate) fn shadow_lean(&self) -> [f32; 2] {
+        let [x, y, z] = self.direction;
+        [-x / z, -y / z]
+    }
+
     /// Brightness of a level surface.
     pub(crate) fn level(&self) -> f32 {
         self.ambient + self.diffuse * self.direction[2]

@@ -14,6 +14,8 @@ const PICTURE_WIDTH: u32 = 1_600;
 const PICTURE_HEIGHT: u32 = 1_200;
 /// Lighter than this, of 255, is hand; the picture's own ground is dark.
 const HAND_LUMA: f32 = 46.0;
+/// Where the fingers of a cut-out begin, in hand units below its middle.
+const KNUCKLES: f32 = -0.9;
 /// Angles of a printer's screens for red, green and blue, in radians: cyan 15, magenta 75, yellow 0
 /// degrees, so that their dots make no rosette of their own.
 const SCREEN_ANGLES: [f32; 3] = [0.262, 1.309, 0.0];
@@ -91,13 +93,14 @@ impl Plane {
         }
     }
 
-    /// The thing in front of the camera's ground.
+    /// The thing in front of the camera's ground. `flop` is how far a cut-out's fingers bend to the camera
+    /// one hand unit from their base; it grows with the square of that.
     pub(crate) fn frame(
         &self,
         pose: &HandPose,
         camera: &Camera,
-        light_seed: u64,
-        frame: u64,
+        (light_seed, frame): (u64, u64),
+        flop: f32,
         size: (u32, u32),
     ) -> Picture {
         let light = Light::of(light_seed);
@@ -107,6 +110,7 @@ impl Plane {
         for y in 0..height {
             for x in 0..width {
                 let place = plane.to_hand(x as f32 + 0.5, y as f32 + 0.5);
+                let place = self.flopped(place, &plane, flop);
                 let Some(mut colour) = self.look_up(place) else { continue };
                 let fall = light.fall_off(x as f32 / width as f32, y as f32 / height as f32);
                 self.show(&mut colour, place, &plane, pose, (fall * light.level(), y, frame));
@@ -118,6 +122,17 @@ impl Plane {
         }
         canvas.defocus(camera.blur);
         canvas.expose(camera, frame)
+    }
+
+    /// The place of the thing that is seen at a place of its plane: cut out, its fingers bend under
+    /// their weight.
+    fn flopped(&self, [u, v]: [f32; 2], plane: &Projection, flop: f32) -> [f32; 2] {
+        let beyond = (KNUCKLES - v).max(0.0);
+        if !self.cut_out || beyond == 0.0 {
+            return [u, v];
+        }
+        let height = flop * beyond * beyond;
+        [u - plane.lean[0] * height, v - plane.lean[1] * height]
     }
 
     /// The picture at a place of the thing; none beside it.
