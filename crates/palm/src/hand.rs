@@ -30,6 +30,7 @@ use distance::Distances;
 use mask::{Ground, Mask, Rule};
 use measure::Measured;
 use side::Outline;
+use tints::Tints;
 use valleys::Valleys;
 pub use view::Point;
 use view::{Plane, Region, View};
@@ -48,6 +49,14 @@ const COST_TAKEN_MAX: f32 = 22.0;
 const LATER_GROUND_COST: f32 = 1.0;
 /// Candidates that are measured before the picture is refused.
 const MEASURED_MAX: usize = 4;
+/// Candidates whose colours are learned: each costs as much as another ground.
+const ANEW_MAX: usize = 3;
+/// From this far below the palm's centre on, in its radii, ...
+const BESIDE_WRIST_RADII: f32 = 0.5;
+/// ... nothing of a hand is further aside than this, ...
+const WRIST_HALF_RADII: f32 = 1.1;
+/// ... and so much more for each further down: an arm may bend at the wrist.
+const ARM_LEAN: f32 = 0.3;
 /// The greatest area of a hand without valleys, in square palm radii: palm and fingers are about
 /// seven, a bare arm adds as much; a wall or a shirt with corners is more.
 const AREA_RADII_MAX: f32 = 14.0;
@@ -129,27 +138,13 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     let view = View::of(picture, Region::whole(picture), view::SEARCH_PX);
     let mut search = Search::of(picture, &view);
     let mut candidates: Vec<Candidate> = Vec::new();
-    let mut guess: Option<Rc<Shape>> = None;
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
-        let Some((rule, plane)) = ground.rule(&view) else { continue };
-        let mut found = Vec::new();
-        for shape in shapes(&rule.mask(&plane), &plane, &view).map(Rc::new) {
-            let valleys = shape.valleys(LATER_GROUND_COST * rank as f32);
-            if valleys.is_empty() && redness(&shape.blob, &view) >= ADVISED_REDNESS_MIN {
-                search.closed.extend(shape.closed());
-                guess = better_guess(guess, shape);
-                continue;
-            }
-            found.extend(valleys.into_iter().map(|valleys| {
-                let shape = Rc::clone(&shape);
-                Candidate { rule, shape, valleys }
-            }));
-        }
-        found.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
+        let found = search.before(ground, LATER_GROUND_COST * rank as f32);
         if let Some(placement) = two_hands(&found, &view) {
             return Err(Refused { refusal: Refusal::TwoHands, placement: Some(placement) });
         }
         let Some(best) = found.into_iter().next() else { continue };
+        let best = search.anew(&best).unwrap_or(best);
         if best.valleys.cost > COST_GOOD {
             candidates.push(best);
         } else if let Some(hand) = search.measure(&best) {
@@ -159,16 +154,19 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
     }
     candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
     let hand = candidates.iter().find_map(|candidate| search.measure(candidate));
-    hand.ok_or_else(|| search.refused.unwrap_or_else(|| refuse(guess.as_deref(), &view)))
+    hand.ok_or_else(|| search.refused.unwrap_or_else(|| refuse(search.guess.as_deref(), &view)))
 }
 
-/// The candidates that are measured, and what the first of them was refused for.
+/// What was looked at on the way, how much may still be, and what the first candidate was refused for.
 struct Search<'a> {
     picture: &'a Picture,
     view: &'a View,
     left: usize,
+    anew_left: usize,
     /// Palms of hands whose valleys one ground or another does not show.
     closed: Vec<Circle>,
+    /// What is no hand, and may be one held badly.
+    guess: Option<Rc<Shape>>,
     refused: Option<Refused>,
 }
 
@@ -180,7 +178,55 @@ struct Circle {
 
 impl<'a> Search<'a> {
     fn of(picture: &'a Picture, view: &'a View) -> Self {
-        Self { picture, view, left: MEASURED_MAX, closed: Vec::new(), refused: None }
+        let (closed, guess, refused) = (Vec::new(), None, None);
+        Self { picture, view, left: MEASURED_MAX, anew_left: ANEW_MAX, closed, guess, refused }
+    }
+
+    /// What may be a hand before a ground, likeliest first, each so much more unusual.
+    fn before(&mut self, ground: Ground, more: f32) -> Vec<Candidate> {
+        let view = self.view;
+        let Some((rule, plane)) = ground.rule(view) else { return Vec::new() };
+        let mask = rule.mask(&plane);
+        let (mut found, mut merged) = (Vec::new(), Vec::new());
+        for shape in shapes(&mask, &plane, view).map(Rc::new) {
+            let all = valleys::find(&shape);
+            let valleys = shape.usual(&all, more);
+            if valleys.is_empty() && redness(&shape.blob, view) >= ADVISED_REDNESS_MIN {
+                merged.extend(rule.candidates(&shape, all));
+                self.closed.extend(shape.closed());
+                self.guess = better_guess(self.guess.take(), shape);
+                continue;
+            }
+            found.extend(rule.candidates(&shape, valleys));
+        }
+        if found.is_empty() && ground == Ground::Around {
+            // What is too large may be a hand and the wall that it touches.
+            merged.retain(|it| it.valleys.cost <= COST_GOOD);
+            found.extend(merged.iter().filter_map(|it| self.anew(it)));
+        }
+        found.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
+        found
+    }
+
+    /// The same hand, told from its ground by the colours of what was seen of it and of what is around
+    /// that; none where that shows no hand there.
+    fn anew(&mut self, seen: &Candidate) -> Option<Candidate> {
+        // Where all that is not red is ground, the hand's edge is where it is told to be.
+        if seen.rule.ground == Ground::NotRed || !self.view.has_colour() {
+            return None;
+        }
+        self.anew_left = self.anew_left.checked_sub(1)?;
+        let palm = (seen.valleys.centre, seen.valleys.radius);
+        let rule = Rule::of_tints(Tints::anew(self.view, palm, |at| seen.shows(at))?);
+        let plane = rule.plane(self.view)?;
+        let mask = rule.mask(&plane);
+        let found = shapes(&mask, &plane, self.view).map(Rc::new).flat_map(|shape| {
+            let valleys = shape.usual(&valleys::find(&shape), 0.0);
+            rule.candidates(&shape, valleys).collect::<Vec<_>>()
+        });
+        found
+            .filter(|it| (it.valleys.centre - palm.0).length() < palm.1)
+            .min_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost))
     }
 
     fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
@@ -191,6 +237,20 @@ impl<'a> Search<'a> {
             candidate.measure(self.picture, self.view)
         };
         measured.map_err(|new| _ = self.refused.get_or_insert(new)).ok()
+    }
+}
+
+impl Rule {
+    /// What may be a hand in a shape that it shows.
+    fn candidates(
+        &self,
+        shape: &Rc<Shape>,
+        valleys: Vec<Valleys>,
+    ) -> impl Iterator<Item = Candidate> {
+        valleys.into_iter().map(|valleys| {
+            let (rule, shape) = (self.clone(), Rc::clone(shape));
+            Candidate { rule, shape, valleys }
+        })
     }
 }
 
@@ -234,6 +294,15 @@ fn better_guess(held: Option<Rc<Shape>>, new: Rc<Shape>) -> Option<Rc<Shape>> {
 }
 
 impl Candidate {
+    /// Whether a point was told for hand; none beside the wrist, where there is ground whatever it was
+    /// told for.
+    fn shows(&self, at: Point) -> Option<bool> {
+        let place = (at - self.valleys.centre) * (1.0 / self.valleys.radius);
+        let (aside, down) = (place.dot(self.valleys.right()).abs(), -place.dot(self.valleys.up()));
+        let is_beside = down > BESIDE_WRIST_RADII && aside > WRIST_HALF_RADII + ARM_LEAN * down;
+        (!is_beside).then(|| self.shape.blob.contains(at) == Some(true))
+    }
+
     /// Whether the fingers are as long as those of a hand that faces the camera.
     fn flat(&self, view: &View) -> bool {
         // Infrared light may fall off before the fingertips.
@@ -367,16 +436,14 @@ impl Shape {
         self.blob.area() as f32 / (self.radius * self.radius)
     }
 
-    /// The valleys in it that may be a hand's, each so much more unusual.
-    fn valleys(&self, more: f32) -> Vec<Valleys> {
-        let mut valleys = valleys::find(self);
-        valleys.retain_mut(|valleys| {
-            // The ground's own share is no reason to leave a hand.
-            let cost = valleys.cost + self.more_cost(valleys);
-            valleys.cost = cost + more;
-            cost <= COST_TAKEN_MAX
-        });
-        valleys
+    /// Those of its valleys that may be a hand's, each so much more unusual.
+    fn usual(&self, all: &[Valleys], more: f32) -> Vec<Valleys> {
+        let costs = all.iter().map(|valleys| (valleys, valleys.cost + self.more_cost(valleys)));
+        // The ground's own share is no reason to leave a hand.
+        costs
+            .filter(|&(_, cost)| cost <= COST_TAKEN_MAX)
+            .map(|(&valleys, cost)| Valleys { cost: cost + more, ..valleys })
+            .collect()
     }
 
     /// The palm, where the whole is as large as a hand and as long.

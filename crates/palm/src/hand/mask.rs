@@ -1,5 +1,7 @@
 //! Telling hand from ground, pixel by pixel.
 
+use std::rc::Rc;
+
 use zeroize::Zeroizing;
 
 use super::tints::{self, Tints};
@@ -48,13 +50,13 @@ const SHADOW_STEP_MIN: f32 = 12.0;
 
 /// What every pixel is compared with: it depends on the picture, and a part of the picture is then
 /// looked at in the same way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     pub ground: Ground,
     /// The colour of reference, for grounds that need one.
     reference: [u8; 3],
     /// The colours of hand and ground, for a ground that needs them.
-    tints: Option<Tints>,
+    tints: Option<Rc<Tints>>,
     /// What is above this belongs to something.
     pub level: u8,
 }
@@ -62,12 +64,12 @@ pub struct Rule {
 impl Ground {
     pub const ALL: [Self; 11] = [
         Self::NotRed,
+        Self::Around,
+        Self::AroundAlike,
         Self::Dark,
         Self::Black,
         Self::Shadowed,
         Self::Light,
-        Self::Around,
-        Self::AroundAlike,
         Self::OneColour,
         Self::Room,
         Self::LessRed,
@@ -86,7 +88,7 @@ impl Ground {
             Self::Around | Self::AroundAlike => Some(view.tints()?),
             _ => None,
         };
-        let plane = self.plane(view, reference, tints)?;
+        let plane = self.plane(view, reference, tints.as_deref())?;
         let histogram = histogram(&plane);
         let mut split = split(&histogram)?;
         match self {
@@ -111,9 +113,9 @@ impl Ground {
     }
 
     /// The plane in which the hand is bright, smoothed.
-    fn plane(self, view: &View, reference: [u8; 3], tints: Option<Tints>) -> Option<Plane> {
+    fn plane(self, view: &View, reference: [u8; 3], tints: Option<&Tints>) -> Option<Plane> {
         let plane = match self {
-            Self::Around | Self::AroundAlike => likeness(view, &tints?)?,
+            Self::Around | Self::AroundAlike => likeness(view, tints?)?,
             Self::NotRed | Self::LessRed => redness(view)?,
             Self::Dark | Self::Shadowed | Self::Unlit => return Some(blur(view.luma())),
             Self::Black => mapped(view.luma(), root),
@@ -126,9 +128,15 @@ impl Ground {
 }
 
 impl Rule {
+    /// The rule that learned colours give.
+    pub fn of_tints(tints: Tints) -> Self {
+        let tints = Some(Rc::new(tints));
+        Self { ground: Ground::Around, reference: [0; 3], tints, level: tints::EVEN }
+    }
+
     /// The plane in which the hand is above the rule's level.
     pub fn plane(&self, view: &View) -> Option<Plane> {
-        self.ground.plane(view, self.reference, self.tints)
+        self.ground.plane(view, self.reference, self.tints.as_deref())
     }
 
     /// What of a plane belongs to something.
@@ -160,8 +168,8 @@ fn redness(view: &View) -> Option<Plane> {
 
 /// How much likelier each pixel is the hand's than the ground's.
 fn likeness(view: &View, tints: &Tints) -> Option<Plane> {
-    let values = view.rgb()?.iter().map(|&pixel| tints.value(pixel)).collect();
-    Some(Plane { width: view.width(), height: view.height(), values: Zeroizing::new(values) })
+    let values = tints.values(view)?;
+    Some(Plane { width: view.width(), height: view.height(), values })
 }
 
 /// The median colour of the picture's edge.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bottom;
 use super::mask::Rule;
-use super::valleys::Valleys;
+use super::valleys::{self, Valleys};
 use super::view::{MEASURE_PX, Plane, Point, Region, View};
 use super::{Hand, Shape, blob, contour};
 use crate::Picture;
@@ -13,6 +13,8 @@ use crate::maths;
 
 /// How far around the palm's centre the view reaches, in palm radii: the fingers' roots are in it.
 const REACH_RADII: f32 = 2.3;
+/// A valley is at most this much deeper than it was seen, in spans: a narrow one closes in a small view.
+const DESCENT_SPANS: f32 = 0.25;
 /// Times the way up and the valleys, which depend on each other, are found anew.
 const ROUNDS: usize = 3;
 /// Side of the region of interest in palm radii.
@@ -127,12 +129,20 @@ impl Measured {
         let view = View::of(picture, region, MEASURE_PX);
         let plane = rule.plane(&view)?;
         let centre = view.of_picture(centre);
-        let blob = blob::around(&rule.mask(&plane), centre)?;
+        let mask = rule.mask(&plane);
+        // A crease may run through the very centre.
+        let blob = blob::around(&mask, centre).or_else(|| {
+            blob::largest(&mask, 1).into_iter().find(|blob| blob.contains(centre) == Some(true))
+        })?;
         let contour = contour::trace(&blob);
         let shape = Shape::of(blob, contour);
         let scale = seen.scale() / view.scale();
         let span = found.span() * scale;
         let seen_points = found.points.map(|point| view.of_picture(seen.to_picture(point)));
+        let seen_right = (seen_points[2] - seen_points[0]).unit();
+        let seen_up = Point { x: seen_right.y, y: -seen_right.x };
+        let seen_points = seen_points
+            .map(|point| valleys::descend(&shape.contour, point, seen_up, DESCENT_SPANS * span));
         let mut points = seen_points;
         for _ in 0..ROUNDS {
             let right = (points[2] - points[0]).unit();

@@ -2,17 +2,16 @@
 //!
 //! A hand is held to the picture's middle, and its ground is seen around it. Both are taken for clouds of
 //! colours, and every pixel belongs to the likelier one; then the clouds are measured again over what
-//! belongs to them. Skin that is as dark and as red as the wall behind it still has a tint of its own.
+//! belongs to them. Skin that is as dark and as red as the wall behind it still has a tint of its own. A
+//! hand has one colour and a room many, so each part of the picture has a ground of its own.
 
 use zeroize::Zeroizing;
 
-use super::view::View;
+use super::view::{Point, View};
 use crate::maths;
 
 /// A pixel's tint twice, and its brightness.
 const PARTS: usize = 3;
-/// How often the clouds are measured anew.
-const ROUNDS: usize = 4;
 /// Every so many pixels across and down take part in that.
 const STRIDE: usize = 3;
 /// Where a hand is looked for at first, as parts of the width and height: a palm in the middle.
@@ -24,7 +23,20 @@ const AROUND: [f32; 4] = [0.15, 0.85, 0.1, 1.0];
 /// The least deviation of a tint, and of the brightness: what a sensor's noise is.
 const DEVIATION_MIN: [f32; PARTS] = [2.0, 2.0, 3.0];
 /// Pixels that a cloud is measured from, at least.
-const PIXELS_MIN: f32 = 50.0;
+const PIXELS_MIN: f64 = 50.0;
+/// Cells of the picture across and down: each has a ground of its own, learned from it and its neighbours.
+const COLUMNS: usize = 8;
+const ROWS: usize = 6;
+const CELLS: usize = COLUMNS * ROWS;
+/// From how many cells around a cell its ground is learned, each time that the clouds are measured anew:
+/// all first, or a cell full of hand would take the hand for its ground.
+const REACHES: [usize; 5] = [COLUMNS, 3, 2, 1, 1];
+/// Within this many radii of a palm's centre all is palm...
+const PALM_RADII: f32 = 0.95;
+/// ... beyond these what is not of its mask is taken for ground at first...
+const BESIDE_RADII: f32 = 1.3;
+/// ... and within these there may be more of the hand.
+const REACH_RADII: f32 = 4.0;
 /// Steps of a plane for each unit of the logarithm of odds.
 const STEPS: f32 = 8.0;
 /// What a plane has where both are as likely.
@@ -39,14 +51,16 @@ struct Cloud {
     square: [[f32; PARTS]; PARTS],
 }
 
-/// A hand's colours against its ground's: the logarithm of odds, as such a polynomial.
-#[derive(Debug, Clone, Copy)]
-pub struct Tints(Cloud);
+/// A hand's colours against its ground's in every cell of the picture: logarithms of odds, as such
+/// polynomials.
+#[derive(Debug, Clone)]
+pub struct Tints(Box<[Cloud; CELLS]>);
 
 /// One pixel that the clouds are measured from. Zeroed when dropped.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     parts: [f32; PARTS],
+    cell: usize,
     /// Whether a hand is looked for there.
     within: bool,
     is_hand: bool,
@@ -58,57 +72,112 @@ impl zeroize::DefaultIsZeroes for Seen {}
 impl Tints {
     /// What the middle of a view differs in from what is around it; none without colour.
     pub fn of(view: &View) -> Option<Self> {
+        let inside = |[left, right, top, bottom]: [f32; 4], place: Point| {
+            (left..right).contains(&place.x) && (top..bottom).contains(&place.y)
+        };
+        let size = Point { x: view.width() as f32, y: view.height() as f32 };
+        Self::learned(view, |at, seen| {
+            let place = Point { x: at.x / size.x, y: at.y / size.y };
+            seen.within = inside(WITHIN, place);
+            seen.is_hand = inside(MIDDLE, place);
+            seen.is_ground = !inside(AROUND, place);
+        })
+    }
+
+    /// What a palm that was seen differs in from what is not hand around it: its circle is a hand's, and
+    /// what lies beside it and was not told for hand is ground. Where there is none it is nowhere a hand's.
+    pub fn anew(
+        view: &View,
+        (centre, radius): (Point, f32),
+        is_hand: impl Fn(Point) -> Option<bool>,
+    ) -> Option<Self> {
+        Self::learned(view, |at, seen| {
+            let far = (at - centre).length() / radius;
+            let is_hand = is_hand(at);
+            seen.within = far < REACH_RADII && is_hand.is_some();
+            seen.is_hand = far < PALM_RADII;
+            seen.is_ground = far > BESIDE_RADII && is_hand != Some(true);
+        })
+    }
+
+    fn learned(view: &View, label: impl Fn(Point, &mut Seen)) -> Option<Self> {
         let rgb = view.rgb().filter(|_| view.has_colour())?;
-        let mut seen = look(rgb, view.width(), view.height());
-        let mut tints = Self::between(&seen)?;
-        for _ in 0..ROUNDS {
+        let (columns, rows) = (view.width().div_ceil(STRIDE), view.height().div_ceil(STRIDE));
+        let mut seen = Zeroizing::new(Vec::with_capacity(columns * rows));
+        for y in (0..view.height()).step_by(STRIDE) {
+            for x in (0..view.width()).step_by(STRIDE) {
+                let cell = view.row_of(y, ROWS) * COLUMNS + view.column_of(x, COLUMNS);
+                let parts = parts(rgb[y * view.width() + x]);
+                let mut it = Seen { parts, cell, ..Seen::default() };
+                label(Point { x: x as f32, y: y as f32 }, &mut it);
+                seen.push(it);
+            }
+        }
+        let mut tints = Self::between(&seen, COLUMNS)?;
+        for reach in REACHES {
             for it in seen.iter_mut() {
-                it.is_hand = it.within && tints.0.at(it.parts) > 0.0;
+                it.is_hand = it.within && tints.0[it.cell].at(it.parts) > 0.0;
                 it.is_ground = !it.is_hand;
             }
-            tints = Self::between(&seen)?;
+            tints = Self::between(&seen, reach)?;
         }
         Some(tints)
     }
 
-    fn between(seen: &[Seen]) -> Option<Self> {
-        let hand = Cloud::of(seen.iter().filter(|it| it.is_hand).map(|it| it.parts))?;
-        let ground = Cloud::of(seen.iter().filter(|it| it.is_ground).map(|it| it.parts))?;
-        let half = |ground: f32, hand: f32| (ground - hand) / 2.0;
-        Some(Self(Cloud {
-            constant: half(ground.constant, hand.constant),
-            linear: std::array::from_fn(|i| half(ground.linear[i], hand.linear[i])),
-            square: std::array::from_fn(|i| {
-                std::array::from_fn(|j| half(ground.square[i][j], hand.square[i][j]))
-            }),
-        }))
-    }
-
-    /// How much likelier a colour is a hand's, as a plane's value: even odds are [`EVEN`].
-    pub fn value(&self, pixel: [u8; 3]) -> u8 {
-        (f32::from(EVEN) + STEPS * self.0.at(parts(pixel))).clamp(0.0, 255.0) as u8
-    }
-}
-
-/// Some of a view's pixels, those in its middle taken for a hand and those around it for ground.
-fn look(rgb: &[[u8; 3]], width: usize, height: usize) -> Zeroizing<Vec<Seen>> {
-    let (columns, rows) = (width.div_ceil(STRIDE), height.div_ceil(STRIDE));
-    let mut seen = Zeroizing::new(Vec::with_capacity(columns * rows));
-    for y in (0..height).step_by(STRIDE) {
-        for x in (0..width).step_by(STRIDE) {
-            let place = (x as f32 / width as f32, y as f32 / height as f32);
-            let inside = |[left, right, top, bottom]: [f32; 4]| {
-                (left..right).contains(&place.0) && (top..bottom).contains(&place.1)
-            };
-            seen.push(Seen {
-                parts: parts(rgb[y * width + x]),
-                within: inside(WITHIN),
-                is_hand: inside(MIDDLE),
-                is_ground: !inside(AROUND),
-            });
+    fn between(seen: &[Seen], reach: usize) -> Option<Self> {
+        let mut hand = Moments::default();
+        let mut grounds = [Moments::default(); CELLS];
+        for it in seen {
+            if it.is_hand {
+                hand.add(it.parts);
+            }
+            if it.is_ground {
+                grounds[it.cell].add(it.parts);
+            }
         }
+        let all = Cloud::of(&Moments::sum(grounds.iter()))?;
+        let hand = Cloud::of(&hand)?;
+        let half = |ground: f32, hand: f32| (ground - hand) / 2.0;
+        let cells = std::array::from_fn(|cell| {
+            let near = || {
+                let (row, column) = (cell / COLUMNS, cell % COLUMNS);
+                let rows = row.saturating_sub(reach)..(row + reach + 1).min(ROWS);
+                let columns = column.saturating_sub(reach)..(column + reach + 1).min(COLUMNS);
+                Moments::sum(rows.flat_map(|y| grounds[y * COLUMNS..][columns.clone()].iter()))
+            };
+            let ground = if reach >= COLUMNS { all } else { Cloud::of(&near()).unwrap_or(all) };
+            Cloud {
+                constant: half(ground.constant, hand.constant),
+                linear: std::array::from_fn(|i| half(ground.linear[i], hand.linear[i])),
+                square: std::array::from_fn(|i| {
+                    std::array::from_fn(|j| half(ground.square[i][j], hand.square[i][j]))
+                }),
+            }
+        });
+        Some(Self(Box::new(cells)))
     }
-    seen
+
+    /// How much likelier the colours of a view are a hand's, as a plane's values: even odds are [`EVEN`].
+    pub fn values(&self, view: &View) -> Option<Zeroizing<Vec<u8>>> {
+        let rgb = view.rgb()?;
+        let width = view.width();
+        // Pixels side by side in one column of cells are compared with one cloud.
+        let columns: Vec<usize> = (0..width).map(|x| view.column_of(x, COLUMNS)).collect();
+        let mut values = Zeroizing::new(vec![0; rgb.len()]);
+        let mut own = Zeroizing::new(vec![[0.0; PARTS]; width]);
+        let rows = rgb.chunks_exact(width).zip(values.chunks_exact_mut(width));
+        for (y, (row, values)) in rows.enumerate() {
+            own.iter_mut().zip(row).for_each(|(own, &pixel)| *own = parts(pixel));
+            let clouds = &self.0[view.row_of(y, ROWS) * COLUMNS..][..COLUMNS];
+            let mut at = 0;
+            for cell in columns.chunk_by(|a, b| a == b) {
+                let part = at..at + cell.len();
+                at = part.end;
+                clouds[cell[0]].odds(&own[part.clone()], &mut values[part]);
+            }
+        }
+        Some(values)
+    }
 }
 
 /// Red and blue as parts of the brightness, and the brightness.
@@ -121,30 +190,51 @@ fn parts([red, green, blue]: [u8; 3]) -> [f32; PARTS] {
     [red * scale, blue * scale, sum / 3.0]
 }
 
+/// What a cloud is made of: how many colours, their sums, and the sums of their products.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    count: f64,
+    sums: [f64; PARTS],
+    products: [[f64; PARTS]; PARTS],
+}
+
+impl Moments {
+    fn add(&mut self, colour: [f32; PARTS]) {
+        let colour = colour.map(f64::from);
+        self.count += 1.0;
+        for (i, own) in colour.into_iter().enumerate() {
+            self.sums[i] += own;
+            self.products[i].iter_mut().zip(colour).for_each(|(sum, other)| *sum += own * other);
+        }
+    }
+
+    fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        parts.fold(Self::default(), |mut all, part| {
+            all.count += part.count;
+            for i in 0..PARTS {
+                all.sums[i] += part.sums[i];
+                (0..PARTS).for_each(|j| all.products[i][j] += part.products[i][j]);
+            }
+            all
+        })
+    }
+}
+
 impl Cloud {
     /// The cloud of some colours; none of too few.
-    fn of(colours: impl Iterator<Item = [f32; PARTS]> + Clone) -> Option<Self> {
-        let (mut mean, mut count) = ([0.0_f32; PARTS], 0.0_f32);
-        for colour in colours.clone() {
-            mean.iter_mut().zip(colour).for_each(|(mean, part)| *mean += part);
-            count += 1.0;
-        }
-        if count < PIXELS_MIN {
+    fn of(moments: &Moments) -> Option<Self> {
+        let Moments { count, sums, products } = moments;
+        if *count < PIXELS_MIN {
             return None;
         }
-        mean.iter_mut().for_each(|mean| *mean /= count);
-        let mut spread = [[0.0_f32; PARTS]; PARTS];
-        for colour in colours {
-            let off: [f32; PARTS] = std::array::from_fn(|i| colour[i] - mean[i]);
-            for (row, off_i) in spread.iter_mut().zip(off) {
-                row.iter_mut().zip(off).for_each(|(value, off_j)| *value += off_i * off_j);
-            }
-        }
-        for (i, row) in spread.iter_mut().enumerate() {
-            row.iter_mut().for_each(|value| *value /= count);
-            row[i] += DEVIATION_MIN[i] * DEVIATION_MIN[i];
-        }
-        Some(Self::with(mean, &spread))
+        let mean = sums.map(|sum| sum / count);
+        let spread = std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let noise = if i == j { DEVIATION_MIN[i] * DEVIATION_MIN[i] } else { 0.0 };
+                (products[i][j] / count - mean[i] * mean[j]) as f32 + noise
+            })
+        });
+        Some(Self::with(mean.map(|it| it as f32), &spread))
     }
 
     fn with(mean: [f32; PARTS], spread: &[[f32; PARTS]; PARTS]) -> Self {
@@ -164,13 +254,20 @@ impl Cloud {
         Self { constant: volume - dot(&linear) / 2.0, linear, square }
     }
 
-    fn at(&self, colour: [f32; PARTS]) -> f32 {
-        let mut sum = self.constant;
-        for ((row, linear), part) in self.square.iter().zip(self.linear).zip(colour) {
-            let square: f32 = row.iter().zip(colour).map(|(a, b)| a * b).sum();
-            sum += part * (linear + square);
+    fn at(&self, [a, b, c]: [f32; PARTS]) -> f32 {
+        let [[aa, ab, ac], [_, bb, bc], [_, _, cc]] = self.square;
+        let [la, lb, lc] = self.linear;
+        // What is off the diagonal counts twice.
+        let of_a = a * (la + aa * a + 2.0 * (ab * b + ac * c));
+        let of_b = b * (lb + bb * b + 2.0 * bc * c);
+        self.constant + of_a + of_b + c * (lc + cc * c)
+    }
+
+    fn odds(&self, colours: &[[f32; PARTS]], values: &mut [u8]) {
+        let even = f32::from(EVEN);
+        for (value, &colour) in values.iter_mut().zip(colours) {
+            *value = (even + STEPS * self.at(colour)).clamp(0.0, 255.0) as u8;
         }
-        sum
     }
 }
 
@@ -215,31 +312,64 @@ mod tests {
                 [150.0 + 0.2 * a, 90.0 - 0.1 * a + 0.1 * b, 80.0 + 0.5 * b]
             })
             .collect();
-        let cloud = Cloud::of(colours.iter().copied()).expect("enough of them");
+        let mut moments = Moments::default();
+        colours.iter().for_each(|&colour| moments.add(colour));
+        let cloud = Cloud::of(&moments).expect("enough of them");
         for at in [[160.0, 88.0, 100.0], [150.0, 90.0, 80.0], [200.0, 60.0, 30.0]] {
             let (fast, slow) = (f64::from(cloud.at(at)), slow(&colours, at));
             assert!((fast - slow).abs() < 0.02 * (1.0 + slow.abs()), "{at:?}: {fast}, {slow}");
         }
     }
 
+    const WIDTH: u32 = 320;
+    const HEIGHT: u32 = 180;
+    const SKIN: [f32; 3] = [116.0, 76.0, 60.0];
+
+    fn is_hand(i: usize) -> bool {
+        let (x, y) = (i as u32 % WIDTH, i as u32 / WIDTH);
+        (130..190).contains(&x) && (60..150).contains(&y)
+    }
+
+    /// A hand before a wall that has a colour at every place across it, under uneven light.
+    fn view(wall: impl Fn(f32) -> [f32; 3]) -> View {
+        let pixels = (0..(WIDTH * HEIGHT) as usize).flat_map(|i| {
+            let across = (i as u32 % WIDTH) as f32 / WIDTH as f32;
+            let own = if is_hand(i) { SKIN } else { wall(across) };
+            own.map(|value| (value * (0.8 + 0.4 * across)) as u8)
+        });
+        let picture = Picture::from_rgb(WIDTH, HEIGHT, pixels.collect()).expect("fits");
+        View::of(&picture, Region::whole(&picture), SEARCH_PX)
+    }
+
+    /// The part of a view's pixels that are told for what they are.
+    fn right(view: &View, tints: &Tints) -> f32 {
+        let values = tints.values(view).expect("it has colours");
+        let right = (0..values.len()).filter(|&i| (values[i] > EVEN) == is_hand(i)).count();
+        right as f32 / values.len() as f32
+    }
+
     #[test]
     fn skin_is_told_from_a_wall_as_dark_and_as_red() {
-        let (width, height) = (320_u32, 180_u32);
-        let hand = |x: u32, y: u32| (130..190).contains(&x) && (60..150).contains(&y);
-        let pixels = (0..width * height).flat_map(|i| {
-            let (x, y) = (i % width, i / width);
-            let light = 0.8 + 0.4 * x as f32 / width as f32;
-            let own: [f32; 3] = if hand(x, y) { [116.0, 76.0, 60.0] } else { [112.0, 82.0, 68.0] };
-            own.map(|value| (value * light) as u8)
-        });
-        let picture = Picture::from_rgb(width, height, pixels.collect()).expect("fits");
-        let view = View::of(&picture, Region::whole(&picture), SEARCH_PX);
-        let tints = Tints::of(&view).expect("it has colours");
-        let rgb = view.rgb().expect("it has colours");
-        let right = (0..width * height).filter(|&i| {
-            let found = tints.value(rgb[i as usize]) > EVEN;
-            found == hand(i % width, i / width)
-        });
-        assert!(right.count() * 100 > 97 * (width * height) as usize);
+        let view = view(|_| [112.0, 82.0, 68.0]);
+        let found = right(&view, &Tints::of(&view).expect("it has colours"));
+        assert!(found > 0.97, "{found}");
+    }
+
+    #[test]
+    fn a_wall_of_many_colours_is_told_from_skin_that_lies_between_them() {
+        // Redder than the hand on the left, greener on the right: as one cloud it would hold the hand.
+        let view = view(|across| [122.0 - 22.0 * across, 68.0 + 24.0 * across, 58.0]);
+        let found = right(&view, &Tints::of(&view).expect("it has colours"));
+        assert!(found > 0.97, "{found}");
+    }
+
+    #[test]
+    fn what_was_seen_of_a_hand_shows_the_rest_of_it() {
+        let view = view(|across| [122.0 - 22.0 * across, 68.0 + 24.0 * across, 58.0]);
+        // Its left half was taken for wall.
+        let seen = |at: Point| Some(at.x > 160.0 && is_hand(at.y as usize * 320 + at.x as usize));
+        let palm = (Point { x: 165.0, y: 105.0 }, 22.0);
+        let found = right(&view, &Tints::anew(&view, palm, seen).expect("it has colours"));
+        assert!(found > 0.97, "{found}");
     }
 }

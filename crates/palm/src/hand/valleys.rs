@@ -99,10 +99,10 @@ const DEPTH_CUT_DEVIATION: f32 = 0.05;
 const SPAN_BOUNDED: Usual = Usual { mean: 0.17, deviation: 0.1 };
 /// How much more than that logarithm it is usually at most.
 const SPAN_BOUNDED_MORE: f32 = 0.3;
-/// A fifth finger has a valley this far beside the outer ones, in spans, and this near their line:
-/// the thumb's lies lower, by half a span and more.
+/// A fifth finger has a valley this far beside the outer ones, in spans, and this near their line, from
+/// surely to not at all: the thumb's lies lower, by .4 spans and more.
 const FIFTH_BESIDE_SPANS: Range<f32> = 0.22..0.9;
-const FIFTH_OFF_SPANS: f32 = 0.4;
+const FIFTH_OFF_SPANS: Range<f32> = 0.33..0.45;
 /// How far above a valley there is ground, in spans, and how aslant that may be, as a tangent.
 const OPEN_SPANS: f32 = 0.15;
 const OPEN_SLANTS: [f32; 7] = [0.0, -0.2, 0.2, -0.4, 0.4, -0.6, 0.6];
@@ -146,8 +146,8 @@ pub fn find(shape: &Shape) -> Vec<Valleys> {
         .collect();
     let mut found: Vec<Valleys> = Vec::new();
     for (way, (up, bottoms)) in ways.iter().enumerate() {
-        // A fifth finger may show its valley only on a way that leans to it.
-        let beside = [way + WAYS - 1, way, way + 1].map(|way| &ways[way % WAYS].1);
+        // A fifth finger may show its valley only on ways that lean to it.
+        let beside = [WAYS - 2, WAYS - 1, 0, 1, 2].map(|turn| &ways[(way + turn) % WAYS].1);
         let near: Vec<Bottom> = beside.into_iter().flatten().copied().collect();
         for triple in triples(bottoms) {
             keep(&mut found, judge_three(shape, *up, &triple, &near));
@@ -223,7 +223,7 @@ fn bottoms(shape: &Shape, up: Point) -> Vec<Bottom> {
             let margin = CUT_RADII * shape.radius;
             let reaches = |&tip: &usize| shape.blob.edge_bounds(contour[tip], margin);
             let cut = tips_outside || [backward, forward].iter().any(reaches);
-            bottoms.push(Bottom { point: lowest(contour, at, up), at, depth, cut });
+            bottoms.push(Bottom { point: lowest_around(contour, at, up), at, depth, cut });
         }
     }
     bottoms.sort_by(|a, b| b.depth.total_cmp(&a.depth));
@@ -247,8 +247,29 @@ fn climb(heights: &[f32], bottom: usize, step: usize) -> usize {
     }
 }
 
+/// Where an outline near a point comes down to on the way that it falls; the point itself where that is
+/// nowhere, or further than `most`.
+pub fn descend(contour: &[Point], point: Point, up: Point, most: f32) -> Point {
+    /// An outline is uneven: it falls where it does within this many places.
+    const AHEAD: usize = 5;
+    let count = contour.len();
+    let off = |at: &usize| (contour[*at] - point).length();
+    let Some(start) = (0..count).min_by(|a, b| off(a).total_cmp(&off(b))) else { return point };
+    let height = |at: usize| contour[at].dot(up);
+    let mut at = start;
+    loop {
+        let near = (1..=AHEAD).flat_map(|k| [(at + k) % count, (at + count - k % count) % count]);
+        let lowest = near.min_by(|&a, &b| height(a).total_cmp(&height(b)));
+        match lowest.filter(|&it| height(it) < height(at)) {
+            Some(it) if height(start) - height(it) > most => return point,
+            Some(it) => at = it,
+            None => return if off(&start) > most { point } else { lowest_around(contour, at, up) },
+        }
+    }
+}
+
 /// The mean of the outline's places around a bottom that are within a pixel of its height.
-fn lowest(contour: &[Point], at: usize, up: Point) -> Point {
+fn lowest_around(contour: &[Point], at: usize, up: Point) -> Point {
     let level = contour[at].dot(up) + 1.0;
     let count = contour.len();
     let (mut sum, mut number) = (contour[at], 1.0);
@@ -378,8 +399,10 @@ fn fifth_cost(bottoms: &[Bottom], first: Point, last: Point) -> f32 {
         let place = bottom.point - first;
         let (along, off) = (place.dot(right) / span, place.dot(up) / span);
         let beside = (along - 1.0).max(-along);
-        let counts = FIFTH_BESIDE_SPANS.contains(&beside) && off.abs() <= FIFTH_OFF_SPANS;
-        if counts { FIFTH_COST * (bottom.depth / span / DEPTH_CUT_SPANS).min(1.0) } else { 0.0 }
+        let Range { start, end } = FIFTH_OFF_SPANS;
+        let near = ((end - off.abs()) / (end - start)).clamp(0.0, 1.0);
+        let deep = (bottom.depth / span / DEPTH_CUT_SPANS).min(1.0);
+        if FIFTH_BESIDE_SPANS.contains(&beside) { FIFTH_COST * near * deep } else { 0.0 }
     });
     costs.fold(0.0, f32::max)
 }
@@ -445,4 +468,35 @@ fn ground_below(shape: &Shape, middle: Point, right: Point, span: f32) -> f32 {
         }
     }
     ground as f32 / seen.max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UP: Point = Point { x: 0.0, y: -1.0 };
+
+    /// The outline of a gap between two fingers, from the left fingertip down to `deep` and up again, a
+    /// little uneven.
+    fn gap(deep: i32) -> Vec<Point> {
+        let side = |x: f32, y: i32| Point { x: x + (y % 3) as f32, y: y as f32 };
+        let down = (0..deep).map(|y| side(20.0, y - 2 * i32::from(y % 7 == 3)));
+        let up = (0..deep).rev().map(|y| side(26.0, y));
+        down.chain([Point { x: 23.0, y: deep as f32 }]).chain(up).collect()
+    }
+
+    #[test]
+    fn a_valley_is_followed_down_to_where_it_ends() {
+        let found = descend(&gap(60), Point { x: 23.0, y: 42.0 }, UP, 20.0);
+        assert!((20.0..30.0).contains(&found.x) && found.y > 59.0, "{found:?}");
+    }
+
+    #[test]
+    fn what_falls_too_far_is_no_valleys_outline() {
+        let seen = Point { x: 23.0, y: 30.0 };
+        assert_eq!(descend(&gap(60), seen, UP, 20.0), seen);
+        assert_eq!(descend(&[], seen, UP, 20.0), seen);
+        let far = Point { x: 23.0, y: 100.0 };
+        assert_eq!(descend(&gap(60), far, UP, 20.0), far);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ops::{Add, Mul, Sub};
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
@@ -129,7 +130,9 @@ pub struct View {
     /// Red, green, blue for every pixel, where the picture has colour.
     rgb: Option<Zeroizing<Vec<[u8; 3]>>>,
     has_colour: OnceCell<bool>,
-    tints: OnceCell<Option<Tints>>,
+    tints: OnceCell<Option<Rc<Tints>>>,
+    /// The picture's size.
+    whole: (usize, usize),
 }
 
 impl View {
@@ -147,14 +150,23 @@ impl View {
         let from_width = picture.width() as usize;
         let plane = |values| Plane { width, height, values };
         let (has_colour, tints) = (OnceCell::new(), OnceCell::new());
+        let whole = (picture.width() as usize, picture.height() as usize);
         if picture.is_grey() {
             let values = shrink::<1>(picture.pixels(), from_width, &columns, &rows);
             let values = Zeroizing::new(values.iter().map(|&[grey]| grey).collect());
-            return Self { region, scale, luma: plane(values), rgb: None, has_colour, tints };
+            return Self {
+                region,
+                scale,
+                luma: plane(values),
+                rgb: None,
+                has_colour,
+                tints,
+                whole,
+            };
         }
         let rgb = shrink::<3>(picture.pixels(), from_width, &columns, &rows);
         let values = Zeroizing::new(rgb.iter().map(|&[r, g, b]| luma(r, g, b)).collect());
-        Self { region, scale, luma: plane(values), rgb: Some(rgb), has_colour, tints }
+        Self { region, scale, luma: plane(values), rgb: Some(rgb), has_colour, tints, whole }
     }
 
     pub fn width(&self) -> usize {
@@ -216,8 +228,20 @@ impl View {
     }
 
     /// What the hand's colours are like and what its ground's, learned once.
-    pub fn tints(&self) -> Option<Tints> {
-        *self.tints.get_or_init(|| Tints::of(self))
+    pub fn tints(&self) -> Option<Rc<Tints>> {
+        self.tints.get_or_init(|| Tints::of(self).map(Rc::new)).clone()
+    }
+
+    /// Which of the picture's `count` equal columns a pixel lies in.
+    pub fn column_of(&self, x: usize, count: usize) -> usize {
+        let at = ((x as f32 + 0.5) * self.scale.x) as usize + self.region.left;
+        (at * count / self.whole.0).min(count - 1)
+    }
+
+    /// Which of the picture's `count` equal rows it lies in.
+    pub fn row_of(&self, y: usize, count: usize) -> usize {
+        let at = ((y as f32 + 0.5) * self.scale.y) as usize + self.region.top;
+        (at * count / self.whole.1).min(count - 1)
     }
 
     pub fn mean_luma(&self) -> f32 {
