@@ -6,6 +6,8 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::StoreError;
+use crate::options::without_sqlite;
+use crate::reach::Unreached;
 
 /// Copies a SQLite database, as it is at one instant, into a file that is not there yet. Services
 /// that have it open go on reading and writing. The copy holds live rows alone: what was deleted
@@ -18,9 +20,10 @@ pub async fn copy_sqlite(from: &Path, to: &Path) -> Result<(), StoreError> {
     let target = from.display().to_string();
     let options =
         SqliteConnectOptions::new().filename(from).busy_timeout(crate::options::BUSY_TIMEOUT);
-    let mut connection = SqliteConnection::connect_with(&options)
-        .await
-        .map_err(|source| StoreError::Connect { target: target.clone(), source })?;
+    let connection = SqliteConnection::connect_with(&options).await.map_err(without_sqlite);
+    let mut connection = connection.map_err(|Unreached { obstacle, source }| {
+        StoreError::Connect { target: target.clone(), obstacle, source }
+    })?;
     let copied = sqlx::query("VACUUM INTO $1")
         .bind(to.display().to_string())
         .execute(&mut connection)

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::Obstacle;
+
 /// Why the store could not do what it was asked. The database's own words are in `source()`.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -14,11 +16,26 @@ pub enum StoreError {
         /// The address without its password.
         address: String,
     },
+    /// The address is one of PostgreSQL's, and a part of it cannot be read.
+    #[error(
+        "`{address}` cannot be read; write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, special \
+         characters of the parts as %XX, and after it `?sslmode=` with disable, prefer, require, \
+         verify-ca or verify-full where TLS matters"
+    )]
+    PostgresAddress {
+        /// The address without its password.
+        address: String,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The database could not be opened.
-    #[error("cannot open the database {target}; check that it exists, runs and lets us in")]
+    #[error("cannot open the database {target}: {obstacle}")]
     Connect {
         /// What was to be opened, without a password.
         target: String,
+        /// What was in the way.
+        obstacle: Obstacle,
         /// The cause.
         #[source]
         source: sqlx::Error,

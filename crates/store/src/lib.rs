@@ -33,6 +33,7 @@ mod error;
 mod migration;
 mod options;
 mod param;
+mod reach;
 mod row;
 mod store;
 #[cfg(feature = "testing")]
@@ -46,6 +47,7 @@ pub use error::StoreError;
 pub use migration::{Migration, Migrations};
 pub use options::StoreOptions;
 pub use param::{Param, ToParam};
+pub use reach::Obstacle;
 pub use row::{Cell, FromColumn, FromRow, Row};
 pub use store::Store;
 pub use transaction::{Tx, TxFuture};

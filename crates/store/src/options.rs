@@ -1,5 +1,6 @@
 //! Where a store is and how it is opened.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
-use crate::StoreError;
+use crate::reach::{self, Unreached};
+use crate::{Obstacle, StoreError};
 
 /// How long SQLite waits for a lock that another process holds before it reports "busy". Longer
 /// than any transaction of ours. Each attempt of a transaction waits anew: all of them together give
@@ -28,14 +30,20 @@ const IDLE_IN_TRANSACTION_MAX: (&str, &str) = ("idle_in_transaction_session_time
 /// Prepared statements kept on a connection: more than all services of the hub have together.
 const STATEMENT_CACHE: usize = 512;
 
-/// Where a store is and how it is opened.
-#[derive(Clone, Debug)]
+/// Where a store is and how it is opened. `Debug` prints no password.
+#[derive(Clone)]
 pub struct StoreOptions {
     target: Target,
     secure_delete: bool,
 }
 
-#[derive(Clone, Debug)]
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreOptions({}, secure_delete: {})", self.describe(), self.secure_delete)
+    }
+}
+
+#[derive(Clone)]
 enum Target {
     SqliteFile(PathBuf),
     SqliteMemory,
@@ -70,7 +78,7 @@ impl FromStr for StoreOptions {
             }
             Target::SqliteFile(path.into())
         } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            Target::Postgres(Box::new(address.parse().map_err(|_| unreadable())?))
+            Target::Postgres(Box::new(postgres(address)?))
         } else {
             return Err(unreadable());
         };
@@ -99,12 +107,16 @@ impl StoreOptions {
         match &self.target {
             Target::SqliteFile(path) => format!("sqlite:{}", path.display()),
             Target::SqliteMemory => "sqlite::memory:".to_owned(),
-            Target::Postgres(options) => format!(
-                "postgres://{}:{}/{}",
-                options.get_host(),
-                options.get_port(),
-                options.get_database().unwrap_or_default(),
-            ),
+            Target::Postgres(options) => {
+                let database = options.get_database().unwrap_or(options.get_username());
+                match (options.get_socket(), options.get_host()) {
+                    (Some(socket), _) => format!("{database} in {}", socket.display()),
+                    (None, host) if host.contains(':') => {
+                        format!("postgres://[{host}]:{}/{database}", options.get_port())
+                    }
+                    (None, host) => format!("postgres://{host}:{}/{database}", options.get_port()),
+                }
+            }
         }
     }
 
@@ -112,12 +124,16 @@ impl StoreOptions {
         match &self.target {
             Target::SqliteFile(path) => {
                 create_private_file(path)?;
-                self.open_sqlite_file(path).await
+                self.open_sqlite_file(path).await.map_err(without_sqlite)
             }
-            Target::SqliteMemory => self.open_sqlite_memory().await,
-            Target::Postgres(options) => self.open_postgres(options).await,
+            Target::SqliteMemory => self.open_sqlite_memory().await.map_err(without_sqlite),
+            Target::Postgres(options) => open_postgres(options).await,
         }
-        .map_err(|source| StoreError::Connect { target: self.describe(), source })
+        .map_err(|Unreached { obstacle, source }| StoreError::Connect {
+            target: self.describe(),
+            obstacle,
+            source,
+        })
     }
 
     fn sqlite_options(&self) -> SqliteConnectOptions {
@@ -144,19 +160,42 @@ impl StoreOptions {
         let writer = sqlite_pool(1).connect_with(options).await?;
         Ok(Pools::Sqlite { readers: writer.clone(), writer })
     }
+}
 
-    async fn open_postgres(&self, options: &PgConnectOptions) -> Result<Pools, sqlx::Error> {
-        let options = options
-            .clone()
-            .statement_cache_capacity(STATEMENT_CACHE)
-            .options([IDLE_IN_TRANSACTION_MAX]);
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        Ok(Pools::Postgres(pool))
-    }
+async fn open_postgres(options: &PgConnectOptions) -> Result<Pools, Unreached> {
+    reach::reach(options, reach::PATIENCE).await?;
+    let options = options
+        .clone()
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .options([IDLE_IN_TRANSACTION_MAX]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options);
+    Ok(Pools::Postgres(pool))
+}
+
+/// Reads what begins as an address of PostgreSQL does.
+fn postgres(address: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = address.parse().map_err(|source| {
+        StoreError::PostgresAddress { address: without_password(address), source }
+    })?;
+    // The brackets of an IPv6 address are the URL's; who looks the host up takes none.
+    let bare = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    Ok(match bare.map(str::to_owned) {
+        Some(host) => options.host(&host),
+        None => options,
+    })
+}
+
+/// SQLite's code for a file of another kind.
+const NOT_A_DATABASE: &str = "26";
+
+/// What is in the way of a SQLite file that could not be opened.
+pub(crate) fn without_sqlite(source: sqlx::Error) -> Unreached {
+    let code = source.as_database_error().and_then(|error| error.code());
+    let is_none = code.as_deref() == Some(NOT_A_DATABASE);
+    Unreached { obstacle: if is_none { Obstacle::NoSqlite } else { Obstacle::Other }, source }
 }
 
 fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
@@ -184,12 +223,21 @@ fn create_private_file(path: &Path) -> Result<(), StoreError> {
     options.open(path).map(drop).map_err(refused)
 }
 
-/// `postgres://user:secret@host/db` as `postgres://user@host/db`.
+/// `postgres://user:secret@host/db?password=secret` as `postgres://user@host/db`; of what is written
+/// otherwise nothing that may be a secret.
 fn without_password(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let Some((user, host)) = rest.rsplit_once('@') else { return address.to_owned() };
-    let user = user.split(':').next().unwrap_or_default();
-    format!("{scheme}://{user}@{host}")
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return match address.rsplit_once('@') {
+            Some((_, host)) => format!("...@{host}"),
+            None => address.to_owned(),
+        };
+    };
+    let (user, host) = match rest.rsplit_once('@') {
+        Some((user, host)) => (user.split(':').next().map(|user| format!("{user}@")), host),
+        None => (None, rest),
+    };
+    let host = host.split('?').next().unwrap_or_default();
+    format!("{scheme}://{}{host}", user.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -203,13 +251,41 @@ mod tests {
         assert_eq!(described("sqlite:data/hub.db"), "sqlite:data/hub.db");
         assert_eq!(described("sqlite:///tmp/hub.db"), "sqlite:/tmp/hub.db");
         assert_eq!(described("postgres://u:pw@db:5433/hub"), "postgres://db:5433/hub");
+        assert_eq!(described("postgres://u:pw@[::1]:5433"), "postgres://[::1]:5433/u");
+        assert_eq!(described("postgres:///hub?host=/run/pg&password=pw"), "hub in /run/pg");
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let options: StoreOptions = "postgres://u:pw@db:5433/hub".parse().unwrap();
+        assert_eq!(
+            format!("{options:?}"),
+            "StoreOptions(postgres://db:5433/hub, secure_delete: false)"
+        );
     }
 
     #[test]
     fn other_addresses_are_refused_without_showing_a_password() {
-        for address in ["", "hub.db", "sqlite:", "mysql://u:pw@h/d"] {
+        for address in [
+            "",
+            "hub.db",
+            "sqlite:",
+            "mysql://u:pw@h/d",
+            "u:pw@h/d",
+            "postgres:/u:pw@h/d",
+            "mysql://h/d?password=pw",
+        ] {
             let error = address.parse::<StoreOptions>().unwrap_err().to_string();
             assert!(error.contains("sqlite:PATH") && !error.contains("pw"), "{error}");
+        }
+        for (address, shown) in [
+            ("postgres://u:pw@h:port/d", "postgres://u@h:port/d"),
+            ("postgres://u:p#w@h/d", "postgres://u@h/d"),
+            ("postgres://u:pw@h/d?sslmode=always", "postgres://u@h/d"),
+        ] {
+            let error = address.parse::<StoreOptions>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{shown}` cannot be read")), "{error}");
+            assert!(error.contains("sslmode=") && !error.contains("pw"), "{error}");
         }
     }
 }
