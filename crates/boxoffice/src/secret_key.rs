@@ -2,6 +2,7 @@
 
 use handfast_model::{Random, SecretText};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::base32;
 
@@ -15,9 +16,9 @@ pub(crate) type KeyHash = [u8; 32];
 
 /// A new key beginning with `prefix`, and the hash to store.
 pub(crate) fn fresh(random: &dyn Random, prefix: &str) -> (SecretText, KeyHash) {
-    let mut bytes = [0; KEY_BYTES];
-    random.fill(&mut bytes);
-    let key = format!("{prefix}{}", base32::encode(&bytes));
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    random.fill(&mut *bytes);
+    let key = format!("{prefix}{}", base32::encode(&*bytes));
     let hash = Sha256::digest(key.as_bytes()).into();
     (SecretText::new(key), hash)
 }

@@ -11,6 +11,7 @@ use handfast_model::Random;
 use handfast_store::{Cell, FromColumn, Param, StoreError, ToParam};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::base32;
 use crate::ticket::HASHED_CODE_PREFIX;
@@ -27,8 +28,9 @@ const TEXT_LEN_MAX_IMPORTED: usize = 512;
 /// The longest text looked at: a QR code of another kind may hold kilobytes.
 const TEXT_LEN_MAX: usize = 64;
 
-/// A well-formed ticket code in its canonical spelling. Whoever has it enters, so `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// A well-formed ticket code in its canonical spelling. Whoever has it enters, so `Debug` hides it
+/// and it is zeroed when dropped.
+#[derive(Clone, PartialEq, Eq, Hash, Zeroize, ZeroizeOnDrop)]
 pub struct TicketCode(String);
 
 handfast_store::text_enum! {
@@ -63,11 +65,10 @@ impl TicketCode {
     /// A new code that nobody else has.
     #[must_use]
     pub fn new(random: &dyn Random) -> Self {
-        let mut bytes = [0; RANDOM_BYTES];
-        random.fill(&mut bytes);
-        let body = base32::encode(&bytes);
-        let check = check_digits(&body);
-        Self(format!("{PREFIX}{body}{check}"))
+        let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
+        random.fill(&mut *bytes);
+        let body = Zeroizing::new(base32::encode(&*bytes));
+        Self(format!("{PREFIX}{}{}", *body, check_digits(&body)))
     }
 
     /// A code that another system made, for a ticket that comes from there.

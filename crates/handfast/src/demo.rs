@@ -9,8 +9,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use handfast_boxoffice::{DeviceKind, DeviceMode, Role};
-use handfast_model::Timestamp;
+use handfast_model::{SecretText, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::http::json::to_owner;
+use crate::own_command::own_command;
 
 pub(crate) mod seed;
 
@@ -33,7 +36,8 @@ pub(crate) struct DemoStation {
     pub(crate) name: String,
     pub(crate) kind: DeviceKind,
     pub(crate) mode: Option<DeviceMode>,
-    pub(crate) api_key: String,
+    #[serde(serialize_with = "to_owner")]
+    pub(crate) api_key: SecretText,
 }
 
 /// Somebody to play.
@@ -60,6 +64,11 @@ pub(crate) struct DemoStaff {
     pub(crate) role: Role,
 }
 
+/// What begins the demo of a folder anew, in a shell.
+pub(crate) fn begin_anew(dir: &Path) -> String {
+    own_command(&["demo", "--fresh", "--data"], dir)
+}
+
 impl DemoStation {
     /// The page that plays it.
     pub(crate) fn path(&self) -> &'static str {
@@ -81,7 +90,7 @@ impl Demo {
             Err(error) => return Err(error).context(format!("{} cannot be read", file.display())),
         };
         let demo = serde_json::from_str(&text).with_context(|| {
-            format!("{} is damaged; start over with `handfast demo --fresh`", file.display())
+            format!("{} is damaged; start over with `{}`", file.display(), begin_anew(dir))
         })?;
         Ok(Some(demo))
     }

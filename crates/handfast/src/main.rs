@@ -12,6 +12,7 @@ mod linking;
 mod local_nodes;
 mod local_time;
 mod money;
+mod own_command;
 mod panic_place;
 mod post;
 mod qr;

@@ -7,8 +7,10 @@ use std::time::Duration as StdDuration;
 
 use anyhow::{Context as _, bail};
 use handfast_boxoffice::BoxOffice;
-use handfast_model::{Clock, Currency, Duration, Random, SystemClock, SystemRandom, Timestamp};
-use handfast_store::Store;
+use handfast_model::{
+    Clock, Currency, Duration, Random, SecretText, SystemClock, SystemRandom, Timestamp,
+};
+use handfast_store::{Store, StoreOptions};
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_till::{Till, TlsRoots};
 use handfast_trust::{Retention, Trust, TrustConfig};
@@ -55,7 +57,7 @@ pub(crate) struct Settings {
     /// The data folder.
     pub(crate) data: PathBuf,
     /// A PostgreSQL server for the hub's databases; SQLite files in the data folder without.
-    pub(crate) database: Option<String>,
+    pub(crate) database: Option<SecretText>,
     /// Where mails say the pages are.
     pub(crate) public_url: String,
     /// The camera of this machine's pedestal, if it has one.
@@ -339,23 +341,20 @@ pub(crate) struct Databases {
     /// The data folder, where they are files.
     pub(crate) data: PathBuf,
     /// A PostgreSQL server, where they are not.
-    pub(crate) url: Option<String>,
+    pub(crate) url: Option<SecretText>,
 }
 
 impl Databases {
     /// One service's database.
     pub(crate) async fn store(&self, service: &str) -> anyhow::Result<Store> {
-        let url = match &self.url {
-            Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.data.join(format!("{service}.db")).display()),
+        let Some(url) = &self.url else {
+            let file = self.data.join(format!("{service}.db"));
+            let unopened = || format!("{service}.db cannot be opened in {}", self.data.display());
+            return Store::open(&StoreOptions::sqlite(file)).await.with_context(unopened);
         };
-        Store::connect(&url).await.with_context(|| match &self.url {
-            // The address may carry a password: it is not repeated.
-            Some(_) => {
-                "the database does not answer; is the address after --database right?".to_owned()
-            }
-            None => format!("{service}.db cannot be opened in {}", self.data.display()),
-        })
+        Store::connect(url.expose())
+            .await
+            .context("the database that --database names cannot be opened")
     }
 
     /// The box office alone, for commands that look into it.

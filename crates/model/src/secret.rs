@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -49,6 +50,20 @@ impl SecretText {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+/// Reads what a request, a file or an answer carries. There is no way back: whoever hands a secret
+/// to its owner says so with [`SecretText::expose`].
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
     }
 }
 

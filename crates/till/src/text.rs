@@ -3,6 +3,7 @@
 use handfast_model::Random;
 use handfast_store::{Cell, FromColumn, Param, StoreError, ToParam};
 use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::card_number::looks_like_card_number;
 
@@ -172,15 +173,15 @@ impl std::fmt::Debug for PersonKey {
 /// 26 characters of base 32 that nobody can guess.
 pub(crate) fn unguessable(random: &dyn Random) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut bytes = [0_u8; UNGUESSABLE_CHARS];
-    random.fill(&mut bytes);
+    let mut bytes = Zeroizing::new([0_u8; UNGUESSABLE_CHARS]);
+    random.fill(&mut *bytes);
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
 }
 
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident = $hidden:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash, Zeroize, ZeroizeOnDrop)]
         pub struct $name(String);
 
         impl $name {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use handfast_boxoffice::{BoxOffice, Company, EmailAddress, Language, Realm, Role};
-use handfast_model::{SystemClock, SystemRandom};
+use handfast_model::{SecretText, SystemClock, SystemRandom};
 use handfast_store::Store;
 
 use super::runtime::block_on;
@@ -31,7 +31,7 @@ pub struct CompanyCommand {
         hide_env_values = true,
         global = true
     )]
-    database: Option<String>,
+    database: Option<SecretText>,
     /// Where people reach the pages; the sign-in link points there
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", global = true)]
     public_url: String,
@@ -112,7 +112,7 @@ impl CompanyCommand {
 
     async fn open(&self) -> anyhow::Result<BoxOffice> {
         let database = match &self.database {
-            Some(url) => url.clone(),
+            Some(url) => url.expose().to_owned(),
             None => {
                 let file = self.data.join("boxoffice.db");
                 match self.step {

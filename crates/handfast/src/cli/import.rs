@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use handfast_boxoffice::{BoxOffice, ImportReport};
-use handfast_model::{SystemClock, SystemRandom};
+use handfast_model::{SecretText, SystemClock, SystemRandom};
 use handfast_store::Store;
 
 use super::company::chosen;
@@ -31,7 +31,7 @@ pub struct Import {
     data: PathBuf,
     /// A PostgreSQL database instead of the data folder's SQLite file
     #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
-    database: Option<String>,
+    database: Option<SecretText>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -53,7 +53,7 @@ impl Import {
 
     async fn import(&self, file: &[u8]) -> anyhow::Result<ImportReport> {
         let database = match &self.database {
-            Some(url) => url.clone(),
+            Some(url) => url.expose().to_owned(),
             None => {
                 let path = self.data.join("boxoffice.db");
                 if !path.exists() {

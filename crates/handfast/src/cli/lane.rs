@@ -25,10 +25,10 @@ pub struct Lane {
     server: String,
     /// The provisioning code that the console shows; used once, the key is kept beside the file
     #[arg(long, value_name = "CODE", conflicts_with = "api_key")]
-    code: Option<String>,
+    code: Option<SecretText>,
     /// The scanner's API key [default: the one the lane was provisioned with]
     #[arg(long, value_name = "KEY", env = "HANDFAST_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
+    api_key: Option<SecretText>,
     /// Give the lane a new key first; the old one stops working at once
     #[arg(long)]
     roll: bool,
@@ -82,13 +82,12 @@ impl Lane {
         let file = self.file.with_extension("key");
         let kept = LaneKeys::load(&file)?;
         if let Some(code) = &self.code {
-            let key = own_lane::provision(&self.server, code.trim())?;
+            let key = own_lane::provision(&self.server, code.expose().trim())?;
             let keys = LaneKeys::of(&key, &SystemRandom);
             keys.save(&file)?;
             return Ok(keys);
         }
-        let given = self.api_key.clone().map(SecretText::new);
-        let given = given.map(|key| LaneKeys::of(&key, &SystemRandom));
+        let given = self.api_key.as_ref().map(|key| LaneKeys::of(key, &SystemRandom));
         let keys = given.or(kept).with_context(|| {
             format!(
                 "no key is kept in {}; set the lane up at the console and give its code with --code",
@@ -98,7 +97,7 @@ impl Lane {
         if !self.roll {
             return Ok(keys);
         }
-        let key = own_lane::roll(&self.server, &keys.api_key())?;
+        let key = own_lane::roll(&self.server, keys.api_key())?;
         let keys = LaneKeys::of(&key, &SystemRandom);
         keys.save(&file)?;
         Ok(keys)
@@ -112,7 +111,7 @@ impl Lane {
         keys: &LaneKeys,
     ) -> anyhow::Result<()> {
         let url = format!("http://{address}");
-        let page = format!("{url}/scan#/key/{}", keys.page_key());
+        let page = format!("{url}/scan#/key/{}", keys.page_key().expose());
         if self.json {
             writeln!(out, "{}", serde_json::json!({ "url": url, "page": page }))?;
         } else {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use handfast_boxoffice::DeviceKind;
-use handfast_model::{Random, SystemRandom};
+use handfast_model::{Random, SecretText, SystemRandom};
 use serde_json::{Value, json};
 
 use super::{Answer, print_json, server_url};
-use crate::demo::Demo;
+use crate::demo::{Demo, begin_anew};
 
 /// How long the server may take: somebody stands at the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub struct Redeem {
     server: String,
     /// A scanner's API key [default: the demo's scanner, from the data folder]
     #[arg(long, value_name = "KEY", env = "HANDFAST_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
+    api_key: Option<SecretText>,
     /// The data folder of a demo, where its scanner's API key is
     #[arg(long, default_value = "data", value_name = "DIR")]
     data: PathBuf,
@@ -79,7 +79,7 @@ impl Redeem {
         Ok(code.trim().to_owned())
     }
 
-    fn key(&self) -> anyhow::Result<String> {
+    fn key(&self) -> anyhow::Result<SecretText> {
         if let Some(key) = &self.api_key {
             return Ok(key.clone());
         }
@@ -91,19 +91,22 @@ impl Redeem {
         })?;
         let scanner = demo.stations.into_iter().find(|station| station.kind == DeviceKind::Scanner);
         Ok(scanner
-            .context("the demo has no scanner; start over with `handfast demo --fresh`")?
+            .with_context(|| {
+                format!("the demo has no scanner; start over with `{}`", begin_anew(&self.data))
+            })?
             .api_key)
     }
 
-    fn ask(&self, key: &str, scan: &Value) -> anyhow::Result<Value> {
+    fn ask(&self, key: &SecretText, scan: &Value) -> anyhow::Result<Value> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
         let url = format!("{}/api/v1/admissions", self.server);
+        let authorization = SecretText::new(format!("Bearer {}", key.expose()));
         let answer =
-            agent.post(&url).header("authorization", format!("Bearer {key}")).send_json(scan);
+            agent.post(&url).header("authorization", authorization.expose()).send_json(scan);
         let mut answer = answer.with_context(|| {
             format!(
                 "{} does not answer; is `handfast serve` or `handfast demo` running?",

@@ -26,7 +26,7 @@ pub struct Place {
     pub listen: SocketAddr,
     /// A PostgreSQL database for the hub instead of SQLite files (postgres://USER@HOST/NAME)
     #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
-    pub database: Option<String>,
+    pub database: Option<SecretText>,
     /// A camera of this machine (/dev/video0), a picture or a folder of pictures, for a pedestal
     /// whose page only draws
     #[arg(long, value_name = "PATH")]
@@ -62,7 +62,7 @@ pub struct Place {
         hide_env_values = true,
         requires = "mail_from"
     )]
-    pub mail_server: Option<String>,
+    pub mail_server: Option<SecretText>,
     /// Who mails are from, as "Name <name@example.org>"
     #[arg(long, value_name = "ADDRESS", env = "HANDFAST_MAIL_FROM")]
     pub mail_from: Option<String>,
@@ -98,7 +98,7 @@ impl Place {
                     .mail_server
                     .clone()
                     .zip(self.mail_from.clone())
-                    .map(|(url, from)| MailServer { url: SecretText::new(url), from }),
+                    .map(|(url, from)| MailServer { url, from }),
                 roots: self.tls_roots.clone(),
             },
             vault: match (&self.vault_front, self.vault) {

@@ -163,7 +163,7 @@ impl Seeding<'_> {
             name: new.name.to_owned(),
             kind: new.kind,
             mode: new.mode,
-            api_key: api_key.expose().to_owned(),
+            api_key,
         });
         Ok(device)
     }

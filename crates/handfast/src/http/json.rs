@@ -3,7 +3,7 @@
 
 use handfast_boxoffice::Language;
 use handfast_model::{SecretText, Timestamp};
-use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
@@ -32,9 +32,12 @@ pub(crate) fn language_of(word: &str) -> Result<Language, Problem> {
     word.parse().map_err(|_| Problem::malformed("Name the language as en, es or de."))
 }
 
-/// Reads a secret that a request carries (`deserialize_with`): from then on nothing prints it.
-pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
-    String::deserialize(deserializer).map(SecretText::new)
+/// Writes a secret to its owner (`serialize_with`); nothing else writes one.
+pub(crate) fn to_owner<S: Serializer>(
+    secret: &SecretText,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
 }
 
 /// RFC 3339 in UTC. A time that the calendar cannot hold (the far end of "no end") is written as

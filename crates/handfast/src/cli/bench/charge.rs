@@ -16,7 +16,9 @@ use std::time::Duration as StdDuration;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use handfast_boxoffice::{BoxOffice, DeviceKind, Language, NewDevice, Realm};
-use handfast_model::{ChargeId, Clock, Currency, Money, Random, SystemClock, SystemRandom};
+use handfast_model::{
+    ChargeId, Clock, Currency, Money, Random, SecretText, SystemClock, SystemRandom,
+};
 use handfast_palm_eval::Stopwatch as _;
 use handfast_store::Store;
 use handfast_till::test_gateway::{Instrument, TestGateway, TestGatewayOptions};
@@ -54,7 +56,7 @@ pub struct Charge {
     gateway_ms: u32,
     /// An empty PostgreSQL database to fill, instead of SQLite files
     #[arg(long, value_name = "URL")]
-    danger_database: Option<String>,
+    danger_database: Option<SecretText>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -107,7 +109,7 @@ impl Charge {
         let folder = tempfile::tempdir().context("no temporary folder could be made")?;
         let data = folder.path().join("data");
         std::fs::create_dir(&data)?;
-        let database = self.danger_database.as_deref();
+        let database = self.danger_database.as_ref().map(SecretText::expose);
         let hall = Arc::new(Hall::fill(&data, database).await?);
         let far = [(crate::money::TEST_GATEWAY_MS, self.gateway_ms.to_string())];
         let service = Service::start_with(&data, database, &far).await?;

@@ -16,7 +16,7 @@ use clap::Args;
 use handfast_boxoffice::{
     Biometrics, BoxOffice, DeviceKind, Direction, Language, NewDevice, NewEvent,
 };
-use handfast_model::{Clock as _, Duration, SystemClock, SystemRandom};
+use handfast_model::{Clock as _, Duration, SecretText, SystemClock, SystemRandom};
 use handfast_palm_eval::Stopwatch as _;
 use handfast_store::Store;
 use http_body_util::{BodyExt as _, Full};
@@ -53,7 +53,7 @@ pub struct Redeem {
     seconds: u32,
     /// An empty PostgreSQL database to fill, instead of an SQLite file
     #[arg(long, value_name = "URL")]
-    danger_database: Option<String>,
+    danger_database: Option<SecretText>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -121,15 +121,15 @@ impl Redeem {
         let folder = tempfile::tempdir().context("no temporary folder could be made")?;
         let data = folder.path().join("data");
         std::fs::create_dir(&data)?;
-        let place = self.danger_database.clone();
-        let database =
-            place.unwrap_or_else(|| format!("sqlite:{}", data.join("boxoffice.db").display()));
+        let place = self.danger_database.as_ref().map(SecretText::expose);
+        let file = format!("sqlite:{}", data.join("boxoffice.db").display());
+        let database = place.unwrap_or(&file);
         let scheduled = (self.rate * self.seconds) as usize;
         let wanted = scheduled + PEAK_RATE_MAX * self.seconds as usize;
-        let venue = Venue::fill(&database, wanted).await?;
+        let venue = Venue::fill(database, wanted).await?;
         // What an earlier run left would count as recorded.
-        ensure!(recorded(&database).await? == 0, "this database is not empty; give one that is");
-        let service = Service::start(&data, self.danger_database.as_deref()).await?;
+        ensure!(recorded(database).await? == 0, "this database is not empty; give one that is");
+        let service = Service::start(&data, place).await?;
         let work = Arc::new(Work { venue, address: service.address, next: AtomicUsize::new(0) });
         // The first scans warm caches on both sides; they are answered and recorded like any.
         let warm_up = work.clone().without_pause(DEVICES, StdDuration::from_secs(1)).await?;
@@ -138,7 +138,7 @@ impl Redeem {
         let peak = work.clone().without_pause(PEAK_CONNECTIONS, span).await?;
         service.kill()?;
         let answered = warm_up.count + timetable.count + peak.count;
-        let recorded = recorded(&database).await?;
+        let recorded = recorded(database).await?;
         let (timetable, peak) = (timetable.part(), peak.part());
         Ok(Report {
             database: if self.danger_database.is_some() { "PostgreSQL" } else { "SQLite" },

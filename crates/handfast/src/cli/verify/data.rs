@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use handfast_model::{Clock as _, SystemClock};
+use handfast_model::{Clock as _, SecretText, SystemClock};
 use handfast_tlog::{Folder, Verification, verify_folder};
 use handfast_trust::{CrossCheck, Discrepancy, LoggedLeaves};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub struct VerifyData {
     data: PathBuf,
     /// The databases' address, where they are not in the data folder
     #[arg(long, value_name = "URL", env = "HANDFAST_DATABASE", hide_env_values = true)]
-    database: Option<String>,
+    database: Option<SecretText>,
     #[command(flatten)]
     believed: Believed,
     /// Print JSON

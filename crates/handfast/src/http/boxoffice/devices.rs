@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use handfast_boxoffice::{Device, DeviceKind, DeviceMode, NewDevice};
-use handfast_model::{DeviceId, EventId, LaneId};
+use handfast_model::{DeviceId, EventId, LaneId, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::access::{DeviceCaller, StaffCaller};
-use crate::http::json::Time;
+use crate::http::json::{Time, to_owner};
 use crate::http::problem::{Body, PathOf, Problem};
 use crate::hub::SharedHub;
 use crate::qr;
@@ -77,14 +77,16 @@ pub(crate) struct NewDeviceBody {
 pub(crate) struct InvitationView {
     #[schema(value_type = String)]
     device_id: DeviceId,
-    code: String,
+    #[serde(serialize_with = "to_owner")]
+    #[schema(value_type = String)]
+    code: SecretText,
     /// The code as a picture, for the device's camera.
     qr_svg: String,
 }
 
-fn invitation(device_id: DeviceId, code: &str) -> Result<Json<InvitationView>, Problem> {
-    let qr_svg = qr::svg(code).map_err(|error| Problem::from_failure(&error))?;
-    Ok(Json(InvitationView { device_id, code: code.to_owned(), qr_svg }))
+fn invitation(device_id: DeviceId, code: SecretText) -> Result<Json<InvitationView>, Problem> {
+    let qr_svg = qr::svg(code.expose()).map_err(|error| Problem::from_failure(&error))?;
+    Ok(Json(InvitationView { device_id, code, qr_svg }))
 }
 
 /// Set a device up; its key is made when the code is used.
@@ -111,7 +113,7 @@ pub(crate) async fn invite(
         paired_with: None,
     };
     let (device_id, code) = hub.boxoffice.invite_device(staff.user, &new).await?;
-    invitation(device_id, code.expose())
+    invitation(device_id, code)
 }
 
 /// A new code for a device that is there.
@@ -124,7 +126,7 @@ pub(crate) async fn invite_again(
     PathOf(id): PathOf<DeviceId>,
 ) -> Result<Json<InvitationView>, Problem> {
     let code = hub.boxoffice.invite_again(staff.user, id).await?;
-    invitation(id, code.expose())
+    invitation(id, code)
 }
 
 /// Revoke a device for good.
@@ -145,7 +147,8 @@ pub(crate) async fn revoke(
 /// A provisioning code.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Provisioning {
-    code: String,
+    #[schema(value_type = String)]
+    code: SecretText,
 }
 
 /// A device's key, shown this once.
@@ -154,7 +157,9 @@ pub(crate) struct ProvisionedView {
     #[schema(value_type = String)]
     device_id: DeviceId,
     name: String,
-    api_key: String,
+    #[serde(serialize_with = "to_owner")]
+    #[schema(value_type = String)]
+    api_key: SecretText,
 }
 
 /// Use a provisioning code up.
@@ -164,8 +169,7 @@ pub(crate) async fn provision(
     State(hub): State<SharedHub>,
     Body(code): Body<Provisioning>,
 ) -> Result<Json<ProvisionedView>, Problem> {
-    let (device, key) = hub.boxoffice.provision(&code.code).await?;
-    let api_key = key.expose().to_owned();
+    let (device, api_key) = hub.boxoffice.provision(code.code.expose()).await?;
     Ok(Json(ProvisionedView { device_id: device.id, name: device.name, api_key }))
 }
 
@@ -176,7 +180,6 @@ pub(crate) async fn roll(
     State(hub): State<SharedHub>,
     caller: DeviceCaller,
 ) -> Result<Json<ProvisionedView>, Problem> {
-    let key = hub.boxoffice.roll_api_key(caller.id).await?;
-    let api_key = key.expose().to_owned();
+    let api_key = hub.boxoffice.roll_api_key(caller.id).await?;
     Ok(Json(ProvisionedView { device_id: caller.id, name: caller.device.name, api_key }))
 }

@@ -15,7 +15,7 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use handfast_boxoffice::{AdmissionRequest, LaneOffice, Presented};
-use handfast_model::Timestamp;
+use handfast_model::{SecretText, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -47,7 +47,7 @@ const REVOKED: &str = "This lane was revoked at the console. It lets nobody in a
 /// A lane between its scan page and the service.
 pub(crate) struct OwnLane {
     service: Service,
-    page_key: String,
+    page_key: SecretText,
     office: LaneOffice,
     turnstile: Option<Turnstile>,
     connected: AtomicBool,
@@ -102,8 +102,8 @@ impl OwnLane {
         turnstile: Option<Turnstile>,
     ) -> Self {
         Self {
-            service: Service::new(server, keys.api_key()),
-            page_key: keys.page_key().to_owned(),
+            service: Service::new(server, keys.api_key().clone()),
+            page_key: keys.page_key().clone(),
             office,
             turnstile,
             connected: AtomicBool::new(false),
@@ -290,7 +290,8 @@ impl OwnLane {
         let authorization = request.headers().get(header::AUTHORIZATION);
         let key = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let key = key.strip_prefix("Bearer ").unwrap_or_default();
-        if key != self.page_key && !self.service.knows(key) {
+        let key = SecretText::new(key.to_owned());
+        if key != self.page_key && !self.service.knows(&key) {
             return Err(Problem::unauthenticated("This lane has another key."));
         }
         match (method, path.as_str()) {

@@ -5,12 +5,12 @@ use axum::extract::State;
 use handfast_boxoffice::{
     CodeKind, Entry, Event, ROTATING_DIGITS, ROTATING_PERIOD_SECONDS, RotatingCode,
 };
-use handfast_model::{EventId, OrderId, TicketId};
+use handfast_model::{EventId, OrderId, SecretText, TicketId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::access::FanCaller;
-use crate::http::json::Time;
+use crate::http::json::{Time, to_owner};
 use crate::http::problem::{PathOf, Problem};
 use crate::hub::SharedHub;
 use crate::qr;
@@ -128,7 +128,9 @@ pub(crate) struct RotatingView {
     /// What every code of the ticket begins with; the digits follow.
     beginning: String,
     /// The secret, in base 16.
-    secret: String,
+    #[serde(serialize_with = "to_owner")]
+    #[schema(value_type = String)]
+    secret: SecretText,
     period_seconds: i64,
     digits: u8,
     /// What the time is here: a phone's clock may be wrong.
@@ -148,7 +150,7 @@ pub(crate) async fn rotating_code(
     let issue = hub.boxoffice.own_rotating_code(fan.account, id).await?;
     Ok(Json(RotatingView {
         beginning: RotatingCode::beginning(id),
-        secret: issue.secret.to_string(),
+        secret: SecretText::new(issue.secret.to_string()),
         period_seconds: ROTATING_PERIOD_SECONDS,
         digits: ROTATING_DIGITS,
         now: hub.clock.now().into(),

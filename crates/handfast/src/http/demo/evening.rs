@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use handfast_model::SecretText;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::demo::{Demo, DemoFan, DemoStaff, DemoStation};
+use crate::http::json::to_owner;
 use crate::http::problem::{PathOf, Problem};
 use crate::hub::{Hub, SharedHub};
 
@@ -113,7 +115,9 @@ pub(crate) async fn evening(State(hub): State<SharedHub>) -> Result<Json<Evening
 /// The API key of a station.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StationKey {
-    api_key: String,
+    #[serde(serialize_with = "to_owner")]
+    #[schema(value_type = String)]
+    api_key: SecretText,
 }
 
 /// Open a station without provisioning it.

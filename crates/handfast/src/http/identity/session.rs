@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::access::{SESSION_COOKIE, SessionCaller};
-use crate::http::json::secret;
 use crate::http::problem::{Body, Problem};
 use crate::hub::SharedHub;
 
@@ -42,7 +41,6 @@ impl From<Who> for WhoView {
 /// The key of a sign-in mail.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SignInKey {
-    #[serde(deserialize_with = "secret")]
     #[schema(value_type = String)]
     key: SecretText,
 }

@@ -24,7 +24,6 @@ use zeroize::Zeroize;
 
 use crate::errands::Errands;
 use crate::http::access::DeviceCaller;
-use crate::http::json::secret;
 use crate::http::problem::{Problem, sentence};
 use crate::hub::{Hub, SharedHub};
 use crate::qr;
@@ -46,11 +45,7 @@ const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Control {
-    Hello {
-        #[serde(deserialize_with = "secret")]
-        api_key: SecretText,
-        language: Language,
-    },
+    Hello { api_key: SecretText, language: Language },
     Source(Source),
 }
 

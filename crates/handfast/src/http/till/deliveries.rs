@@ -91,5 +91,5 @@ pub(crate) async fn roll_secret(
 ) -> Result<Json<NewEndpointView>, Problem> {
     let shop = own_shop(&hub, &staff, id).await?;
     let secret = hub.till.roll_webhook_secret(shop.id, &endpoint).await?;
-    Ok(Json(NewEndpointView { endpoint_id: endpoint, secret: secret.expose().to_owned() }))
+    Ok(Json(NewEndpointView::of(endpoint, &secret)))
 }

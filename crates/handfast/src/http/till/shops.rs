@@ -4,13 +4,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use handfast_model::{Duration, ShopId};
-use handfast_till::{Mismatch, Shop, read_report};
+use handfast_model::{Duration, SecretText, ShopId};
+use handfast_till::{Mismatch, Shop, WebhookSecret, read_report};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::access::StaffCaller;
-use crate::http::json::Time;
+use crate::http::json::{Time, to_owner};
 use crate::http::problem::{Body, PathOf, Problem, sentence};
 use crate::hub::{Hub, SharedHub};
 
@@ -83,9 +83,17 @@ pub(crate) struct NewEndpoint {
 /// The new address with its secret, which is shown this once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NewEndpointView {
-    pub(super) endpoint_id: String,
+    endpoint_id: String,
     /// `whsec_...` for the Standard Webhooks signature.
-    pub(super) secret: String,
+    #[serde(serialize_with = "to_owner")]
+    #[schema(value_type = String)]
+    secret: SecretText,
+}
+
+impl NewEndpointView {
+    pub(super) fn of(endpoint_id: String, secret: &WebhookSecret) -> Self {
+        Self { endpoint_id, secret: SecretText::new(secret.expose().to_owned()) }
+    }
 }
 
 /// Tell an address of a shop's charges, as Standard Webhooks.
@@ -100,7 +108,7 @@ pub(crate) async fn add_webhook(
 ) -> Result<Json<NewEndpointView>, Problem> {
     let shop = own_shop(&hub, &staff, id).await?;
     let (endpoint, secret) = hub.till.add_webhook_endpoint(shop.id, &new.url).await?;
-    Ok(Json(NewEndpointView { endpoint_id: endpoint.id, secret: secret.expose().to_owned() }))
+    Ok(Json(NewEndpointView::of(endpoint.id, &secret)))
 }
 
 /// Tell an address no more.

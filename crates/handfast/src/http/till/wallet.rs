@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use handfast_boxoffice::{PAYMENT_VERSION, payment_consent_text};
-use handfast_model::{ChargeId, Currency, Money, PaymentMethodId};
+use handfast_model::{ChargeId, Currency, Money, PaymentMethodId, SecretText};
 use handfast_till::{Label, Limits, Pin, SetupId, TillError, Wallet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -297,7 +297,8 @@ pub(crate) async fn choose_default(
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewPin {
     /// 4 to 8 digits, not all the same, not in a row.
-    pin: String,
+    #[schema(value_type = String)]
+    pin: SecretText,
     /// Ask for it at every payment by palm: for whoever has a twin, or wants it.
     #[serde(default)]
     always: bool,
@@ -311,8 +312,7 @@ pub(crate) async fn set_pin(
     fan: FanCaller,
     Body(new): Body<NewPin>,
 ) -> Result<Json<WalletView>, Problem> {
-    let (pin, always) = (zeroize::Zeroizing::new(new.pin), new.always);
-    hub.till.set_pin(fan.account, &Pin::parse(&pin)?, always).await?;
+    hub.till.set_pin(fan.account, &Pin::parse(new.pin.expose())?, new.always).await?;
     hub.carry_shop_armings_of(fan.account).await?;
     WalletView::now(&fan, &hub).await
 }

@@ -1,5 +1,6 @@
 //! What a lane asks the service, and how it gets its key.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,6 +14,9 @@ use handfast_model::{Random, SecretText, Timestamp};
 use handfast_till::TlsRoots;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::http::json::to_owner;
 
 /// The copy of the largest evening.
 const COPY_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -24,24 +28,31 @@ const PROVISION_WITHIN: StdDuration = StdDuration::from_secs(10);
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct LaneKeys {
     /// By which the service knows the device.
-    api_key: String,
+    #[serde(serialize_with = "to_owner")]
+    api_key: SecretText,
     /// By which the lane knows its scan page: nothing that works anywhere else is in a browser.
-    page_key: String,
+    #[serde(serialize_with = "to_owner")]
+    page_key: SecretText,
 }
 
 impl LaneKeys {
     /// Keys of a lane whose API key was given by hand.
     pub(crate) fn of(api_key: &SecretText, random: &dyn Random) -> Self {
-        let mut bytes = [0_u8; 16];
-        random.fill(&mut bytes);
-        let page_key = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { api_key: api_key.expose().to_owned(), page_key }
+        let mut bytes = Zeroizing::new([0_u8; 16]);
+        random.fill(&mut *bytes);
+        let mut page_key = String::with_capacity(2 * bytes.len());
+        for byte in *bytes {
+            // Writing to a text does not fail.
+            drop(write!(page_key, "{byte:02x}"));
+        }
+        Self { api_key: api_key.clone(), page_key: SecretText::new(page_key) }
     }
 
     /// The keys that a lane was provisioned with before, if any.
     pub(crate) fn load(file: &Path) -> anyhow::Result<Option<Self>> {
         match std::fs::read(file) {
             Ok(text) => {
+                let text = Zeroizing::new(text);
                 let keys = serde_json::from_slice(&text);
                 let unreadable = || format!("{} holds no lane's keys", file.display());
                 Ok(Some(keys.with_context(unreadable)?))
@@ -58,16 +69,17 @@ impl LaneKeys {
         let mut open = OpenOptions::new();
         let open = open.write(true).create(true).truncate(true).mode(0o600).open(&fresh);
         let mut open = open.with_context(written)?;
-        open.write_all(&serde_json::to_vec(self)?).with_context(written)?;
+        let text = Zeroizing::new(serde_json::to_vec(self)?);
+        open.write_all(&text).with_context(written)?;
         open.sync_all().with_context(written)?;
         std::fs::rename(&fresh, file).with_context(written)
     }
 
-    pub(crate) fn api_key(&self) -> SecretText {
-        SecretText::new(self.api_key.clone())
+    pub(crate) const fn api_key(&self) -> &SecretText {
+        &self.api_key
     }
 
-    pub(crate) fn page_key(&self) -> &str {
+    pub(crate) const fn page_key(&self) -> &SecretText {
         &self.page_key
     }
 }
@@ -89,8 +101,12 @@ impl Service {
         Self { address: address.trim_end_matches('/').to_owned(), key }
     }
 
-    pub fn knows(&self, key: &str) -> bool {
-        key == self.key.expose()
+    pub fn knows(&self, key: &SecretText) -> bool {
+        *key == self.key
+    }
+
+    fn authorization(&self) -> SecretText {
+        bearer(&self.key)
     }
 
     pub async fn ask(
@@ -101,15 +117,15 @@ impl Service {
         within: StdDuration,
     ) -> anyhow::Result<Answered> {
         let url = format!("{}{path}", self.address);
-        let key = format!("Bearer {}", self.key.expose());
+        let key = self.authorization();
         let asked = tokio::task::spawn_blocking(move || {
             let agent = agent(within);
             let mut answer = match (method, body) {
                 (Method::POST, body) => agent
                     .post(&url)
-                    .header("authorization", &key)
+                    .header("authorization", key.expose())
                     .send_json(body.unwrap_or(Value::Null)),
-                (_, _) => agent.get(&url).header("authorization", &key).call(),
+                (_, _) => agent.get(&url).header("authorization", key.expose()).call(),
             }?;
             let status = StatusCode::from_u16(answer.status().as_u16())?;
             let body = answer.body_mut().read_json().context("the answer is no JSON")?;
@@ -128,10 +144,10 @@ impl Service {
     ) -> anyhow::Result<Result<LaneCopy, StatusCode>> {
         let since = since.map_or_else(String::new, |at| format!("?since={}", at.as_micros()));
         let url = format!("{}/api/v1/lane/copy{since}", self.address);
-        let key = format!("Bearer {}", self.key.expose());
+        let key = self.authorization();
         let address = self.address.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let answer = agent(within).get(&url).header("authorization", &key).call();
+            let answer = agent(within).get(&url).header("authorization", key.expose()).call();
             let mut answer = answer.with_context(|| format!("{address} does not answer"))?;
             let status = StatusCode::from_u16(answer.status().as_u16())?;
             if !status.is_success() {
@@ -144,6 +160,10 @@ impl Service {
         });
         asked.await?
     }
+}
+
+fn bearer(key: &SecretText) -> SecretText {
+    SecretText::new(format!("Bearer {}", key.expose()))
 }
 
 pub(super) fn agent(within: StdDuration) -> ureq::Agent {
@@ -168,8 +188,8 @@ pub(crate) fn provision(server: &str, code: &str) -> anyhow::Result<SecretText> 
 /// Rolls the device's key: the old one stops working at once.
 pub(crate) fn roll(server: &str, key: &SecretText) -> anyhow::Result<SecretText> {
     let url = format!("{server}/api/v1/device/roll");
-    let authorization = format!("Bearer {}", key.expose());
-    let answer = agent(PROVISION_WITHIN).post(&url).header("authorization", authorization);
+    let authorization = bearer(key);
+    let answer = agent(PROVISION_WITHIN).post(&url).header("authorization", authorization.expose());
     let mut answer = answer.send_empty().with_context(|| format!("{server} does not answer"))?;
     let body: Result<Value, _> = answer.body_mut().read_json();
     let body = body.with_context(|| format!("{server} {NOT_OURS}"))?;
