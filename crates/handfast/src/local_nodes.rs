@@ -12,8 +12,12 @@ use handfast_vault::setup::{init, local_addresses, move_nodes};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use crate::own_command::own_command;
+
 /// The nodes' folders, in their order.
 const WORDS: [&str; 3] = ["a", "b", "c"];
+/// How each of them is started, before its folder.
+const NODE: [&str; 3] = ["vault", "node", "--strict"];
 /// Ports below those that operating systems give out by themselves.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// So many draws find three free ports on any machine that has some.
@@ -28,6 +32,7 @@ pub(crate) struct LocalNodes {
 /// A node's process.
 pub(crate) struct LocalNode {
     pub(crate) process: Option<u32>,
+    /// What starts the same node in a shell.
     pub(crate) restart: String,
 }
 
@@ -71,7 +76,7 @@ impl LocalNodes {
             let lives = matches!(child.try_wait(), Ok(None));
             LocalNode {
                 process: if lives { child.id() } else { None },
-                restart: format!("handfast vault node {}", folder.display()),
+                restart: own_command(&NODE, &folder),
             }
         })
     }
@@ -96,7 +101,8 @@ impl LocalNodes {
 fn spawn(dir: &Path) -> anyhow::Result<Child> {
     let own = std::env::current_exe().context("this program's own file is unknown")?;
     Command::new(own)
-        .args(["vault", "node", "--strict", "--until-stdin-closes"])
+        .args(NODE)
+        .arg("--until-stdin-closes")
         .arg(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -1,7 +1,7 @@
 //! `handfast demo`: an evening to live on this machine.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use handfast_boxoffice::Custody;
 use super::Answer;
 use super::runtime::block_on;
 use super::serve::{Place, say_ready};
-use crate::demo::{Demo, seed};
+use crate::demo::{Demo, begin_anew, seed};
 use crate::hub::Hub;
 use crate::serve::{self, VaultChoice};
 
@@ -62,19 +62,31 @@ impl DemoCommand {
             if self.json {
                 say_ready(out, address, true)?;
             } else {
-                welcome(out, address, over, &hub).await?;
+                welcome(out, address, over.then(|| self.anew()), &hub).await?;
             }
             serve::run(Arc::new(hub), listener).await?;
             Ok(Answer::Positive)
         })
     }
 
+    /// How to begin anew.
+    fn anew(&self) -> String {
+        match self.place.database {
+            None => format!("start over with `{}`", begin_anew(&self.place.data)),
+            Some(_) => {
+                "start over with another empty folder after --data and an empty database after --database"
+                    .to_owned()
+            }
+        }
+    }
+
     async fn seed(&self, hub: &Hub, out: &mut dyn Write) -> anyhow::Result<Demo> {
         if !hub.boxoffice.companies().await?.is_empty() {
             bail!(
-                "{} holds a demo that was begun and not finished, or is no demo; start over with \
-                 `handfast demo --fresh`, or name an empty folder (and an empty database)",
-                self.place.data.display()
+                "{} holds a demo that was begun and not finished, or is no demo; {}, or name an empty \
+                 folder with --data",
+                self.place.data.display(),
+                self.anew()
             );
         }
         let quiet = self.json;
@@ -119,10 +131,10 @@ fn prepare(data: &Path, on_postgres: bool, fresh: bool) -> anyhow::Result<()> {
 async fn welcome(
     out: &mut dyn Write,
     address: SocketAddr,
-    over: bool,
+    over: Option<String>,
     hub: &Hub,
 ) -> anyhow::Result<()> {
-    let base = format!("http://{address}");
+    let base = format!("http://{}", here(address));
     writeln!(out, "\n  Handfast is open: the evening begins at {base}/\n")?;
     for (path, what) in [
         ("/", "all stations: booth, palm lanes, agent scan, register"),
@@ -133,14 +145,14 @@ async fn welcome(
         writeln!(out, "    {base}{path:<10} {what}")?;
     }
     say_vault(out, hub).await?;
-    if over {
-        writeln!(out, "  This demo's evening is over: `handfast demo --fresh` begins a new one.")?;
+    if let Some(anew) = over {
+        writeln!(out, "  This demo's evening is over; {anew}.")?;
     }
     if std::env::var_os("SSH_CONNECTION").is_some() {
-        let port = address.port();
+        let (port, target) = (address.port(), here(address));
         writeln!(
             out,
-            "  You are on a remote shell: on your own machine run\n    ssh -L {port}:127.0.0.1:{port} THIS-MACHINE\n  and open {base}/ there (a browser's camera needs localhost or https)."
+            "  You are on a remote shell: on your own machine run\n    ssh -L {port}:{target} THIS-MACHINE\n  and open http://127.0.0.1:{port}/ there (a browser's camera needs localhost or https)."
         )?;
     } else if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none()
     {
@@ -148,6 +160,16 @@ async fn welcome(
     }
     writeln!(out, "  Ctrl-C ends it; what happened stays in the data folder.\n")?;
     Ok(out.flush()?)
+}
+
+/// Where this machine itself finds what listens there.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 /// What matches palms here, and how to see a node fail.

@@ -3,6 +3,7 @@
 
 mod backup;
 mod company;
+mod demo;
 mod lane;
 mod log;
 mod vault;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use handfast_boxoffice::Custody;
 use handfast_vault::Role;
 
 use crate::http::problem::{PathOf, Problem};
@@ -17,9 +18,16 @@ fn of<'a>(hub: &'a SharedHub, word: &str) -> Result<(&'a LocalNodes, Role), Prob
         _ => return Err(Problem::not_found("The vault has the nodes a, b and c.")),
     };
     let nodes = hub.nodes.as_ref().ok_or_else(|| {
-        Problem::conflict(
-            "This demo matches in clear, in one process. Start it without `--vault plain` for nodes.",
-        )
+        Problem::conflict(match hub.custody() {
+            Custody::OneMachine => {
+                "This demo matches in clear, in one process: there is no node to stop. Begin one anew \
+                 without `--vault plain` for nodes."
+            }
+            Custody::NodesHere | Custody::NodesApart => {
+                "This demo did not start the nodes that match its palms. Stop and start them where they \
+                 run."
+            }
+        })
     })?;
     Ok((nodes, role))
 }
