@@ -463,9 +463,10 @@ export interface Order {
   /** Of it, what was handed out at the window. */
   refunded_hand_minor: number;
   refund_owed_minor: number;
-  tickets: { ticket_id: string; product: string; state: TicketState }[];
+  tickets: { ticket_id: string; event_id: string; product: string; state: TicketState }[];
   reason: string | null;
-  event: EventCore;
+  /** What its tickets are for, the soonest first. */
+  events: EventCore[];
 }
 
 export interface TicketOffer {

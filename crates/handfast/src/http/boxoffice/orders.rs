@@ -1,5 +1,7 @@
 //! Ordering: what is on sale, an order whose tickets are held, and its payment from the wallet.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -129,7 +131,8 @@ pub(crate) struct NewOrderBody {
 pub(crate) struct OrderView {
     #[schema(value_type = String)]
     order_id: OrderId,
-    event: EventView,
+    /// What its tickets are for, the soonest event first.
+    events: Vec<EventView>,
     /// `pending`, `paid`, `unapproved` or `cancelled`.
     #[schema(value_type = String, examples("paid"))]
     state: &'static str,
@@ -159,6 +162,9 @@ pub(crate) struct OrderView {
 pub(crate) struct OrderTicketView {
     #[schema(value_type = String)]
     ticket_id: TicketId,
+    /// Which of the order's events it is for.
+    #[schema(value_type = String)]
+    event_id: EventId,
     product: String,
     /// `valid`, `cancelled`, `revoked` or `blocked`.
     #[schema(value_type = String, examples("valid"))]
@@ -170,15 +176,21 @@ impl OrderView {
         hub: &Hub,
         (order, tickets): (SoldOrder, Vec<Ticket>),
     ) -> Result<Self, Problem> {
-        let event = hub.boxoffice.event(order.event_id).await?.into();
+        let wanted: BTreeSet<EventId> = tickets.iter().map(|ticket| ticket.event_id).collect();
+        let mut events = Vec::with_capacity(wanted.len());
+        for event in wanted {
+            events.push(hub.boxoffice.event(event).await?);
+        }
+        events.sort_by_key(|event| (event.starts_at, event.id));
         let tickets = tickets.into_iter().map(|ticket| OrderTicketView {
             ticket_id: ticket.id,
+            event_id: ticket.event_id,
             product: ticket.product,
             state: ticket.state.as_str(),
         });
         Ok(Self {
             order_id: order.id,
-            event,
+            events: events.into_iter().map(EventView::from).collect(),
             state: order.state.as_str(),
             hold_until: order.hold_until.map(Time),
             amount: order.amount,
@@ -314,6 +326,61 @@ fn hint(language: Language, has_code: bool) -> &'static str {
         }
         (Language::German, false) => {
             "Der Code dieses Tickets wechselt alle paar Sekunden: Zeigen Sie ihn auf dem Telefon."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast_boxoffice::{Biometrics, NewEvent, NewOrder, NewTicket};
+    use handfast_model::{Duration, Timestamp};
+
+    use super::*;
+    use crate::serve::Settings;
+
+    #[tokio::test]
+    async fn an_order_over_several_events_shows_each_with_its_tickets() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = Settings::of_test(dir.path()).open(None).await.unwrap();
+        let office = &hub.boxoffice;
+        let company = office.create_company("Foothills").await.unwrap();
+        let venue = office.create_venue(company.id, "Red Rocks").await.unwrap();
+        let email = "ada@example.org".parse().unwrap();
+        let ada = office.create_account(&email, "Ada", Language::English).await.unwrap();
+        let mut tickets = Vec::new();
+        // Made in another order than they take place in.
+        for (name, day) in [("Night Two", 2), ("Night Three", 3), ("Night One", 1)] {
+            let starts_at =
+                Timestamp::from_micros(1_790_000_000_000_000) + Duration::from_days(day);
+            let event = NewEvent {
+                venue_id: venue.id,
+                name,
+                doors_at: starts_at,
+                starts_at,
+                ends_at: starts_at + Duration::from_minutes(90),
+                biometrics: Biometrics::Forbidden,
+            };
+            let event_id = office.create_event(&event).await.unwrap().id;
+            tickets.push(NewTicket { event_id, product: name, account_id: None });
+        }
+        tickets.push(tickets[0]);
+        let (company_id, account_id, state) = (company.id, ada.id, OrderState::Paid);
+        let order = NewOrder { company_id, account_id, state, tickets: &tickets };
+        let order = office.place_order(&order).await.unwrap().0;
+        let shown = office.company_order(company.id, order.id).await.unwrap();
+        let view = serde_json::to_value(OrderView::of(&hub, shown).await.unwrap()).unwrap();
+        let events = view["events"].as_array().unwrap();
+        let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["Night One", "Night Two", "Night Three"]);
+        let tickets = view["tickets"].as_array().unwrap();
+        assert_eq!(tickets.len(), 4);
+        for ticket in tickets {
+            let event = events.iter().find(|event| event["event_id"] == ticket["event_id"]);
+            assert_eq!(
+                event.unwrap()["name"],
+                ticket["product"],
+                "each ticket names its own event"
+            );
         }
     }
 }
