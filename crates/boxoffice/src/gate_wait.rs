@@ -12,9 +12,12 @@ use handfast_model::{DeviceId, GateId};
 /// Minutes of the past that are looked at: doors open 90 minutes before, and a peak is shorter. A gate
 /// that was full all the time says no more about its beginning.
 pub(crate) const WINDOW_MINUTES: i64 = 120;
-/// A gate without a verdict for so long is closed, or its lanes have no connection, or nobody comes:
-/// the verdicts do not say which.
-const SILENT_MINUTES: i64 = 10;
+/// People are counted over so many minutes, and a gate without a verdict for so long was closed: what
+/// happens after it begins anew.
+const COUNTED_MINUTES: i64 = 10;
+/// A gate without a verdict in so many whole minutes stands still: its devices fail, its lanes have no
+/// connection, or nobody comes. The verdicts do not say which, nor whether a queue stands meanwhile.
+const STILL_MINUTES: i64 = 2;
 /// A device without a verdict for so long takes nobody.
 const IDLE_MINUTES: i64 = 5;
 /// What a device does in a minute without a pause, at least: a verdict takes seconds, and whoever is
@@ -23,6 +26,10 @@ const VERDICTS_MIN: u64 = 4;
 /// Of what its working devices do at their best, so much is done in two minutes of a gate at which a
 /// queue stands: people differ, families stop, and a best minute is a lucky one.
 const FULL_PERCENT: u64 = 60;
+
+/// The minute in which devices stop or begin again counts in part, and every minute is judged with the
+/// one before: so far beside a standstill a gate may look free that is full.
+const BLURRED_MINUTES: i64 = 2;
 
 /// The minute that goes on, and the one in which a queue began: half of it may have been without one.
 const UNSEEN_MINUTES: u64 = 2;
@@ -48,7 +55,8 @@ pub(crate) struct DeviceMinute {
 /// The wait at a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// No verdict for ten minutes, or full for longer than is looked back.
+    /// No verdict in two whole minutes, or none of free minutes since such a standstill, or full for
+    /// longer than is looked back.
     Unknown,
     /// Its devices have pauses: hardly anybody waits.
     Hardly,
@@ -100,19 +108,20 @@ impl GateWork {
     }
 
     pub(crate) fn wait(&self) -> Wait {
-        if self.since(SILENT_MINUTES).next().is_none() {
+        if self.since(STILL_MINUTES).next().is_none() {
             return Wait::Unknown;
         }
         match self.full_minutes() {
-            0 => Wait::Hardly,
-            WINDOW_MINUTES => Wait::Unknown,
-            full => Wait::AtMost { minutes: full.unsigned_abs() + UNSEEN_MINUTES },
+            None => Wait::Unknown,
+            Some(0) if self.stopped_in_a_queue() => Wait::Unknown,
+            Some(0) => Wait::Hardly,
+            Some(full) => Wait::AtMost { minutes: full.unsigned_abs() + UNSEEN_MINUTES },
         }
     }
 
     /// People let in within the last ten whole minutes.
     pub(crate) fn people(&self) -> u64 {
-        self.since(SILENT_MINUTES).map(|one| one.people).sum()
+        self.since(COUNTED_MINUTES).map(|one| one.people).sum()
     }
 
     /// Devices that take people now.
@@ -125,11 +134,36 @@ impl GateWork {
         self.minutes.iter().filter(move |one| one.minute >= self.now - minutes)
     }
 
-    /// For how many minutes, up to the last whole one, the gate has worked as fast as it can.
-    fn full_minutes(&self) -> i64 {
+    /// For how many minutes, up to the last whole one, the gate has worked as fast as it can, with the
+    /// standstills in between, through which a queue may have stood; `None` where nobody knows.
+    fn full_minutes(&self) -> Option<i64> {
         let begun = self.now - WINDOW_MINUTES;
-        let last = (begun..self.now).rev().take_while(|minute| self.is_full(*minute));
-        last.fold(0, |minutes, _| minutes + 1)
+        let mut newest = self.now - 1;
+        loop {
+            let last = (begun..=newest).rev().find(|minute| !self.is_full(*minute))?;
+            match self.standstill_beside(last) {
+                None => return Some(self.now - 1 - last),
+                // Nothing tells what was before it from what came after.
+                Some(_) if last == newest => return None,
+                Some(stopped) => newest = stopped - 1,
+            }
+        }
+    }
+
+    /// Whether nothing was decided in the last minute, and before the one in which the gate stopped it
+    /// was full: a standstill that has begun, not a pause.
+    fn stopped_in_a_queue(&self) -> bool {
+        let last = self.now - 1;
+        !self.by_minute.contains_key(&last) && self.is_full(last - BLURRED_MINUTES)
+    }
+
+    /// The minute in which the gate came to stand still, where a minute is too near to tell whether it
+    /// was free then.
+    fn standstill_beside(&self, minute: i64) -> Option<i64> {
+        let is_still = |minute: &i64| !self.by_minute.contains_key(minute);
+        let end = (minute - BLURRED_MINUTES..=minute).rev().find(is_still)?;
+        let (stopped, _) = self.by_minute.range(..end).next_back()?;
+        (STILL_MINUTES..COUNTED_MINUTES).contains(&(end - stopped)).then_some(*stopped)
     }
 
     /// Whether it was so in a minute and the one before. A device that decided nothing in a minute
@@ -194,6 +228,37 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_stands_still_has_no_figure() {
+        let rush = work(1, 3..20, 9);
+        assert_eq!(wait(rush.clone()), Wait::Unknown);
+        // One minute without a verdict is a pause.
+        assert_ne!(wait([rush.clone(), work(1, 2..3, 9)].concat()), Wait::Unknown);
+        // Where it began again a moment ago, it has none yet.
+        let rush = work(1, 4..20, 9);
+        assert_eq!(wait([rush, work(1, 1..2, 2)].concat()), Wait::Unknown);
+        // It stopped in the midst of the minute before the last.
+        assert_eq!(wait([work(1, 3..20, 9), work(1, 2..3, 1)].concat()), Wait::Unknown);
+        // Nor where it was quiet before: it is not told from a queue that nobody serves.
+        assert_eq!(wait([work(1, 4..20, 1), work(1, 1..2, 1)].concat()), Wait::Unknown);
+    }
+
+    #[test]
+    fn a_queue_stands_through_a_standstill() {
+        let rush = [work(1, 30..60, 2), work(1, 9..30, 9)].concat();
+        // It stopped and began again in the midst of a minute.
+        let still = [rush, work(1, 8..9, 1), work(1, 4..5, 1)].concat();
+        assert_eq!(wait([still.clone(), work(1, 1..4, 9)].concat()), Wait::AtMost { minutes: 31 });
+        // Since then it was seen with pauses: the queue is gone.
+        assert_eq!(wait([still, work(1, 1..4, 3)].concat()), Wait::Hardly);
+        // It had pauses before it stood still: whoever waits came after it stopped.
+        let quiet = [work(1, 9..60, 3), work(1, 1..5, 9)].concat();
+        assert_eq!(wait(quiet), Wait::AtMost { minutes: 11 });
+        // A gate that was closed begins anew.
+        let closed = [work(1, 20..60, 9), work(1, 1..5, 9)].concat();
+        assert_eq!(wait(closed), Wait::AtMost { minutes: 6 });
+    }
+
+    #[test]
     fn nobody_waits_longer_than_the_gate_has_been_full() {
         let quiet = work(1, 13..60, 2);
         let minutes = [quiet, work(1, 1..13, 9), work(2, 1..13, 8)].concat();
@@ -221,13 +286,18 @@ mod tests {
             speed in 6_u64..12,
             // The last of several devices stops, with so many verdicts in its last minute.
             (stops, rest) in (0..60_i64, 0_u64..6),
+            // All of them stand still for a while, and do so much in the minutes beside it.
+            (still, still_minutes, beside) in (0..60_i64, prop_oneof![Just(0), 2..9_i64], 0_u64..6),
         ) {
             let first = NOW - i64::try_from(arrivals.len()).unwrap();
             let (mut queue, mut minutes) = (VecDeque::new(), Vec::new());
             for (minute, came) in (first..NOW).zip(arrivals) {
                 queue.extend((0..came).map(|_| minute));
                 for device in 0..devices {
+                    let since = minute - first - still;
                     let may = match (minute - first).cmp(&stops) {
+                        _ if still_minutes > 0 && (0..still_minutes).contains(&since) => 0,
+                        _ if still_minutes > 0 && (since == -1 || since == still_minutes) => beside,
                         _ if device == 0 || device + 1 < devices => speed,
                         Ordering::Less => speed,
                         Ordering::Equal => rest,
@@ -241,11 +311,22 @@ mod tests {
                     }
                 }
             }
+            // A gate that was closed begins anew: who stood before it then is not seen.
+            let (begun, ended) = (first + still, first + still + still_minutes);
+            let before = minutes.iter().map(|one| one.minute).filter(|minute| *minute < begun).max();
+            let after = minutes.iter().map(|one| one.minute).filter(|minute| *minute >= ended).min();
+            let closed = after.unwrap_or(NOW) - before.unwrap_or(i64::MIN / 2) > COUNTED_MINUTES;
+            prop_assume!(still_minutes == 0 || !closed);
+            let seen: BTreeSet<i64> = minutes.iter().map(|one| one.minute).collect();
+            let next = seen.iter().skip(1).copied().chain([NOW]);
+            let stood_still = seen.iter().zip(next).any(|(one, next)| next - one > STILL_MINUTES - 1);
+            // A minute without a verdict may be a pause or the first of a standstill.
+            let unseen = UNSEEN_MINUTES + u64::from(!seen.contains(&(NOW - 1)));
             let longest = queue.front().map_or(0, |since| (NOW - since).unsigned_abs());
             match wait(minutes) {
                 Wait::AtMost { minutes } => prop_assert!(longest <= minutes, "{longest} > {minutes}"),
-                Wait::Hardly => prop_assert!(longest <= UNSEEN_MINUTES, "{longest} was not seen"),
-                Wait::Unknown => prop_assert_eq!(longest, 0),
+                Wait::Hardly => prop_assert!(longest <= unseen, "{longest} was not seen"),
+                Wait::Unknown => prop_assert!(longest == 0 || stood_still),
             }
         }
     }
