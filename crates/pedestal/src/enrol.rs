@@ -50,7 +50,10 @@ pub(crate) enum Enrol<E: Engine> {
         until: Timestamp,
     },
     Palm(Box<PalmStep<E>>),
-    Enrolling(Pending),
+    Enrolling {
+        code: TicketCode,
+        pending: Pending,
+    },
     Outcome(Outcome),
 }
 
@@ -60,6 +63,8 @@ pub(crate) struct Reading {
     offer: Box<ConsentOffer>,
     /// What accepting would say of their age.
     age: AgeSaid,
+    /// Whether they have agreed to another text, which does not hold by now.
+    anew: bool,
     until: Timestamp,
 }
 
@@ -101,7 +106,7 @@ impl<E: Engine> Enrol<E> {
                 None => View::Working {},
             },
             Self::ShowTicket(step) => View::ShowTicket { problem: step.problem },
-            Self::LookingUp { .. } | Self::Enrolling(_) => View::Working {},
+            Self::LookingUp { .. } | Self::Enrolling { .. } => View::Working {},
             Self::Consent(reading) => reading.view(),
             Self::Younger(Reading { offer, .. }) => {
                 let AgeTerms { minimum, own_consent_from, .. } = offer.age;
@@ -154,7 +159,7 @@ impl<E: Engine> Enrol<E> {
                 turn.tell(Request::CaptureFailed { last: step.watch.guidance().state });
                 Self::turned_away(Reason::CaptureTimeout, turn)
             }
-            Self::Enrolling(pending) if pending.is_overdue(now) => {
+            Self::Enrolling { pending, .. } if pending.is_overdue(now) => {
                 Self::turned_away(Reason::VaultUnavailable, turn)
             }
             Self::Outcome(outcome) if outcome.is_over(now) => Self::Welcome,
@@ -166,7 +171,7 @@ impl<E: Engine> Enrol<E> {
     /// no longer says that they are allowed. What was captured is dropped with the state.
     fn heed_situation(self, turn: &Turn<'_, E>) -> Self {
         match self {
-            Self::Welcome | Self::Enrolling(_) | Self::Outcome(_) => self,
+            Self::Welcome | Self::Enrolling { .. } | Self::Outcome(_) => self,
             _ if refusal(turn).is_some() => Self::turned_away_by_situation(turn),
             Self::Palm(_) if turn.situation.is_none() => {
                 Self::turned_away(Reason::VaultUnavailable, turn)
@@ -189,7 +194,7 @@ impl<E: Engine> Enrol<E> {
     fn touch(self, touch: Touch, turn: &mut Turn<'_, E>) -> Self {
         match (self, touch) {
             // What is being stored is stored: the person is told how it ended.
-            (Self::Enrolling(pending), _) => Self::Enrolling(pending),
+            (Self::Enrolling { code, pending }, _) => Self::Enrolling { code, pending },
             (_, Touch::Cancel) => Self::Welcome,
             (Self::Welcome | Self::Outcome(_), Touch::Begin) => Self::begin(turn),
             (Self::Welcome, Touch::TicketCode { code }) => Self::begin(turn).touch_code(code, turn),
@@ -223,25 +228,18 @@ impl<E: Engine> Enrol<E> {
     fn answer(self, id: RequestId, answer: Answer, turn: &Turn<'_, E>) -> Self {
         match self {
             Self::LookingUp { code, pending } if pending.awaits(id) => match answer {
-                Answer::ConsentOffer(offer) => Self::Consent(Reading {
-                    code,
-                    offer: Box::new(offer),
-                    age: AgeSaid::OfAge,
-                    until: turn.now + CONSENT_READ_WITHIN,
-                }),
-                Answer::TicketProblem(problem) => Self::ShowTicket(ShowTicket {
-                    problem: Some(problem),
-                    refused: Some((code, turn.now)),
-                    until: turn.now + TICKET_SHOWN_WITHIN,
-                }),
+                Answer::ConsentOffer(offer) => Self::offered(code, offer, false, turn),
+                Answer::TicketProblem(problem) => Self::unfit(code, problem, turn),
                 Answer::Refused(reason) => Self::turned_away(reason, turn),
                 _ => Self::turned_away(Reason::Internal, turn),
             },
-            Self::Enrolling(pending) if pending.awaits(id) => match answer {
+            Self::Enrolling { code, pending } if pending.awaits(id) => match answer {
                 Answer::Enrolled { palms, scope, until, enters_tonight, mail_sent } => {
                     let view = View::Linked { palms, scope, until, enters_tonight, mail_sent };
                     Self::Outcome(turn.show(view, LINKED_SHOWN))
                 }
+                Answer::ConsentOffer(offer) => Self::offered(code, offer, true, turn),
+                Answer::TicketProblem(problem) => Self::unfit(code, problem, turn),
                 Answer::Refused(reason) => Self::turned_away(reason, turn),
                 _ => Self::turned_away(Reason::Internal, turn),
             },
@@ -271,6 +269,21 @@ impl<E: Engine> Enrol<E> {
             }
             (state, _) => state,
         }
+    }
+
+    /// A consent is to be read; the palms that were taken under another are gone.
+    fn offered(code: TicketCode, offer: ConsentOffer, anew: bool, turn: &Turn<'_, E>) -> Self {
+        let (age, until) = (AgeSaid::OfAge, turn.now + CONSENT_READ_WITHIN);
+        Self::Consent(Reading { code, offer: Box::new(offer), age, anew, until })
+    }
+
+    /// The ticket cannot be linked; another may be shown.
+    fn unfit(code: TicketCode, problem: TicketProblem, turn: &Turn<'_, E>) -> Self {
+        Self::ShowTicket(ShowTicket {
+            problem: Some(problem),
+            refused: Some((code, turn.now)),
+            until: turn.now + TICKET_SHOWN_WITHIN,
+        })
     }
 
     fn look_up(code: TicketCode, turn: &mut Turn<'_, E>) -> Self {
@@ -316,7 +329,7 @@ impl Reading {
             AgeSaid::OfAge => AgeAsked { from: age.of_age_from(), by_guardian: false },
             AgeSaid::ByGuardian => AgeAsked { from: age.minimum, by_guardian: true },
         };
-        View::Consent { ticket, text, scopes, age }
+        View::Consent { ticket, text, scopes, age, anew: self.anew }
     }
 }
 
@@ -395,8 +408,8 @@ impl<E: Engine> PalmStep<E> {
             Err(Unfit) => Self::ask(self.accepted, self.palms, None, turn),
             Ok(palms) => {
                 let (code, consent) = self.accepted.into_parts();
-                let request = Request::Enrol { code, consent, palms };
-                Enrol::Enrolling(turn.ask(request, ENROL_ANSWER_MAX))
+                let request = Request::Enrol { code: code.clone(), consent, palms };
+                Enrol::Enrolling { code, pending: turn.ask(request, ENROL_ANSWER_MAX) }
             }
         }
     }

@@ -230,9 +230,10 @@ impl AgeTerms {
 pub enum Answer {
     /// To [`Request::Situation`].
     Situation(Situation),
-    /// To [`Request::LookUpTicket`]: this ticket may enrol.
+    /// To [`Request::LookUpTicket`]: this ticket may enrol. To [`Request::Enrol`]: nothing was stored,
+    /// for this is what would have to be agreed to by now.
     ConsentOffer(ConsentOffer),
-    /// To [`Request::LookUpTicket`]: it may not; another code may be shown.
+    /// To [`Request::LookUpTicket`] and [`Request::Enrol`]: it may not; another code may be shown.
     TicketProblem(TicketProblem),
     /// To [`Request::Enrol`]: stored and linked.
     Enrolled {

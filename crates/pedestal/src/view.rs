@@ -86,6 +86,8 @@ pub enum View {
         scopes: Vec<ScopeOffer>,
         /// What accepting says of the person's age.
         age: AgeAsked,
+        /// Whether another text was agreed to a moment ago, which does not hold any more.
+        anew: bool,
     },
     /// "How old is the owner of this palm?", for whoever is not of age.
     Younger {

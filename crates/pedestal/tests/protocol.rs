@@ -76,6 +76,7 @@ fn view_of_the_consent() {
         },
         scopes: vec![ScopeOffer { id: Scope::Event, until: AT }],
         age: AgeAsked { from: 18, by_guardian: false },
+        anew: false,
     };
     let younger = json!({"screen": "younger", "minimum": 13, "own_consent_from": 18});
     assert_eq!(json_of(View::Younger { minimum: 13, own_consent_from: 18 }), younger);
@@ -88,6 +89,7 @@ fn view_of_the_consent() {
             "purposes": [{"id": "duplicate_check", "text": "Tres."}]},
         "scopes": [{"id": "event", "until": "2021-09-14T19:00:00Z"}],
         "age": {"from": 18, "by_guardian": false},
+        "anew": false,
     });
     assert_eq!(json_of(view), expected);
 }

@@ -36,13 +36,15 @@ impl Desk {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) =
             found.is_ok().then(|| Shown { code: code.clone(), at });
         match found {
-            Ok(ticket) => {
-                let age = self.age_terms(&ticket).await?;
-                let custody = self.hub.custody();
-                Ok(Answer::ConsentOffer(consent_offer(&ticket, language, custody, age)))
-            }
+            Ok(ticket) => self.offer(&ticket, language).await,
             Err(error) => ticket_problem(&error),
         }
+    }
+
+    /// What would be agreed to now.
+    async fn offer(&self, ticket: &TicketToLink, language: Language) -> Result<Answer, Refused> {
+        let age = self.age_terms(ticket).await?;
+        Ok(Answer::ConsentOffer(consent_offer(ticket, language, self.hub.custody(), age)))
     }
 
     /// The ticket of a code that was looked up before, judged as of then.
@@ -89,21 +91,21 @@ impl Desk {
         palms: Enrolments,
     ) -> Result<Answer, Refused> {
         let accepted_at = self.hub.clock.now();
-        // Nobody is enrolled on words that are not true of who holds palms here; whoever begins
-        // again reads the right ones.
-        let shown = consent_text(language_of(consent.language), self.hub.custody());
-        if consent.text_version != shown.version {
-            tracing::warn!("a consent to other words than this hub's was refused");
-            return Err(Refused(Reason::Internal));
-        }
         let boxoffice = &self.hub.boxoffice;
         let ticket = match self.ticket_shown(code).await {
             Ok(ticket) => ticket,
             Err(error) => return ticket_problem(&error),
         };
         let scope = scope_of(consent.scope);
+        // Nobody is enrolled on words that are not true of who holds palms here, nor for what is not
+        // offered: the person reads what holds now, and nothing was stored.
+        let shown = consent_text(language_of(consent.language), self.hub.custody());
         let offered = ticket.scopes.iter().find(|offered| offered.scope == scope);
-        let until = offered.ok_or(Refused(Reason::Internal))?.until;
+        let offered = offered.filter(|_| consent.text_version == shown.version);
+        let Some(until) = offered.map(|offered| offered.until) else {
+            tracing::warn!("a consent that does not hold any more: the present one is offered");
+            return self.offer(&ticket, consent.language).await;
+        };
         let _half_done = self.hub.enrolments.read().await;
         let language = language_of(consent.language).as_str();
         let reference = consent_reference::of_parts(
@@ -190,8 +192,8 @@ impl Desk {
     pub(super) async fn note_capture_refused(&self, cue: LivenessCue) {
         let reason = match cue {
             LivenessCue::Grid | LivenessCue::TintGrid | LivenessCue::Grain => "suspect_pattern",
-            LivenessCue::Lines | LivenessCue::Bloom => "suspect_colour",
-            LivenessCue::Depth => "suspect_flat",
+            LivenessCue::Lines | LivenessCue::Bloom | LivenessCue::Dye => "suspect_colour",
+            LivenessCue::Stiff | LivenessCue::Carried => "suspect_flat",
         };
         tracing::info!(%cue, "a capture may show no living hand");
         self.count_capture_failure(reason).await;

@@ -2,9 +2,9 @@
 
 use handfast_model::{Duration, Timestamp};
 use handfast_pedestal::{
-    AgeAsked, AgeChoice, AgeSaid, AgeTerms, Answer, Attention, Biometrics, Cue, GuidanceState,
-    HandsChoice, Language, Mode, Purpose, Reason, Request, Scope, Side, Situation, TicketCode,
-    TicketProblem, Touch, View, WantedSide, WayOn,
+    AgeAsked, AgeChoice, AgeSaid, AgeTerms, Answer, Attention, Biometrics, Cue, Errand,
+    GuidanceState, HandsChoice, Language, Mode, Purpose, Reason, Request, Scope, Side, Situation,
+    TicketCode, TicketProblem, Touch, View, WantedSide, WayOn,
 };
 
 use crate::script::{Booth, LEFT, REASONS, RIGHT, Scene, forbidden, offer, palm, situation};
@@ -46,7 +46,7 @@ fn both_palms_are_enrolled() {
     booth.answer(lookup.id, Answer::ConsentOffer(shown.clone()));
     let (ticket, text, scopes) = (shown.ticket, shown.text, shown.scopes);
     let age = AgeAsked { from: 18, by_guardian: false };
-    assert_eq!(booth.view(), View::Consent { ticket, text, scopes, age });
+    assert_eq!(booth.view(), View::Consent { ticket, text, scopes, age, anew: false });
     booth.touch(Touch::Accept { scope: Scope::Venue });
     assert_eq!(booth.view(), View::ChooseHands {});
     assert_eq!(booth.looks(), 0, "nothing biometric before a palm is asked for");
@@ -86,6 +86,45 @@ fn one_palm_is_enrolled_within_twenty_seconds_of_system_time() {
     booth.answer(errand.id, enrolled());
     assert_eq!(booth.screen(), "linked");
     assert!(booth.now - start < Duration::from_secs(20));
+}
+
+#[test]
+fn whoever_agreed_to_words_that_do_not_hold_reads_the_present_ones_and_agrees_anew() {
+    let mut booth = booth();
+    let Errand { id, request } = booth.reach_enrolling();
+    let Request::Enrol { consent, .. } = &request else { panic!("an enrolment") };
+    assert_eq!(consent.text_version, "1");
+    drop(request);
+    let mut present = offer(Language::En);
+    present.text.version = "2".into();
+    booth.answer(id, Answer::ConsentOffer(present.clone()));
+    let View::Consent { text, anew: true, .. } = booth.view() else { panic!("the consent, anew") };
+    assert_eq!(text, present.text);
+    assert_eq!(booth.samples_alive(), 0, "palms of another consent are gone");
+    let looks = booth.looks();
+    booth.show(RIGHT, 20);
+    assert_eq!(booth.looks(), looks, "nothing biometric before the new consent");
+    // Nothing else is asked again: neither the ticket nor who stands there.
+    booth.touch(Touch::Accept { scope: Scope::Venue });
+    booth.touch(Touch::Hands { choice: HandsChoice::One });
+    booth.clear();
+    booth.show(LEFT, 20);
+    let again = booth.only_sent();
+    let Request::Enrol { code, consent, .. } = again.request else { panic!("an enrolment") };
+    assert_eq!((code.expose(), consent.text_version.as_str()), ("TICKET-1", "2"));
+    booth.answer(again.id, enrolled());
+    assert_eq!(booth.screen(), "linked");
+}
+
+#[test]
+fn a_ticket_that_cannot_be_linked_any_more_is_told_as_such() {
+    let mut booth = booth();
+    let errand = booth.reach_enrolling();
+    drop(errand.request);
+    booth.answer(errand.id, Answer::TicketProblem(TicketProblem::AlreadyRedeemed));
+    let problem = Some(TicketProblem::AlreadyRedeemed);
+    assert_eq!(booth.view(), View::ShowTicket { problem });
+    assert_eq!(booth.samples_alive(), 0);
 }
 
 #[test]

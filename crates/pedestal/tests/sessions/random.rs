@@ -124,7 +124,9 @@ impl Watcher {
             self.check(&errand.request, before, booth);
             self.requests.push((errand.id, format!("{:?}", errand.request)));
         }
-        if matches!(view, View::Welcome { .. }) && self.mode != Mode::EntryLane {
+        let nothing_agreed = matches!(view, View::Welcome { .. } | View::ShowTicket { .. })
+            || matches!(view, View::Consent { .. });
+        if nothing_agreed && self.mode != Mode::EntryLane {
             self.accepted = false;
         }
         let question = Self::question_of(&view);
@@ -174,7 +176,7 @@ impl Watcher {
 
 fn fitting(kind: &str) -> Answer {
     match kind {
-        "LookUpTicket" => Answer::ConsentOffer(offer(Language::En)),
+        "LookUpTicket" | "Enrol" => Answer::ConsentOffer(offer(Language::En)),
         "Identify" => Answer::Identified { available: 2, max: 8 },
         "Admit" => Answer::Admitted { count: 1, direction: Direction::Right },
         _ => Answer::Refused(Reason::Internal),

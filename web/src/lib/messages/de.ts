@@ -225,6 +225,7 @@ export const de: Messages = {
     },
     consent: {
       yourTicket: 'Ihr Ticket',
+      anew: 'Die Bedingungen haben sich seit Ihrer Zustimmung geändert. Nichts wurde gespeichert. Bitte lesen Sie sie noch einmal.',
       version: 'Textfassung {version}',
       purposes: 'Wofür Ihre Handfläche genutzt würde',
       scopeTitle: 'Wie lange und wo?',
@@ -1033,7 +1034,7 @@ export const de: Messages = {
         'Niemand zählt eine Schlange: Ein Eingang sieht die Menschen erst, wenn sie an der Reihe sind. Gezeigt wird, wie lange höchstens gewartet hat, wer jetzt hineingeht, wie lang die Schlange auch ist.',
         'Ein Eingang gilt als voll, solange seine Geräte mindestens 60 % dessen entscheiden, was sie in ihrer besten Minute der letzten zwei Stunden schafften, und jedes mindestens viermal in der Minute. Wer hineingeht, kam, nachdem er voll wurde.',
         'Kaum: Seine Geräte haben Pausen. Das gilt, solange die Menschen die kürzere Schlange wählen.',
-        'Nicht bekannt: zehn Minuten lang keine Entscheidung, zwei Stunden lang voll, oder Spuren ohne Verbindung, die sich später melden.',
+        'Nicht bekannt: zwei ganze Minuten lang keine Entscheidung oder seither noch zu wenige, zwei Stunden lang voll, oder Spuren ohne Verbindung, die sich später melden. Wer schon vor der ersten Entscheidung des Eingangs wartete, wird nicht gesehen.',
       ],
     },
     chartTitle: 'Einlässe pro Minute',

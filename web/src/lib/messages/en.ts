@@ -225,6 +225,7 @@ export const en = {
     },
     consent: {
       yourTicket: 'Your ticket',
+      anew: 'The terms have changed since you agreed. Nothing was stored. Please read them again.',
       version: 'Text version {version}',
       purposes: 'What your palm would be used for',
       scopeTitle: 'How long, and where?',
@@ -1027,7 +1028,7 @@ export const en = {
         'Nobody counts a queue: a gate sees people once it is their turn. Shown is how long people who enter now have waited at most, whatever the queue’s length.',
         'A gate counts as full while its devices decide at least 60 % of what they did in their best minute of the last two hours, and at least four times a minute each. Whoever enters came after it became full.',
         'Hardly any: its devices have pauses. That holds while people choose the shorter queue.',
-        'Not known: no decision for ten minutes, full for two hours, or lanes without connection, which report later.',
+        'Not known: no decision in two whole minutes, or too few since, full for two hours, or lanes without connection, which report later. Whoever stood there before the gate’s first decision is not seen.',
       ],
     },
     chartTitle: 'Entries a minute',

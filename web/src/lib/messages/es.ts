@@ -225,6 +225,7 @@ export const es: Messages = {
     },
     consent: {
       yourTicket: 'Tu entrada',
+      anew: 'Las condiciones han cambiado desde que aceptaste. No se guardó nada. Léelas de nuevo, por favor.',
       version: 'Versión del texto {version}',
       purposes: 'Para qué se usaría tu palma',
       scopeTitle: '¿Cuánto tiempo y dónde?',
@@ -1033,7 +1034,7 @@ export const es: Messages = {
         'Nadie cuenta una cola: una puerta ve a las personas cuando les toca. Se muestra cuánto ha esperado como mucho quien entra ahora, sea como sea de larga la cola.',
         'Una puerta cuenta como llena mientras sus dispositivos deciden al menos el 60 % de lo que hicieron en su mejor minuto de las últimas dos horas, y al menos cuatro veces por minuto cada uno. Quien entra llegó después de que se llenara.',
         'Casi ninguna: sus dispositivos tienen pausas. Vale mientras la gente elija la cola más corta.',
-        'No se sabe: ninguna decisión en diez minutos, llena durante dos horas, o carriles sin conexión, que informan más tarde.',
+        'No se sabe: ninguna decisión en dos minutos enteros o muy pocas desde entonces, llena durante dos horas, o carriles sin conexión, que informan más tarde. A quien esperaba antes de la primera decisión de la puerta no se le ve.',
       ],
     },
     chartTitle: 'Accesos por minuto',

@@ -95,6 +95,8 @@ export type View =
       scopes: { id: Scope; until: Time }[];
       /** Accepting says that somebody is at least so old, or younger with a guardian's consent. */
       age: { from: number; by_guardian: boolean };
+      /** Another text was agreed to a moment ago, which does not hold any more. */
+      anew: boolean;
     }
   | { screen: 'younger'; minimum: number; own_consent_from: number }
   | { screen: 'choose_hands' }
