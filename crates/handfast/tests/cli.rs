@@ -175,8 +175,8 @@ fn files_that_are_no_pictures_are_wrong_use() {
     let missing = dir.path().join("missing.png");
     let fine = crop(dir.path(), "fine.png", 1, 1);
     for (path, needle) in [
-        (&prose, "neither a PNG nor a JPEG"),
-        (&empty, "neither a PNG nor a JPEG"),
+        (&prose, "neither a PNG nor a JPEG nor a BMP"),
+        (&empty, "neither a PNG nor a JPEG nor a BMP"),
         (&cut, "cut short or damaged"),
         (&wide, "9000 x 40 pixels; at most"),
         (&long, "save it smaller"),
@@ -291,7 +291,7 @@ fn eval_prints_the_rates_of_a_set() {
     assert!(json["ms"]["hand"].is_null());
     let failure = &json["failures"][0];
     assert_eq!((&failure["palm"], &failure["sample"]), (&"p0".into(), &"s2_3.png".into()));
-    assert!(failure["reason"].as_str().unwrap().contains("neither a PNG nor a JPEG"));
+    assert!(failure["reason"].as_str().unwrap().contains("neither a PNG nor a JPEG nor a BMP"));
     let mut again = expect_json(0, &arguments);
     again["ms"] = json["ms"].clone();
     assert_eq!(again, json, "the same seed gives the same report but for the times");

@@ -26,8 +26,8 @@ pub enum EvalError {
     },
     /// No picture where samples are looked for.
     #[error(
-        "{0} holds no samples; they are looked for as <palm>/<sample>.png or .jpg below it, one \
-         folder a palm"
+        "{0} holds no samples; they are looked for as <palm>/<sample>.png, .jpg or .bmp below \
+         it, one folder a palm"
     )]
     NoSamples(PathBuf),
     /// One palm has no impostors.

@@ -9,7 +9,7 @@ use crate::EvalError;
 use crate::manifest::Manifest;
 
 /// Files of these kinds are samples; everything else in a palm's folder is left alone.
-const PICTURE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+const PICTURE_EXTENSIONS: [&str; 4] = ["bmp", "jpg", "jpeg", "png"];
 
 /// Palms are numbered with 16 bits beside every score, which keeps a score at 8 bytes.
 pub const PALMS_MAX: usize = u16::MAX as usize;

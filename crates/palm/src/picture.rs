@@ -32,8 +32,8 @@ pub enum PictureError {
         /// Bytes given.
         found: usize,
     },
-    /// Neither PNG nor JPEG.
-    #[error("this is neither a PNG nor a JPEG picture: save it as one of them")]
+    /// Neither PNG nor JPEG nor BMP.
+    #[error("this is neither a PNG nor a JPEG nor a BMP picture: save it as one of them")]
     NotAPicture,
     /// Larger than [`SIDE_PX_MAX`] on a side or [`PIXELS_MAX`] in all.
     #[error(
@@ -190,7 +190,7 @@ pub(crate) fn luma(red: u8, green: u8, blue: u8) -> u8 {
     ((u32::from(red) * 77 + u32::from(green) * 150 + u32::from(blue) * 29) >> 8) as u8
 }
 
-/// Decodes a PNG or JPEG file: any depth and colour type, transparency over black, turned upright
+/// Decodes a PNG, JPEG or BMP file: any depth and colour type, transparency over black, turned upright
 /// as its EXIF orientation says.
 ///
 /// # Errors
@@ -201,7 +201,7 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         return Err(PictureError::TooManyBytes { found: bytes.len() });
     }
     let format = image::guess_format(bytes).map_err(|_| PictureError::NotAPicture)?;
-    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg) {
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp) {
         return Err(PictureError::NotAPicture);
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);

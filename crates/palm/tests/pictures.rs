@@ -41,6 +41,11 @@ fn every_colour_type_becomes_eight_bits() {
     }
     let picture = decode(&encode(&rgb, ImageFormat::Jpeg)).expect("a good JPEG");
     assert!(picture.grey()[0] > 190);
+    for image in [DynamicImage::ImageLuma8(rgb.to_luma8()), rgb] {
+        let picture = decode(&encode(&image, ImageFormat::Bmp)).expect("a good BMP");
+        assert_eq!((picture.width(), picture.height()), (48, 40));
+        assert!(picture.grey()[0] > 190 && picture.grey()[47] < 30);
+    }
 }
 
 #[test]
@@ -172,9 +177,8 @@ proptest! {
     fn no_damage_makes_it_panic(
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
         cut in any::<prop::sample::Index>(),
-        jpeg in any::<bool>(),
+        format in prop::sample::select(vec![ImageFormat::Bmp, ImageFormat::Jpeg, ImageFormat::Png]),
     ) {
-        let format = if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
         let mut bytes = encode(&half_bright(), format);
         for (at, value) in damage {
             let at = at.index(bytes.len());

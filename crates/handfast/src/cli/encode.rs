@@ -20,7 +20,7 @@ use super::{Answer, print_json};
 /// Arguments of `handfast encode`.
 #[derive(Debug, Args)]
 pub struct Encode {
-    /// A PNG or JPEG picture of one open hand
+    /// A PNG, JPEG or BMP picture of one open hand
     image: PathBuf,
     /// The picture is a ready-made crop of the palm, not a whole hand
     #[arg(long)]

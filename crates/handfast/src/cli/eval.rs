@@ -31,7 +31,7 @@ const ENTRANCE_FPIR: f64 = 1e-3;
 /// Arguments of `handfast eval`.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// Folders of samples: <DIR>/<palm>/<sample>.png or .jpg
+    /// Folders of samples: <DIR>/<palm>/<sample>.png, .jpg or .bmp
     ///
     /// Samples whose names begin with s1_ are references, those with s2_ probes, and every one is
     /// compared with every other. Without two sessions, all samples are paired.
