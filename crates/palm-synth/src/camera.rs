@@ -353,7 +353,7 @@ impl<'a> Shot<'a> {
         let lines = texel[channel::CREASE] / 255.0 + fine_gain * texel[channel::FINE] / 255.0;
         let own = match self.hand.surface {
             Surface::Palm => None,
-            Surface::Back => Some(self.back(place, tone)),
+            Surface::Back => Some(self.back(texel, place, tone, shine)),
             Surface::Silicone { colour, sheen, fine } => {
                 let lines = texel[channel::CREASE] / 255.0 + fine * texel[channel::FINE] / 255.0;
                 let shade = tone * (1.0 - 0.5 * lines).max(0.2);
@@ -398,13 +398,30 @@ impl<'a> Shot<'a> {
         }
     }
 
-    /// The back of the hand: darker than the palm, hair and knuckles instead of lines, nails.
-    fn back(&self, place: Point, tone: f32) -> [f32; 3] {
+    /// The back of the hand: darker than the palm, with knuckles, tendons and veins instead of creases,
+    /// and nails.
+    fn back(&self, texel: &[f32; channel::COUNT], place: Point, tone: f32, shine: f32) -> [f32; 3] {
         let skin = self.hand.traits.skin;
         let darkened = 0.82 - 0.2 * self.hand.traits.tone;
-        let marks = self.relief.map_or(0.0, |relief| relief.back_marks(place));
-        let gain = tone * darkened * (1.0 + marks);
-        [skin[0] * gain, skin[1] * gain * 0.96, skin[2] * gain * 0.93]
+        let Some(marks) = self.relief.map(|relief| relief.back_marks(place)) else { return skin };
+        if marks.nail > 0.0 {
+            let pale = marks.nail - 1.0;
+            let bed = [1.0, 0.93, 0.92].map(|part: f32| part + (1.04 - part) * pale);
+            return std::array::from_fn(|k| {
+                let bare = skin[k] + (NAIL_BED[k] - skin[k]) * 0.5;
+                bare * bed[k] * tone + (shine + 0.02) * NAIL_SHEEN
+            });
+        }
+        let (vein, fine) = (texel[channel::VEIN] / 255.0, texel[channel::FINE] / 255.0);
+        let gain = tone * darkened * (1.0 + marks.light) * (1.0 - 0.12 * fine);
+        let red = marks.red.min(1.0);
+        let own = [
+            (1.0 + 0.02 * red) * (1.0 - 0.16 * vein),
+            0.96 * (1.0 - 0.06 * red) * (1.0 - 0.08 * vein),
+            0.93 * (1.0 - 0.06 * red) * (1.0 - 0.03 * vein),
+        ];
+        let shine = shine * self.hand.traits.sheen * 255.0;
+        std::array::from_fn(|k| skin[k] * gain * own[k] + shine)
     }
 
     /// The reflection of a lamp on the middle of the palm.
@@ -429,6 +446,10 @@ impl<'a> Shot<'a> {
         }
     }
 }
+
+/// What blood under a nail looks like, and how much the nail shines, of 255.
+const NAIL_BED: [f32; 3] = [226.0, 170.0, 156.0];
+const NAIL_SHEEN: f32 = 46.0;
 
 /// Threads under and over each other, as much of them as the camera resolves.
 fn weave(place: Point, threads: f32, scale: f32) -> f32 {

@@ -16,11 +16,65 @@ const SCALE: f32 = 10.0;
 const RING_AT: f32 = 0.2;
 const RING_HALF_WIDTH: f32 = 0.045;
 
+/// Where the tendons of the fingers meet, in hand units below the palm's middle: at the wrist.
+const TENDONS_MEET: f32 = 1.5;
+/// How far a nail reaches, in half widths of its digit: from behind the tip to its root, and aside.
+const NAIL_ENDS: [f32; 2] = [-0.18, -1.5];
+const NAIL_HALF_WIDTH: f32 = 0.68;
+/// The white at its end and the pale half moon at its root, in the same.
+const NAIL_EDGE: f32 = 0.14;
+const NAIL_MOON: f32 = 0.35;
+
+/// What the back of a hand shows at a place instead of creases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BackMarks {
+    /// A change of brightness: knuckles, tendons, folds.
+    pub(crate) light: f32,
+    /// How much redder: knuckles are.
+    pub(crate) red: f32,
+    /// How much of it is nail, and how pale a part: 0 none, 1 its bed, 2 its white end.
+    pub(crate) nail: f32,
+}
+
+impl BackMarks {
+    /// A nail at a place: half widths beyond the digit's tip, and beside its axis.
+    fn add_nail(&mut self, along: f32, across: f32) {
+        let [end, root] = NAIL_ENDS;
+        let (middle, half_length) = ((end + root) / 2.0, (end - root) / 2.0);
+        let (x, y) = (across / NAIL_HALF_WIDTH, (along - middle) / half_length);
+        // Between an ellipse and a rectangle.
+        let edge = x.powi(4) + y.powi(4);
+        if edge < 1.0 {
+            let pale = along > end - NAIL_EDGE - 0.3 * x * x;
+            let moon = along < root + NAIL_MOON * (1.0 - x * x);
+            self.nail = if pale {
+                2.0
+            } else if moon {
+                1.4
+            } else {
+                1.0
+            };
+        } else if edge < 2.2 {
+            // The fold of skin around it casts a little shade.
+            self.light -= 0.1 * (2.2 - edge);
+        }
+    }
+}
+
+/// Where a digit ends.
+#[derive(Clone, Copy, Debug)]
+struct Tip {
+    end: Point,
+    direction: Point,
+    half_width: f32,
+}
+
 /// A hand's relief.
 #[derive(Clone, Debug)]
 pub(crate) struct Relief {
     heights: Vec<f32>,
     fingers: [Finger; 4],
+    thumb: Tip,
 }
 
 impl Relief {
@@ -34,7 +88,15 @@ impl Relief {
             anatomy.height(place, anatomy.distance(place)) + bent
         };
         let heights = (0..COLUMNS * ROWS).map(height).collect();
-        Self { heights, fingers: anatomy.fingers.clone() }
+        let (_, direction, half_width) = anatomy.thumb_joint();
+        let half_width = 0.8 * half_width;
+        let [.., last] = anatomy.tips();
+        let end = [last[0] + half_width * direction[0], last[1] + half_width * direction[1]];
+        Self {
+            heights,
+            fingers: anatomy.fingers.clone(),
+            thumb: Tip { end, direction, half_width },
+        }
     }
 
     /// How far a point stands out, in hand units.
@@ -59,26 +121,56 @@ impl Relief {
         })
     }
 
-    /// Knuckles and nails on the back of the hand, as a change of brightness.
-    pub(crate) fn back_marks(&self, place: Point) -> f32 {
-        let mut marks = 0.0;
+    /// What the back of a hand shows at a place.
+    pub(crate) fn back_marks(&self, place: Point) -> BackMarks {
+        let mut marks = BackMarks { light: self.tendons(place), red: 0.0, nail: 0.0 };
         for finger in 0..self.fingers.len() {
             let (along, across) = self.on_finger(finger, place);
-            if across.abs() > 1.0 || !(-0.3..=1.1).contains(&along) {
+            let knuckle = [(along + 0.1) / 0.11, across / 0.9];
+            let bump = bell(knuckle[0] * knuckle[0] + knuckle[1] * knuckle[1]);
+            marks.red += 0.5 * bump;
+            marks.light += 0.06 * bump - 0.08 * bell(((along - 0.03) / 0.05).powi(2)) * bump;
+            if across.abs() > 1.0 || !(0.2..=1.1).contains(&along) {
                 continue;
             }
-            for (knuckle, depth) in [(0.0, 0.10), (0.42, 0.22), (0.72, 0.14)] {
-                for fold in [-0.025, 0.0, 0.025] {
-                    let off = (along - knuckle - fold) / 0.008;
-                    marks -= depth * bell(off * off);
+            for (joint, reach, depth) in [(0.42, 0.05, 0.16), (0.73, 0.022, 0.12)] {
+                let off = (along - joint) / (1.6 * reach);
+                marks.red += 0.8 * bell(off * off) * bell(across * across);
+                // Folds run around the joint: straight over its middle, bent away beside it.
+                for fold in [-1.0, -0.45, 0.0, 0.5, 1.0] {
+                    let bent = joint + fold * reach * (1.0 + 0.6 * across * across);
+                    let off = (along - bent) / 0.007;
+                    marks.light -= depth * bell(off * off) * (1.0 - 0.7 * across * across);
                 }
             }
-            let nail = [(along - 0.92) / 0.09, across / 0.62];
-            if nail[0] * nail[0] + nail[1] * nail[1] < 1.0 {
-                marks += 0.16;
-            }
+            let half_width = self.fingers[finger].half_width / self.fingers[finger].length;
+            marks.add_nail((along - 1.0) / half_width, across);
         }
+        let (along, across) = self.on_thumb(place);
+        marks.add_nail(along, across);
         marks
+    }
+
+    /// The tendons that run from the knuckles to the wrist, and the hollows beside them.
+    fn tendons(&self, place: Point) -> f32 {
+        let mut light = 0.0;
+        for finger in &self.fingers {
+            let down = (place[1] - finger.base[1]) / (TENDONS_MEET - finger.base[1]);
+            if !(0.0..0.8).contains(&down) {
+                continue;
+            }
+            let off = (place[0] - finger.base[0] * (1.0 - 0.75 * down)) / 0.07;
+            let fades = down.min(0.15) / 0.15 * (1.0 - down / 0.8);
+            light += 0.07 * fades * (bell(off * off) - bell((off - 1.8) * (off - 1.8)));
+        }
+        light
+    }
+
+    /// A place as half widths beyond the thumb's tip, and beside its axis.
+    fn on_thumb(&self, place: Point) -> (f32, f32) {
+        let Tip { end, direction: [dx, dy], half_width } = self.thumb;
+        let d = [place[0] - end[0], place[1] - end[1]];
+        ((d[0] * dx + d[1] * dy) / half_width, (d[1] * dx - d[0] * dy) / half_width)
     }
 
     /// A place as a part of a finger's length, and of its half width.
