@@ -42,6 +42,8 @@ pub enum Refusal {
     Tilted,
     /// The fingers touch each other, so the valleys between them are hidden.
     FingersClosed,
+    /// The back of a hand: its nails are seen.
+    BackOfHand,
 }
 
 impl fmt::Display for Refusal {
@@ -58,6 +60,7 @@ impl fmt::Display for Refusal {
             Self::Blurred => "the picture is blurred: hold still",
             Self::Tilted => "the palm is tilted: turn it flat to the camera",
             Self::FingersClosed => "the fingers are closed: spread them",
+            Self::BackOfHand => "the back of a hand is seen: turn your palm to the camera",
         })
     }
 }

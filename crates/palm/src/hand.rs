@@ -13,6 +13,7 @@ mod contour;
 mod distance;
 mod mask;
 mod measure;
+mod nails;
 mod side;
 mod tints;
 mod valleys;
@@ -35,6 +36,11 @@ use valleys::Valleys;
 pub use view::Point;
 use view::{Plane, Region, View};
 
+/// A palm whose radius in the view of all of a picture is less than this, in pixels, is looked at from
+/// nearer: the gaps between fingers that are held loosely are then few pixels wide, and close.
+const SMALL_PX: f32 = 64.0;
+/// How far around its centre, in palm radii: fingertips are 3.1 away, give or take, and some ground.
+const NEAR_RADII: f32 = 4.0;
 /// Blobs that are looked at in one mask, largest first: a hand may be smaller than a face.
 const BLOBS_MAX: usize = 3;
 /// Of two hands the smaller has valleys at least this part as wide as the larger's.
@@ -133,9 +139,35 @@ struct Candidate {
     valleys: Valleys,
 }
 
-/// Finds the one hand in a picture.
+/// Finds the one hand in a picture: in all of it first, and where that shows a small palm, once more
+/// from nearer. What is not seen better from there stays as it was.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
-    let view = View::of(picture, Region::whole(picture), view::SEARCH_PX);
+    let far = look(picture, Region::whole(picture), view::SEARCH_PX);
+    match nearer(&far, picture) {
+        Some(region) => look(picture, region, view::NEAR_PX).or(far),
+        None => far,
+    }
+}
+
+/// Around a small palm, as far as its fingers reach; none where the palm is large enough, or what was
+/// refused would be from nearer too.
+fn nearer(far: &Result<Hand, Refused>, picture: &Picture) -> Option<Region> {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let (centre, radius) = match far {
+        Ok(hand) => (hand.centre, hand.radius),
+        Err(Refused {
+            refusal: Refusal::FingersClosed | Refusal::NotAHand | Refusal::Tilted,
+            placement: Some(Placement { centre: (x, y), radius, .. }),
+        }) => (Point { x: x * width, y: y * height }, radius * width.min(height)),
+        Err(_) => return None,
+    };
+    let seen = radius * view::SEARCH_PX as f32 / width.max(height);
+    (seen < SMALL_PX).then(|| Region::around(centre, NEAR_RADII * radius, picture))
+}
+
+/// Finds the one hand in a part of a picture.
+fn look(picture: &Picture, part: Region, longest: usize) -> Result<Hand, Refused> {
+    let view = View::of(picture, part, longest);
     let mut search = Search::of(picture, &view);
     let mut candidates: Vec<Candidate> = Vec::new();
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
@@ -150,6 +182,8 @@ pub fn find(picture: &Picture) -> Result<Hand, Refused> {
         } else if let Some(hand) = search.measure(&best) {
             // No other ground is tried. Where it is refused, another may show it as it is.
             return Ok(hand);
+        } else if search.left == 0 {
+            break;
         }
     }
     candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
@@ -236,6 +270,12 @@ impl<'a> Search<'a> {
         } else {
             candidate.measure(self.picture, self.view)
         };
+        if measured.is_ok() && nails::are_seen(candidate, self.picture, self.view) {
+            // Nothing else is looked for: on another ground the nails may not be seen.
+            self.left = 0;
+            self.refused = Some(candidate.refused(Refusal::BackOfHand, self.view));
+            return None;
+        }
         measured.map_err(|new| _ = self.refused.get_or_insert(new)).ok()
     }
 }

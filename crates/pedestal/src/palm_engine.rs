@@ -101,6 +101,7 @@ fn observe_refusal<S>(refused: Refused) -> Observation<S> {
         Refusal::Blurred => GuidanceState::Blurred,
         Refusal::Tilted => GuidanceState::Tilt,
         Refusal::FingersClosed => GuidanceState::OpenFingers,
+        Refusal::BackOfHand => GuidanceState::TurnPalm,
         // A reason that is newer than this table: holding still helps most of them.
         _ => GuidanceState::HoldStill,
     };
@@ -139,6 +140,7 @@ mod tests {
             (Refusal::CutOff, GuidanceState::MoveToCentre),
             (Refusal::Tilted, GuidanceState::Tilt),
             (Refusal::FingersClosed, GuidanceState::OpenFingers),
+            (Refusal::BackOfHand, GuidanceState::TurnPalm),
         ];
         for (refusal, expected) in refusals {
             let Observation::Awkward { advice, .. } = observed(refusal, None) else {
