@@ -1,11 +1,12 @@
 //! Running the service: opening everything in a data folder, answering, housekeeping.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use handfast_boxoffice::BoxOffice;
 use handfast_model::{
     Clock, Currency, Duration, Random, SecretText, SystemClock, SystemRandom, Timestamp,
@@ -13,6 +14,7 @@ use handfast_model::{
 use handfast_store::{Store, StoreOptions};
 use handfast_till::test_gateway::{TestGateway, TestGatewayOptions};
 use handfast_till::{Till, TlsRoots};
+use handfast_tlog::CosignerGroup;
 use handfast_trust::{Retention, Trust, TrustConfig};
 use handfast_vault::deployment::{DEPLOYMENT_FILE, DeploymentId};
 use handfast_vault::identity::FrontSecrets;
@@ -140,10 +142,7 @@ impl Settings {
         random: Arc<dyn Random>,
         demo: Option<Demo>,
     ) -> anyhow::Result<Hub> {
-        let retention = self.retention()?;
-        // A folder that is no front's is said before anything is made beside it.
-        let front = self.front_elsewhere()?;
-        self.check_palms_are_where_they_were(front)?;
+        let Checked { retention, roots, smtp, cosigners, front } = self.check()?;
         make_private_dir(&self.data)?;
         let public_url = self.public_url.trim_end_matches('/');
         let boxoffice = BoxOffice::open(
@@ -163,9 +162,9 @@ impl Settings {
         let test_gateway = TestGateway::open(gateway, clock.clone(), random.clone(), options);
         let test_gateway = test_gateway.await.context("the test gateway cannot be opened")?;
         let test_gateway = Arc::new(test_gateway.far_away(money::test_gateway_latency()?));
-        let roots = money::roots(self.outward.roots.as_deref())?;
         let witnesses = Arc::new(Witnesses::new(self.witnesses.clone(), &roots));
-        let post = self.post(&clock, &roots).await?;
+        let post = Post::open(self.store("post").await?, clock.clone(), smtp).await;
+        let post = post.context("the outgoing mail cannot be opened")?;
         let till = self.store("till").await?;
         let till =
             Till::open(till, money::gateway(&test_gateway, &roots)?, clock.clone(), random.clone())
@@ -175,7 +174,7 @@ impl Settings {
         if let Some(front) = front {
             self.mark_front(front).context("the data folder cannot be written")?;
         }
-        let trust = self.trust(public_url, &clock, &random).await?;
+        let trust = self.trust(public_url, cosigners, &clock, &random).await?;
         let https = public_url.starts_with("https://");
         Ok(Hub {
             clock,
@@ -203,6 +202,23 @@ impl Settings {
             https,
             demo,
         })
+    }
+
+    /// What is wrong about the settings is said before anything is made.
+    fn check(&self) -> anyhow::Result<Checked> {
+        ensure!(
+            self.data.is_dir() || !self.data.exists(),
+            "{} is a file; name another folder with --data",
+            self.data.display()
+        );
+        let retention = self.retention()?;
+        let roots = money::roots(self.outward.roots.as_deref())?;
+        let smtp =
+            self.outward.mail.as_ref().map(|server| Smtp::new(server, &roots)).transpose()?;
+        let cosigners = witnesses::group(&self.witnesses, self.witnesses_needed)?;
+        let front = self.front_elsewhere()?;
+        self.check_palms_are_where_they_were(front)?;
+        Ok(Checked { retention, roots, smtp, cosigners, front })
     }
 
     async fn vault(
@@ -272,7 +288,10 @@ impl Settings {
                 marked.trim(),
                 mark.display()
             ),
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            // Where a file is in the way of the folder itself, making it says so.
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 return Err(error).with_context(|| format!("{} cannot be read", mark.display()));
             }
             _ => {}
@@ -306,6 +325,7 @@ impl Settings {
     async fn trust(
         &self,
         public_url: &str,
+        cosigners: Vec<CosignerGroup>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> anyhow::Result<Trust> {
@@ -315,7 +335,7 @@ impl Settings {
             keys_dir: self.data.join("keys"),
             deletions: self.data.join("deletions"),
             origin: format!("{host}/log"),
-            cosigners: witnesses::group(&self.witnesses, self.witnesses_needed)?,
+            cosigners,
         };
         let store = self.store("trust").await?;
         Trust::open(config, store, clock.clone(), random.clone())
@@ -323,16 +343,20 @@ impl Settings {
             .context("the transparency log cannot be opened")
     }
 
-    async fn post(&self, clock: &Arc<dyn Clock>, roots: &TlsRoots) -> anyhow::Result<Post> {
-        let smtp = self.outward.mail.as_ref().map(|server| Smtp::new(server, roots)).transpose()?;
-        let post = Post::open(self.store("post").await?, clock.clone(), smtp).await;
-        post.context("the outgoing mail cannot be opened")
-    }
-
     async fn store(&self, service: &str) -> anyhow::Result<Store> {
         let databases = Databases { data: self.data.clone(), url: self.database.clone() };
         databases.store(service).await
     }
+}
+
+/// What the settings come to, before anything is made.
+struct Checked {
+    retention: Retention,
+    roots: TlsRoots,
+    smtp: Option<Smtp>,
+    cosigners: Vec<CosignerGroup>,
+    /// The deployment that is to be marked, see [`FRONT_MARK`].
+    front: Option<DeploymentId>,
 }
 
 /// Where the hub's databases are.

@@ -102,7 +102,7 @@ impl fmt::Display for Obstacle {
                 "what answers there is no PostgreSQL server; correct the port in the address"
             }
             Self::NoSqlite => {
-                "the file is none, or is damaged; name another data folder, or bring a backup back"
+                "the file is no SQLite database, or is damaged; name another, or bring a backup back"
             }
             Self::Other => "check that it exists, runs and lets us in",
         })

@@ -86,7 +86,7 @@ pub enum PolicyError {
     #[error("name at least one jurisdiction")]
     None,
     /// An operator cannot keep palms longer than the law.
-    #[error("an unused palm may stay {max} months at most here, not {asked}")]
+    #[error("an unused palm may stay 1 to {max} months here, not {asked}")]
     TooLong {
         /// What the operator asked.
         asked: u32,

@@ -50,11 +50,16 @@ fn unfinished_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether nothing is there, or a file where its folder would be.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// Opens a file for reading and writing; `None` where there is no such file.
 pub(crate) fn open(path: &Path) -> Result<Option<File>, VaultError> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_absent(&error) => return Ok(None),
         Err(source) => return Err(VaultError::file("open", path, source)),
     };
     let mode = file

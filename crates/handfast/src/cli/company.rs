@@ -12,7 +12,7 @@ use handfast_model::{SecretText, SystemClock, SystemRandom};
 use handfast_store::Store;
 
 use super::runtime::block_on;
-use super::{Answer, print_json};
+use super::{Answer, print_json, server_url};
 use crate::serve::make_private_dir;
 
 /// Arguments of `handfast company`.
@@ -33,7 +33,7 @@ pub struct CompanyCommand {
     )]
     database: Option<SecretText>,
     /// Where people reach the pages; the sign-in link points there
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", global = true)]
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", global = true, value_parser = server_url::parse)]
     public_url: String,
     /// Print JSON
     #[arg(long, global = true)]

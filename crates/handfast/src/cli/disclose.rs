@@ -57,9 +57,13 @@ impl Disclose {
     /// Prints what there is, once the demand's leaf is in the log; the answer is no where nobody has
     /// one of these addresses.
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<Answer> {
+        let data = self.place.data.display();
         if !self.place.data.is_dir() {
-            let data = self.place.data.display();
             anyhow::bail!("{data} is no folder; name the service's data folder with --data");
+        }
+        // Opening would begin a service there, and count the demand in a log that nobody reads.
+        if !self.place.data.join("log").is_dir() {
+            anyhow::bail!("{data} holds no log; name the service's data folder with --data");
         }
         let law = PublicText::new(&self.law).context("--law is a short name such as US-CO")?;
         let outcome = match self.outcome {

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use handfast_boxoffice::Custody;
 use handfast_model::SecretText;
 
-use super::Answer;
 use super::runtime::block_on;
+use super::{Answer, server_url};
 use crate::post::MailServer;
 use crate::serve::{self, Outward, Settings, VaultChoice};
 use crate::witnesses::WitnessAddress;
@@ -32,7 +32,7 @@ pub struct Place {
     #[arg(long, value_name = "PATH")]
     pub camera: Option<PathBuf>,
     /// Where people reach the pages; mails point there [default: http://ADDRESS:PORT]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = server_url::parse)]
     pub public_url: Option<String>,
     /// Match palms on three organisations' nodes, as the front in this folder (see `handfast vault init`)
     #[arg(long, value_name = "DIR", conflicts_with = "vault")]

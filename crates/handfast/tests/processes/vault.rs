@@ -56,12 +56,13 @@ fn nothing_is_begun_where_nodes_elsewhere_have_the_palms() {
     let data = home.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("vault-front"), "00112233445566778899aabbccddeeff\n").unwrap();
+    std::fs::create_dir(data.join("log")).unwrap();
     for arguments in [
         "disclose ana@example.org --law US-CO --outcome received --data ~/data",
         "serve --data ~/data --listen 127.0.0.1:0",
     ] {
         refused(home.path(), arguments, &["nodes elsewhere", "--vault-front", "links it again"]);
-        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "{arguments} made something");
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 2, "{arguments} made something");
     }
 }
 

@@ -116,3 +116,61 @@ fn scans_and_lanes_say_what_is_wrong() {
     }
     assert_eq!(std::fs::read(home.join("text.db")).unwrap(), b"no database");
 }
+
+#[test]
+fn a_service_says_what_is_wrong_before_it_makes_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    std::fs::write(home.join("file"), "no folder").unwrap();
+    std::fs::create_dir(home.join("other")).unwrap();
+    let mail = "--mail-from a@b.example --mail-server";
+    for (arguments, needles) in [
+        ("serve --data ~/file".to_owned(), vec!["file is a file", "--data"]),
+        ("serve --data ~/file/below".to_owned(), vec!["cannot be made", "--data"]),
+        ("serve --data ~/none --public-url tickets.example".to_owned(), vec!["with its scheme"]),
+        ("serve --data ~/none --dormant-months 0".to_owned(), vec!["1 to 24 months"]),
+        ("serve --data ~/none --tls-roots ~/file".to_owned(), vec!["hold no certificate"]),
+        (format!("serve --data ~/none {mail} smtp://x"), vec!["mails would leave in clear"]),
+        (
+            "disclose a@b.example --law US-CO --outcome received --data ~/other".to_owned(),
+            vec!["holds no log", "--data"],
+        ),
+    ] {
+        refused(home, &format!("{arguments} --listen 127.0.0.1:0"), &needles);
+        assert!(!home.join("none").exists(), "{arguments} made something");
+        assert_eq!(std::fs::read_dir(home.join("other")).unwrap().count(), 0, "{arguments}");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_reached_is_named_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    for (url, needles) in [
+        (
+            "postgres://hub:swordfish@127.0.0.1:1/hub",
+            vec!["127.0.0.1:1/hub", "nothing listens there"],
+        ),
+        (
+            "postgres://hub:swordfish@no-such-host.invalid/hub",
+            vec!["no-such-host.invalid", "no host"],
+        ),
+        (
+            "postgres://hub:swordfish@127.0.0.1/hub?sslmode=always",
+            vec!["hub@127.0.0.1", "verify-full"],
+        ),
+        ("hub:swordfish@127.0.0.1/hub", vec!["no database address", "postgres://"]),
+    ] {
+        let output = handfast(&["serve", "--data", home.join("data").to_str().unwrap()])
+            .args(["--listen", "127.0.0.1:0"])
+            .env("HANDFAST_DATABASE", url)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for needle in needles {
+            assert!(said.contains(needle), "{url} lacks {needle:?}: {said}");
+        }
+        assert!(!said.contains("swordfish"), "{said}");
+    }
+}

@@ -1,6 +1,5 @@
 //! What a lane asks the service, and how it gets its key.
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -40,12 +39,7 @@ impl LaneKeys {
     pub(crate) fn of(api_key: &SecretText, random: &dyn Random) -> Self {
         let mut bytes = Zeroizing::new([0_u8; 16]);
         random.fill(&mut *bytes);
-        let mut page_key = String::with_capacity(2 * bytes.len());
-        for byte in *bytes {
-            // Writing to a text does not fail.
-            drop(write!(page_key, "{byte:02x}"));
-        }
-        Self { api_key: api_key.clone(), page_key: SecretText::new(page_key) }
+        Self { api_key: api_key.clone(), page_key: SecretText::new(hex::encode(*bytes)) }
     }
 
     /// The keys that a lane was provisioned with before, if any.
@@ -54,7 +48,12 @@ impl LaneKeys {
             Ok(text) => {
                 let text = Zeroizing::new(text);
                 let keys = serde_json::from_slice(&text);
-                let unreadable = || format!("{} holds no lane's keys", file.display());
+                let unreadable = || {
+                    format!(
+                        "{} holds no lane's keys; remove it, and set the lane up at the console again",
+                        file.display()
+                    )
+                };
                 Ok(Some(keys.with_context(unreadable)?))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
