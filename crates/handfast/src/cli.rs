@@ -172,3 +172,29 @@ fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Res
     writeln!(out)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_a_command_line_is_printed() {
+        for line in [
+            "redeem HF1.X --api-key swordfish",
+            "lane --api-key swordfish",
+            "lane --code swordfish",
+            "serve --database postgres://u:swordfish@h/d",
+            "serve --mail-from a@b.example --mail-server smtps://u:swordfish@h",
+            "demo --database postgres://u:swordfish@h/d",
+            "import f.csv --database postgres://u:swordfish@h/d",
+            "company link a@b.example --database postgres://u:swordfish@h/d",
+            "verify data --database postgres://u:swordfish@h/d",
+            "bench redeem --danger-database postgres://u:swordfish@h/d",
+            "bench charge --danger-database postgres://u:swordfish@h/d",
+        ] {
+            let command = Cli::try_parse_from(["handfast"].into_iter().chain(line.split(' ')));
+            let printed = format!("{:?}", command.unwrap());
+            assert!(!printed.contains("swordfish"), "{line}: {printed}");
+        }
+    }
+}
