@@ -1,8 +1,10 @@
 // Tickets from the order to the gate, in a real browser: bought online, sold at the window, handed on,
 // scanned by an agent and by a palm lane, and counted at the console.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before } from "node:test";
-import { Screens, api, keep, openBrowser, openPage, startDemo, until, walk } from "./harness.mjs";
+import { Screens, api, keep, openBrowser, openPage, run, startDemo, until, walk } from "./harness.mjs";
 import { signIn } from "./pedestal.mjs";
 import { asked, NIGHT_ONE, scan as shown, Visitor } from "./visitor.mjs";
 
@@ -322,6 +324,32 @@ step("the window sells for cash, prints, exchanges and gives back, in three lang
     await keep(other, `window-${language.slice(0, 2)}`);
     await other.close();
   }
+});
+
+step("an order over several events shows each with its tickets at the window", async () => {
+  const page = await visitor.signedIn("sam@example.org", "/window", { realm: "staff" });
+  const events = (await asked(page, "/window/events")).body.filter((one) => one.products.length > 0);
+  const [first, second] = events;
+  const rows = [second, first, second].map(({ event_id, products }) => `M-1,${event_id},${products[0].name},Mia Multi,mia@example.org`);
+  const file = join(demo.folder, "several.csv");
+  writeFileSync(file, `order,event,product,name,email\n${rows.join("\n")}\n`);
+  const { code, err } = run(["import", file, "--data", demo.data]);
+  assert.equal(code, 0, err);
+  await page.goto(`${demo.url}/window#/find`);
+  await page.getByTestId("search").fill("Mia Multi");
+  await page.keyboard.press("Enter");
+  await page.getByTestId("found").first().click();
+  const shown = page.getByTestId("order-event");
+  await shown.nth(1).waitFor();
+  for (const [at, event, tickets] of [[0, first, 1], [1, second, 2]]) {
+    assert.match(await shown.nth(at).getByRole("heading").innerText(), new RegExp(event.name));
+    assert.equal(await shown.nth(at).getByRole("checkbox").count(), tickets);
+  }
+  await shown.nth(1).getByRole("checkbox").first().check();
+  const offered = await page.getByLabel("Exchange for").locator("option").allInnerTexts();
+  assert.deepEqual(offered, second.products.map((one) => one.name));
+  await keep(page, "window-several-desk");
+  await page.close();
 });
 
 step("an operator sets up a venue, an event, a product and a device", async () => {

@@ -315,6 +315,8 @@ export function view(name, language) {
           { id: 'venue', until: hours(24 * 365) },
           { id: 'company', until: hours(24 * 365) },
         ],
+        age: { from: 18, by_guardian: false },
+        anew: false,
       },
     },
     choose_hands: { view: { screen: 'choose_hands' } },
