@@ -11,14 +11,15 @@
 mod admitting;
 mod comparing;
 mod ending;
+mod run;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use handfast_model::{Duration, Timestamp};
 use handfast_mpc::{
-    ATTEMPTS_MAX, Message, OwnNonce, Party, PeerNonces, ProbeWeights, QueryContext, QueryKeys,
-    Role, Selection, ShareSet, TOKEN,
+    ATTEMPTS_MAX, Message, OwnNonce, PeerNonces, ProbeWeights, QueryContext, QueryKeys, Role,
+    Selection, ShareSet, TOKEN,
 };
 use handfast_palm::Side;
 
@@ -31,6 +32,7 @@ use super::refusal::{Reason, Refusal};
 use super::request::{Search, Sought};
 use super::seals::PartBinding;
 use super::windows::Windows;
+use run::Run;
 
 /// A search that hears nothing for so long is over: a person has gone to the other lane by then.
 const WAIT: Duration = Duration::from_secs(10);
@@ -73,29 +75,6 @@ struct Attempt {
     /// What the peers say of the lengths of what was dealt.
     lengths: [Option<[u8; TOKEN]>; 3],
     moved: Timestamp,
-}
-
-/// The comparison under way.
-struct Run {
-    probe: ProbeWeights,
-    /// Of each chunk, until it begins.
-    keys: Vec<Option<QueryKeys>>,
-    time: Timestamp,
-    /// Chunks begun.
-    begun: u32,
-    /// Chunks of the gallery.
-    gallery: u32,
-    /// The checks of lengths; none where no node is strict.
-    lengths: Option<LengthRun>,
-    open: HashMap<u32, Chunk>,
-    sums: Vec<[u8; TOKEN]>,
-}
-
-/// One chunk under way.
-struct Chunk {
-    party: Party,
-    waiting: Vec<Message>,
-    seen: HashSet<(Role, u8)>,
 }
 
 /// What peers said of an attempt before this node was asked.
@@ -186,47 +165,6 @@ impl Searches {
         }
         let same = |key: &&Key| self.active[*key].goes_with(&self.active[first]);
         ready.filter(same).take(TOGETHER_MAX).copied().collect()
-    }
-}
-
-impl Run {
-    /// Chunks that compare no rows, but what was dealt with its bounds: numbered after the gallery's, and
-    /// begun before them, so that what they open is there when the gallery is done (with one vector,
-    /// which has no result to be joined with others, half a round trip later).
-    fn length_chunks(&self) -> u32 {
-        self.lengths.as_ref().map_or(0, |lengths| lengths.plan.chunks())
-    }
-
-    fn total(&self) -> u32 {
-        self.gallery + self.length_chunks()
-    }
-
-    /// The chunk that begins next.
-    fn next(&self) -> Option<u32> {
-        match self.begun.checked_sub(self.length_chunks()) {
-            None => Some(self.gallery + self.begun),
-            Some(chunk) => (chunk < self.gallery).then_some(chunk),
-        }
-    }
-
-    /// How many chunks begin before this one; none where there is no such chunk.
-    fn before(&self, chunk: u32) -> Option<u32> {
-        match chunk.checked_sub(self.gallery) {
-            None => Some(self.length_chunks() + chunk),
-            Some(check) => (check < self.length_chunks()).then_some(check),
-        }
-    }
-
-    /// Whether all checks of lengths are done here.
-    fn lengths_are_done(&self) -> bool {
-        let checks = self.open.keys().any(|chunk| *chunk >= self.gallery);
-        self.begun >= self.length_chunks() && !checks
-    }
-
-    /// Whether this node's part may be let go.
-    fn is_done(&self) -> bool {
-        let all = self.begun == self.total() && self.open.is_empty();
-        all && self.lengths.as_ref().is_none_or(|lengths| lengths.short)
     }
 }
 

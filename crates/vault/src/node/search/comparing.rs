@@ -7,7 +7,8 @@ use super::super::machine::Node;
 use super::super::message::Content;
 use super::super::refusal::{Reason, Refusal};
 use super::super::windows::Windows;
-use super::{Chunk, Key};
+use super::Key;
+use super::run::Chunk;
 
 /// Messages of a chunk that came before their turn; a chunk has few steps.
 const WAITING_MAX: usize = 32;
