@@ -85,6 +85,11 @@ const GLARE_PART_MAX: f32 = 0.15;
 /// drawn hand loses its likeness at about 0.12.
 const SHARPNESS_MIN: f32 = 0.12;
 
+/// The least of fine detail against coarse; see [`fineness`]. Of 663 pictures of real hands the least has
+/// 0.28; drawn hands have 0.40 in focus, 0.25 where blur makes one in twelve miss and 0.21 where it makes
+/// nine.
+const FINENESS_MIN: f32 = 0.24;
+
 /// The sharpness of a sample, or why it cannot be used.
 pub fn check(sample: &Sample) -> Result<f32, Refusal> {
     let core = core(sample);
@@ -97,7 +102,8 @@ pub fn check(sample: &Sample) -> Result<f32, Refusal> {
         return Err(Refusal::Glare);
     }
     let sharpness = sharpness(&core, mean);
-    if sharpness < SHARPNESS_MIN { Err(Refusal::Blurred) } else { Ok(sharpness) }
+    let is_blurred = sharpness < SHARPNESS_MIN || fineness(&core) < FINENESS_MIN;
+    if is_blurred { Err(Refusal::Blurred) } else { Ok(sharpness) }
 }
 
 fn core(sample: &Sample) -> Zeroizing<Vec<u8>> {
@@ -113,24 +119,41 @@ const AVERAGED_REACH: usize = 1;
 /// Half a line's wave, in cells: six pixels, as the line filters have it.
 const HALF_WAVE: usize = 3;
 
+/// Half the waves, in cells, that are compared for [`fineness`]: four pixels, and ten.
+const HALF_FINE: usize = 2;
+const HALF_COARSE: usize = 5;
+
 /// How strongly the palm's lines stand out: the mean second difference over the distance at which
 /// they alternate, as a part of the mean brightness, on a scale that ends at 1. Blur that spares the
 /// lines spares it, and what takes them takes it.
 fn sharpness(core: &[u8], mean: f32) -> f32 {
+    (second_difference(&averaged(core), HALF_WAVE) / mean * 10.0).min(1.0)
+}
+
+/// How much fine detail there is against coarse: what a palm has much or little of blur takes from the
+/// fine first, however strong its lines and whatever the light.
+fn fineness(core: &[u8]) -> f32 {
     let cells = averaged(core);
-    let edge = HALF_WAVE + AVERAGED_REACH;
-    let (mut sum, mut count) = (0.0, 0.0);
+    let coarse = second_difference(&cells, HALF_COARSE);
+    // Where nothing is seen nothing is blurred.
+    if coarse > 0.0 { second_difference(&cells, HALF_FINE) / coarse } else { 1.0 }
+}
+
+/// The mean of how far a cell is from those so far left and right, above and below, twice.
+fn second_difference(cells: &[f32], reach: usize) -> f32 {
+    let edge = reach + AVERAGED_REACH;
+    let (mut sum, mut count) = (0.0, 0.0_f32);
     for y in edge..CELLS - edge {
         for x in edge..CELLS - edge {
             let at = y * CELLS + x;
             let centre = 2.0 * cells[at];
-            let across = centre - cells[at - HALF_WAVE] - cells[at + HALF_WAVE];
-            let down = centre - cells[at - HALF_WAVE * CELLS] - cells[at + HALF_WAVE * CELLS];
+            let across = centre - cells[at - reach] - cells[at + reach];
+            let down = centre - cells[at - reach * CELLS] - cells[at + reach * CELLS];
             sum += across.abs() + down.abs();
             count += 2.0;
         }
     }
-    (sum / count / mean * 10.0_f32).min(1.0)
+    sum / count
 }
 
 /// The mean brightness around every cell; cells at the edge are left dark and not looked at.
@@ -178,6 +201,37 @@ mod tests {
         let grain = quality(&sample(|x, y| 128.0 + 40.0 * noise(x, y)));
         assert!(clean.value() > grainy.value() && grainy.value() > grain.value());
         assert!(clean.coherence > 2.0 * grain.coherence, "{clean:?} {grain:?}");
+    }
+
+    #[test]
+    fn blur_takes_fine_detail_from_faint_lines_and_strong_ones_alike() {
+        let blurred = |depth: f32, sigma: f32| {
+            let reach = (3.0 * sigma) as usize + 1;
+            let weight = |k: usize| (-0.5 * (k as f32 / sigma).powi(2)).exp();
+            // Creases of several widths, along one way: blurring across them is enough.
+            let line = |x: f32| -> f32 {
+                [20.0_f32, 41.0, 55.0, 83.0, 109.0]
+                    .iter()
+                    .zip([0.9_f32, 1.6, 1.1, 2.4, 0.8])
+                    .map(|(at, width)| (-0.5 * ((x - at) / width).powi(2)).exp())
+                    .sum()
+            };
+            sample(move |x, _| {
+                let around = (0..=2 * reach)
+                    .map(|k| (k.abs_diff(reach), x as f32 + k as f32 - reach as f32));
+                let (sum, total) = around.fold((0.0, 0.0), |(sum, total), (off, at)| {
+                    (sum + weight(off) * line(at), total + weight(off))
+                });
+                128.0 - depth * sum / total
+            })
+        };
+        for depth in [30.0, 90.0] {
+            let [sharp, soft, lost] =
+                [0.6, 3.0, 9.0].map(|sigma| fineness(&core(&blurred(depth, sigma))));
+            assert!(sharp > soft && soft > lost + 0.05, "{depth}: {sharp} {soft} {lost}");
+            assert!(lost < FINENESS_MIN && sharp > FINENESS_MIN, "{depth}: {sharp} {lost}");
+        }
+        assert!(fineness(&core(&sample(|_, _| 128.0))) > FINENESS_MIN);
     }
 
     #[test]
