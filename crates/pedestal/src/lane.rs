@@ -47,6 +47,7 @@ pub(crate) struct Open<E: Engine> {
     step: Step,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one a pedestal: its outcome is a whole screen")]
 enum Step {
     Waiting { attempt: u32, invited_until: Option<Timestamp> },
     Identifying { pending: Pending, attempt: u32 },

@@ -245,7 +245,8 @@ mod tests {
 
     async fn met_at(address: SocketAddr, query: &str) -> Obstacle {
         let options = format!("postgres://u:pw@{address}/hub?{query}").parse().unwrap();
-        reach(&options, SHORTLY).await.err().expect("nobody is let in").obstacle
+        let Err(unreached) = reach(&options, SHORTLY).await else { panic!("nobody is let in") };
+        unreached.obstacle
     }
 
     macro_rules! refusal {
