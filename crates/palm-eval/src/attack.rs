@@ -22,11 +22,25 @@ const INPUTS: usize = 2 * CUES;
 /// Which way each cue may weigh: below a living hand's, above it. Physics gives the directions, so
 /// that a difference between drawn and real hands cannot pass for suspicion. Grain weighs nothing:
 /// cameras differ in it far more than hands and artefacts do (drawn hands have 0.03 to 0.16, real ones
-/// 0.09 to 0.28 in white light and up to 2.6 in near infrared).
-const WEIGHS: [(bool, bool); CUES] =
-    [(false, true), (false, true), (false, false), (false, true), (true, false), (true, false)];
-/// Deviations that count, as the model has it.
-const DEVIATIONS_MAX: f32 = 12.0;
+/// 0.09 to 0.28 in white light and up to 2.6 in near infrared). Stiffness weighs nothing: an entry's frames
+/// lie too near each other for living fingers to have moved.
+const WEIGHS: [(bool, bool); CUES] = [
+    (false, true),
+    (false, true),
+    (false, false),
+    (false, true),
+    (true, false),
+    (false, false),
+    (false, true),
+    (true, false),
+];
+/// The least deviation of each cue: nothing around a drawn hand moves with it, which says too little of how
+/// often something does around a real one.
+const STRAY_MIN: [f32; CUES] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+
+/// The frames that a capture takes, 150 ms from one to the next: three in 450 and in 600 ms, which is about
+/// the shortest and the longest that a pedestal takes. What moves has moved less within the shorter.
+pub const PACES: [[u64; 3]; 2] = [[0, 1, 3], [0, 2, 4]];
 
 /// What was held to the camera.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +59,23 @@ impl PresentedCues {
             .collect();
         let cues = (!glimpses.is_empty()).then(|| cues(&glimpses));
         Self { species: species.map(str::to_owned), cues }
+    }
+
+    /// Looks at the frames that a capture takes at each of [`PACES`], counted as
+    /// `handfast_palm_synth::Held` counts them.
+    pub fn at_paces(species: Option<&str>, frame: impl Fn(u64) -> Picture) -> [Self; PACES.len()] {
+        let mut seen: BTreeMap<u64, Option<Glimpse>> = BTreeMap::new();
+        for &k in PACES.as_flattened() {
+            seen.entry(k).or_insert_with(|| {
+                let frame = frame(k);
+                find(&frame).ok().map(|found| glimpse(&frame, &found))
+            });
+        }
+        PACES.map(|pace| {
+            let glimpses: Vec<Glimpse> = pace.iter().filter_map(|k| seen[k].clone()).collect();
+            let cues = (!glimpses.is_empty()).then(|| cues(&glimpses));
+            Self { species: species.map(str::to_owned), cues }
+        })
     }
 }
 
@@ -270,7 +301,7 @@ fn standardised(living: &[&Cues]) -> CueModel {
         let count = values.len().max(1) as f32;
         let mean = values.iter().sum::<f32>() / count;
         let variance = values.iter().map(|it| (it - mean) * (it - mean)).sum::<f32>() / count;
-        let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let deviation = if variance > 0.0 { variance.sqrt().max(STRAY_MIN[i]) } else { 1.0 };
         CueWeights { mean, deviation, below: 0.0, above: 0.0 }
     });
     CueModel { cues, limit: 0.0 }
@@ -282,8 +313,9 @@ fn inputs(model: &CueModel, cues: &Cues) -> [f32; INPUTS] {
         if let Some(value) = cue.filter(|it| it.is_finite()) {
             let off = (value - weights.mean) / weights.deviation;
             let (below, above) = WEIGHS[i];
-            inputs[2 * i] = if below { (-off).clamp(0.0, DEVIATIONS_MAX) } else { 0.0 };
-            inputs[2 * i + 1] = if above { off.clamp(0.0, DEVIATIONS_MAX) } else { 0.0 };
+            let most = Cue::ALL[i].deviations_max();
+            inputs[2 * i] = if below { (-off).clamp(0.0, most) } else { 0.0 };
+            inputs[2 * i + 1] = if above { off.clamp(0.0, most) } else { 0.0 };
         }
     }
     inputs
@@ -378,6 +410,6 @@ mod tests {
     #[test]
     fn a_model_is_printed_as_source() {
         let source = model_source(&fit(presented(None, 20).iter()));
-        assert!(source.contains("// depth\n") && source.contains("limit: "), "{source}");
+        assert!(source.contains("// dye\n") && source.contains("limit: "), "{source}");
     }
 }

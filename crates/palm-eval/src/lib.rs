@@ -37,7 +37,7 @@ mod way;
 pub use acquisition::Failure;
 pub use anchors::{Aim, Anchor, Figure, aims, anchors};
 pub use attack::{
-    AttackRate, AttackReport, GenuineRates, NOT_MEASURED, PresentedCues, SpeciesRates, fit,
+    AttackRate, AttackReport, GenuineRates, NOT_MEASURED, PACES, PresentedCues, SpeciesRates, fit,
     model_source,
 };
 pub use bootstrap::{CONFIDENCE, REPLICATES};

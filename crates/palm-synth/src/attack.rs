@@ -153,16 +153,17 @@ impl Attack {
     /// Where the picture engine cannot hold a picture of this size.
     #[must_use]
     pub fn frame(&self, frame: u64, width: u32, height: u32) -> Picture {
-        let pose = self.sway.pose(frame);
         let camera =
             Camera { exposure: self.camera.exposure * self.sway.exposure(frame), ..self.camera };
         let noise = scramble(self.seed ^ frame.wrapping_mul(0x9e37_79b9));
         match &self.artefact {
             Artefact::Flat(plane) => {
+                let pose = self.sway.pose(frame, 0.0);
                 let flop = self.sway.flop(frame);
                 plane.frame(&pose, &camera, (self.seed, noise), flop, (width, height))
             }
             Artefact::Body(hand, moves) => {
+                let pose = self.sway.pose(frame, *moves);
                 let hand = hand.with_digits(self.sway.digits(frame, *moves));
                 let scene = Scene::Hand { hand, pose, sample_seed: self.seed };
                 camera.render(&scene, noise, width, height)

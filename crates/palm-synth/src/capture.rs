@@ -69,7 +69,8 @@ impl Sway {
         1.0 + EXPOSURE_DRIFT * self.drift(frame, 140.5)
     }
 
-    pub(crate) fn pose(&self, frame: u64) -> HandPose {
+    /// What is held, where its fingers fan out by this part of what a living hand's do.
+    pub(crate) fn pose(&self, frame: u64, moves: f32) -> HandPose {
         let drift = |row: f32| self.drift(frame, row);
         HandPose {
             centre: (
@@ -79,7 +80,7 @@ impl Sway {
             radius: self.rest.radius * (1.0 + 0.02 * drift(20.5)),
             rotation: self.rest.rotation + 0.02 * drift(30.5),
             tilt: (self.rest.tilt.0 + 0.045 * drift(40.5), self.rest.tilt.1 + 0.045 * drift(50.5)),
-            spread: self.rest.spread + 0.006 * drift(60.5),
+            spread: self.rest.spread + 0.006 * moves * drift(60.5),
         }
     }
 }
@@ -124,7 +125,7 @@ impl Held {
     /// Where the picture engine cannot hold a picture of this size.
     #[must_use]
     pub fn frame(&self, frame: u64, width: u32, height: u32) -> Picture {
-        let pose = self.sway.pose(frame);
+        let pose = self.sway.pose(frame, 1.0);
         let hand = self.hand.with_digits(self.sway.digits(frame, 1.0));
         let exposure = self.camera.exposure * self.sway.exposure(frame);
         let camera = Camera { exposure, ..self.camera };
@@ -169,6 +170,6 @@ mod tests {
         let shot = |held: &Held, frame| held.frame(frame, 320, 240).rgb().to_vec();
         assert_eq!(shot(&held, 1), shot(&held.clone(), 1));
         assert_ne!(shot(&held, 1), shot(&held, 2));
-        assert!(held.sway.pose(0) != held.sway.pose(4));
+        assert!(held.sway.pose(0, 1.0) != held.sway.pose(4, 1.0));
     }
 }

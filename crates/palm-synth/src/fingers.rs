@@ -1,7 +1,7 @@
 //! Fingers that sway against the palm from frame to frame, as living ones do.
 
 use crate::anatomy::Anatomy;
-use crate::maths::{Point, bell, length};
+use crate::maths::{Point, bell};
 
 /// The four fingers and the thumb.
 pub(crate) const DIGITS: usize = 5;
@@ -71,6 +71,7 @@ impl Digits {
 mod tests {
     use super::*;
     use crate::anatomy::Fingers;
+    use crate::maths::length;
     use handfast_palm::Side;
 
     #[test]

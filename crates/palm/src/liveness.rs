@@ -13,6 +13,8 @@
 //! What this cannot know: pulse, warmth, and how it does against re-photographed prints and made
 //! replicas, which only a laboratory's can show.
 
+mod around;
+mod coarse;
 mod colour;
 mod model;
 mod motion;
@@ -21,14 +23,19 @@ mod spectrum;
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use crate::{Found, Picture};
 pub use model::{Cue, CueModel, CueWeights, LIVENESS_VERSION, Liveness};
-use patch::{ALIGNED_PX, Patch};
+use patch::Patch;
+
+/// Fingers that lean less than this, in radians, are still: it is what the fit of a motion strays by.
+const LEANING_MIN: f32 = 0.001;
+
+/// A hand that moved less than this between two frames, in cells, is held still, and its fingers with it:
+/// that says nothing.
+const MOVED_MIN: f32 = 0.5;
 
 /// How many cues there are.
-pub const CUES: usize = 6;
+pub const CUES: usize = 8;
 
 /// What liveness keeps of one frame. Zeroed when dropped.
 #[derive(Clone)]
@@ -41,8 +48,8 @@ pub struct Glimpse {
     grain: f32,
     /// How the palm's lines and patches are coloured; none in a grey picture.
     colour: Option<colour::Colour>,
-    /// The palm in the frame of reference of its region, to be compared with the other frames.
-    aligned: Zeroizing<Vec<u8>>,
+    /// The whole frame, small: how the hand moves from frame to frame, and what is around it.
+    coarse: coarse::Coarse,
 }
 
 impl fmt::Debug for Glimpse {
@@ -65,7 +72,7 @@ pub fn glimpse(picture: &Picture, found: &Found) -> Glimpse {
         tint_grid: spectra.tint.as_ref().map(spectrum::Spectrum::peak),
         grain: spectra.luma.grain(),
         colour: colour::Colour::of(picture, corners),
-        aligned: patch::aligned(picture, corners, ALIGNED_PX),
+        coarse: coarse::Coarse::of(picture, found),
     }
 }
 
@@ -92,7 +99,6 @@ pub fn cues(glimpses: &[Glimpse]) -> Cues {
     };
     let colour =
         |of: &dyn Fn(&colour::Colour) -> Option<f32>| median(&|it| it.colour.as_ref().and_then(of));
-    let frames: Vec<&[u8]> = glimpses.iter().map(|it| &**it.aligned).collect();
     let mut cues = Cues::default();
     cues.0[Cue::Grid as usize] = mean(&|it| Some(it.grid));
     cues.0[Cue::TintGrid as usize] = mean(&|it| it.tint_grid);
@@ -101,7 +107,10 @@ pub fn cues(glimpses: &[Glimpse]) -> Cues {
     let coloured: Vec<&colour::Colour> =
         glimpses.iter().filter_map(|it| it.colour.as_ref()).collect();
     cues.0[Cue::Bloom as usize] = colour::Colour::bloom(&coloured);
-    cues.0[Cue::Depth as usize] = motion::depth(&frames);
+    cues.0[Cue::Dye as usize] = colour::Colour::dye(&coloured);
+    let moved = moved(glimpses);
+    cues.0[Cue::Stiff as usize] = moved.0;
+    cues.0[Cue::Carried as usize] = moved.1;
     cues
 }
 
@@ -110,4 +119,27 @@ pub fn cues(glimpses: &[Glimpse]) -> Cues {
 #[must_use]
 pub fn liveness(glimpses: &[Glimpse]) -> Liveness {
     CueModel::SHIPPED.judge(&cues(glimpses))
+}
+
+/// How stiff a hand is, and how much of what is around it moves with it. None with fewer than two frames,
+/// or where the hand was lost from one to the other.
+fn moved(glimpses: &[Glimpse]) -> (Option<f32>, Option<f32>) {
+    let details: Vec<_> = glimpses.iter().map(|it| around::detail(&it.coarse)).collect();
+    let (mut leaning, mut pairs) = (0.0, 0.0_f32);
+    let mut carried: Option<f32> = None;
+    for (i, first) in glimpses.iter().enumerate() {
+        let Some(followed) = motion::Followed::of(&first.coarse) else { continue };
+        for (j, other) in glimpses.iter().enumerate().skip(i + 1) {
+            let Some(motion) = followed.to(&other.coarse) else { continue };
+            if followed.moved(&other.coarse, &motion) >= MOVED_MIN {
+                leaning += motion.leaning() * motion.leaning();
+                pairs += 1.0;
+            }
+            let pair = [&*details[i], &*details[j]].map(Vec::as_slice);
+            let around = around::around(&followed, &other.coarse, &motion, pair);
+            carried = Some(carried.unwrap_or(0.0).max(around));
+        }
+    }
+    let stiff = (pairs > 0.0).then(|| (leaning / pairs).sqrt().max(LEANING_MIN).ln());
+    (stiff, carried.map(|it| (1.0 + it).ln()))
 }

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use handfast_palm::{CueModel, Side, decode};
 use handfast_palm_eval::{AttackReport, PresentedCues, SampleSet, Way, fit, model_source};
-use handfast_palm_synth::{Attack, CAPTURE_FRAMES, Held, Identity, Species};
+use handfast_palm_synth::{Attack, Held, Identity, Species};
 
 use super::{Answer, print_json};
 
@@ -115,21 +115,20 @@ impl LivenessCommand {
     }
 }
 
-/// A drawn person's visits, and an artefact of every species made of that hand.
+/// A drawn person's visits, and an artefact of every species made of that hand, each at every pace that
+/// captures have.
 fn presentations(seed: u64, way: Way) -> Vec<PresentedCues> {
     let side = if seed.is_multiple_of(2) { Side::Left } else { Side::Right };
     let hand = Identity::from_seed(seed).hand(side);
-    // Every second frame: what differs from frame to frame differs more.
-    let frames = || (0..CAPTURE_FRAMES).step_by(2);
     let (width, height) = way.size();
-    let visits = (0..VISITS).map(|visit| {
+    let visits = (0..VISITS).flat_map(|visit| {
         let held = Held::new(hand.clone(), seed * 10 + visit);
-        PresentedCues::of(None, frames().map(|k| way.take(held.frame(k, width, height))))
+        PresentedCues::at_paces(None, |k| way.take(held.frame(k, width, height)))
     });
-    let attacks = Species::ALL.into_iter().map(|species| {
+    let attacks = Species::ALL.into_iter().flat_map(|species| {
         let attack = Attack::new(species, &hand, seed);
-        let frames = frames().map(|k| way.take(attack.frame(k, width, height)));
-        PresentedCues::of(Some(species.name()), frames)
+        let frame = |k| way.take(attack.frame(k, width, height));
+        PresentedCues::at_paces(Some(species.name()), frame)
     });
     visits.chain(attacks).collect()
 }

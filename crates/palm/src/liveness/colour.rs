@@ -20,6 +20,18 @@ const LINE_DEPTH_MIN: f32 = 0.03;
 const LINE_CELLS_MIN: f32 = 60.0;
 /// Half the side of a patch of skin, in cells, and the step between patches.
 const PATCH_REACH: usize = 4;
+/// A cell brighter than this in red may have pixels that were cut off at white: its tint is not its own.
+const DYE_VALUE_MAX: f32 = 246.0;
+/// How far from the middle patches are looked at, in patches: at the region's corners the ground may show.
+const REACH: f32 = 3.2;
+/// Of those 32, how many must have a hue.
+const PATCHES_MIN: usize = 16;
+/// What dyes of one tint stray by: it is told no finer.
+const DYE_STRAY_MIN: f32 = 0.002;
+/// Patches on a side.
+const SIDE: usize = CELLS / (2 * PATCH_REACH);
+/// Redder than blue by less than this, of 255, a patch has too little colour to compare.
+const TINT_MIN: f32 = 15.0;
 /// Cells this dark have no colour to speak of, those this bright neither.
 const VALUE_MIN: f32 = 12.0;
 const VALUE_MAX: f32 = 250.0;
@@ -31,6 +43,8 @@ pub struct Colour {
     pub lines: Option<f32>,
     /// How far each patch's hue is from what is usual, as a part of it; not a number where none is seen.
     hues: Channel,
+    /// The same of what a white gloss leaves as it is.
+    dyes: Option<Channel>,
 }
 
 impl Colour {
@@ -39,47 +53,74 @@ impl Colour {
         if picture.is_grey() {
             return None;
         }
-        let (red, green) = cells(picture, corners);
-        Some(Self { lines: lines(&red, &green), hues: hues(&red, &green)? })
+        let (red, green, blue) = cells(picture, corners);
+        let channels: [&[f32]; 3] = [&red, &green, &blue];
+        let whole = patches(&channels, f32::INFINITY);
+        let hues = match spread(&whole, |[r, g, _]| Some(r / g)) {
+            Some(hues) => hues,
+            // Where a palm is as bright as the camera sees, it shows no blood.
+            None if is_washed(&whole) => Zeroizing::new(vec![0.0; SIDE * SIDE]),
+            None => return None,
+        };
+        // White light adds as much to each: neither difference of two changes.
+        let dye = |[r, g, b]: [f32; 3]| (r - b >= TINT_MIN).then(|| (r - g) / (r - b));
+        let dyes = spread(&patches(&channels, DYE_VALUE_MAX), dye);
+        Some(Self { lines: lines(&red, &green), hues, dyes })
+    }
+
+    /// As [`Colour::bloom`], of what a gloss cannot change, as a logarithm. None where a frame has too little
+    /// colour.
+    pub fn dye(frames: &[&Self]) -> Option<f32> {
+        let dyes: Vec<&Channel> =
+            frames.iter().map(|it| it.dyes.as_ref()).collect::<Option<_>>()?;
+        shared(&dyes).map(|it| it.max(DYE_STRAY_MIN).ln())
     }
 
     /// How much the hue differs from patch to patch, over the frames of a capture: what they have in
     /// common. Blood stays where it is, while a sensor's noise and a gloss come and go. Of one frame it
     /// is all that differs. None without frames.
     pub fn bloom(frames: &[&Self]) -> Option<f32> {
-        let (first, rest) = frames.split_first()?;
-        if rest.is_empty() {
-            return Some(common(&first.hues, &first.hues).max(0.0).sqrt());
-        }
-        let pairs = frames.iter().enumerate().flat_map(|(i, one)| {
-            frames[i + 1..].iter().map(|other| common(&one.hues, &other.hues))
-        });
-        let count = (frames.len() * rest.len() / 2) as f32;
-        Some((pairs.sum::<f32>() / count).max(0.0).sqrt())
+        shared(&frames.iter().map(|it| &it.hues).collect::<Vec<_>>())
     }
+}
+
+/// How far what frames have in common strays.
+fn shared(frames: &[&Channel]) -> Option<f32> {
+    let (first, rest) = frames.split_first()?;
+    if rest.is_empty() {
+        return Some(common(first, first).max(0.0).sqrt());
+    }
+    let pairs = frames
+        .iter()
+        .enumerate()
+        .flat_map(|(i, one)| frames[i + 1..].iter().map(|other| common(one, other)));
+    let count = (frames.len() * rest.len() / 2) as f32;
+    Some((pairs.sum::<f32>() / count).max(0.0).sqrt())
 }
 
 type Channel = Zeroizing<Vec<f32>>;
 
-fn cells(picture: &Picture, corners: [(f32, f32); 4]) -> (Channel, Channel) {
+fn cells(picture: &Picture, corners: [(f32, f32); 4]) -> (Channel, Channel, Channel) {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let mut red = Zeroizing::new(Vec::with_capacity(CELLS * CELLS));
     let mut green = Zeroizing::new(Vec::with_capacity(CELLS * CELLS));
+    let mut blue = Zeroizing::new(Vec::with_capacity(CELLS * CELLS));
     let share = |k: usize| (k as f32 + 0.5) / (CELLS * POINTS) as f32;
     for cell in 0..CELLS * CELLS {
-        let mut sum = [0.0; 2];
+        let mut sum = [0.0; 3];
         for i in 0..POINTS * POINTS {
             let column = cell % CELLS * POINTS + i % POINTS;
             let row = cell / CELLS * POINTS + i / POINTS;
             let (x, y) = point(corners, share(column), share(row));
             let place = (x.clamp(0.0, width - 1.0) as usize, y.clamp(0.0, height - 1.0) as usize);
-            let [r, g, _] = pixel(picture, place.0, place.1);
-            sum = [sum[0] + r, sum[1] + g];
+            let [r, g, b] = pixel(picture, place.0, place.1);
+            sum = [sum[0] + r, sum[1] + g, sum[2] + b];
         }
         red.push(sum[0] / (POINTS * POINTS) as f32);
         green.push(sum[1] / (POINTS * POINTS) as f32);
+        blue.push(sum[2] / (POINTS * POINTS) as f32);
     }
-    (red, green)
+    (red, green, blue)
 }
 
 /// How deep the lines are in red beside green, over all of them.
@@ -112,29 +153,48 @@ fn common(one: &[f32], other: &[f32]) -> f32 {
     sum / count.max(1.0)
 }
 
-/// How far the relation of red and green is from the mean in each patch, beyond an even slope and
-/// beyond what follows the brightness: a gloss is white, and pales whatever it lies on.
-fn hues(red: &[f32], green: &[f32]) -> Option<Channel> {
-    let side = CELLS / (2 * PATCH_REACH);
-    let mut hues = Zeroizing::new(Vec::with_capacity(side * side));
-    let mut seen = Vec::with_capacity(side * side);
-    for patch in 0..side * side {
-        let (left, top) = (patch % side * 2 * PATCH_REACH, patch / side * 2 * PATCH_REACH);
-        let mean = |channel: &[f32]| {
-            let cells = (0..4 * PATCH_REACH * PATCH_REACH).map(|i| {
-                let (x, y) = (i % (2 * PATCH_REACH), i / (2 * PATCH_REACH));
-                channel[(top + y) * CELLS + left + x]
-            });
-            cells.sum::<f32>() / (4 * PATCH_REACH * PATCH_REACH) as f32
-        };
-        let (r, g) = (mean(red), mean(green));
-        let centred = |k: usize| k as f32 - (side - 1) as f32 / 2.0;
-        seen.push(usable(r) && usable(g));
-        if usable(r) && usable(g) {
-            hues.push(([centred(patch % side), centred(patch / side), r + g], r / g));
+/// Red, green and blue of each patch: the mean of its cells that are at most so bright in red, and not a
+/// number where those are less than half.
+fn patches(channels: &[&[f32]; 3], most: f32) -> Zeroizing<Vec<[f32; 3]>> {
+    let patch = |patch: usize| {
+        let (left, top) = (patch % SIDE * 2 * PATCH_REACH, patch / SIDE * 2 * PATCH_REACH);
+        let (mut sum, mut count) = ([0.0; 3], 0);
+        for i in 0..4 * PATCH_REACH * PATCH_REACH {
+            let (x, y) = (i % (2 * PATCH_REACH), i / (2 * PATCH_REACH));
+            let colour = channels.map(|channel| channel[(top + y) * CELLS + left + x]);
+            if colour[0] <= most {
+                sum = [0, 1, 2].map(|k| sum[k] + colour[k]);
+                count += 1;
+            }
+        }
+        let is_told = count >= 2 * PATCH_REACH * PATCH_REACH;
+        sum.map(|sum| if is_told { sum / count as f32 } else { f32::NAN })
+    };
+    Zeroizing::new((0..SIDE * SIDE).map(patch).collect())
+}
+
+/// Whether most patches are too bright to have a colour.
+fn is_washed(patches: &[[f32; 3]]) -> bool {
+    2 * patches.iter().filter(|[r, g, _]| r.max(*g) > VALUE_MAX).count() > patches.len()
+}
+
+/// How far each patch's hue is from the mean, as a part of it, beyond an even slope and beyond what follows
+/// the brightness: a gloss is white, and pales whatever it lies on.
+fn spread(patches: &[[f32; 3]], hue: impl Fn([f32; 3]) -> Option<f32>) -> Option<Channel> {
+    let mut hues = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
+    let mut seen = Vec::with_capacity(SIDE * SIDE);
+    for patch in 0..SIDE * SIDE {
+        let [r, g, b] = patches[patch];
+        let centred = |k: usize| k as f32 - (SIDE - 1) as f32 / 2.0;
+        let (x, y) = (centred(patch % SIDE), centred(patch / SIDE));
+        let is_palm = x * x + y * y < REACH * REACH;
+        let hue = hue([r, g, b]).filter(|_| is_palm && usable(r) && usable(g));
+        seen.push(hue.is_some());
+        if let Some(hue) = hue {
+            hues.push(([x, y, r + g], hue));
         }
     }
-    if hues.len() < side * side / 2 {
+    if hues.len() < PATCHES_MIN {
         return None;
     }
     let count = hues.len() as f32;
@@ -187,20 +247,24 @@ fn blurred(channel: &[f32]) -> Channel {
 mod tests {
     use super::*;
 
-    const SIDE: u32 = 256;
+    const EDGE_PX: u32 = 256;
 
     /// A square of skin with lines that are this deep in red and green.
     fn drawn(red: f32, green: f32) -> Picture {
         let line = |x: u32, y: u32| if (x + y / 3) % 40 < 4 { 1.0 } else { 0.0 };
-        let pixels = (0..SIDE * SIDE).flat_map(|i| {
-            let depth = line(i % SIDE, i / SIDE);
+        let pixels = (0..EDGE_PX * EDGE_PX).flat_map(|i| {
+            let depth = line(i % EDGE_PX, i / EDGE_PX);
             [200.0 * (1.0 - red * depth), 150.0 * (1.0 - green * depth), 120.0].map(|v| v as u8)
         });
-        Picture::from_rgb(SIDE, SIDE, pixels.collect()).unwrap()
+        Picture::from_rgb(EDGE_PX, EDGE_PX, pixels.collect()).unwrap()
     }
 
-    const WHOLE: [(f32, f32); 4] =
-        [(0.0, 0.0), (SIDE as f32, 0.0), (SIDE as f32, SIDE as f32), (0.0, SIDE as f32)];
+    const WHOLE: [(f32, f32); 4] = [
+        (0.0, 0.0),
+        (EDGE_PX as f32, 0.0),
+        (EDGE_PX as f32, EDGE_PX as f32),
+        (0.0, EDGE_PX as f32),
+    ];
 
     #[test]
     fn skin_is_deeper_in_green_and_shadow_is_not() {
@@ -215,13 +279,13 @@ mod tests {
     /// Patches of skin that are redder or paler, and a gloss or a noise that each frame has elsewhere.
     fn blotched(pigment: f32, passing: f32, frame: u32) -> Colour {
         let noise = |k: u32| (k.wrapping_mul(2_654_435_761) >> 16) as f32 / 32_768.0 - 1.0;
-        let pixels = (0..SIDE * SIDE).flat_map(|i| {
-            let patch = (i % SIDE) / 32 + (i / SIDE) / 32 * 8;
+        let pixels = (0..EDGE_PX * EDGE_PX).flat_map(|i| {
+            let patch = (i % EDGE_PX) / 32 + (i / EDGE_PX) / 32 * 8;
             let off = 1.0 + pigment * noise(patch + 7) + passing * noise(patch + 900 * (frame + 1));
             // As bright as the others: what follows the brightness is taken for a gloss.
             [180.0 * off, 340.0 - 180.0 * off, 120.0].map(|v| v as u8)
         });
-        let picture = Picture::from_rgb(SIDE, SIDE, pixels.collect()).unwrap();
+        let picture = Picture::from_rgb(EDGE_PX, EDGE_PX, pixels.collect()).unwrap();
         Colour::of(&picture, WHOLE).unwrap()
     }
 
@@ -240,7 +304,8 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_is_seen() {
         assert_eq!(Colour::of(&drawn(0.0, 0.0), WHOLE).unwrap().lines, None);
-        let grey = Picture::from_grey(SIDE, SIDE, vec![90; (SIDE * SIDE) as usize]).unwrap();
+        let grey =
+            Picture::from_grey(EDGE_PX, EDGE_PX, vec![90; (EDGE_PX * EDGE_PX) as usize]).unwrap();
         assert!(Colour::of(&grey, WHOLE).is_none());
     }
 }

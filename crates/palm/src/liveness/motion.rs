@@ -1,161 +1,264 @@
-//! Whether what moves is a body: the places of a plane move by one projective map from frame to
-//! frame, while a hand's cushions move against its hollow.
+//! How a hand moves from one frame to another: as a plane, and its fingers beyond that.
+//!
+//! A sheet moves by one projective map. A living hand's fingers sway against the palm.
 
 use zeroize::Zeroizing;
 
-use super::patch::ALIGNED_PX;
+use super::coarse::{Coarse, Place};
 
-/// Blocks on a side whose motion is followed.
-const BLOCKS: usize = 6;
-/// Half a block's side in pixels.
-const REACH: usize = 9;
-/// How far a block may seem to move between two aligned frames: what goes farther was lost.
-const MOTION_MAX: f32 = 5.0;
-/// Steps of following a block.
+/// Numbers of a plane's motion before a camera, for small motions (Longuet-Higgins 1981).
+const PLANE: usize = 8;
+/// Fingers that may lean.
+const FINGERS: usize = 4;
+/// All that is fitted: also how much lighter the frame is, by a factor and by a shift.
+const NUMBERS: usize = PLANE + FINGERS + 2;
+/// Where the fingers' axes meet: about the wrist, in palm radii below the palm's middle.
+const FAN: Place = [0.0, 1.5];
+/// How long fingers are above their valleys, in palm radii.
+const LENGTH: f32 = 1.9;
+/// A finger's share fades to its neighbour's over this part of its angle.
+const FADE: f32 = 0.15;
+/// The least change of brightness from cell to cell that is followed.
+const STEP_MIN: f32 = 3.0;
+/// Farther from the fit than this, in levels, something else is seen: it pulls no harder.
+const OFF_MAX: f32 = 6.0;
+/// Points that must be followed.
+const POINTS_MIN: usize = 150;
+/// ... and at most: a room's texture behind the fingers adds nothing.
+const POINTS_MAX: usize = 6_000;
+/// Steps of the fit.
 const STEPS: usize = 6;
-/// The least detail of a block, as the smaller eigenvalue of its gradients a pixel.
-const DETAIL_MIN: f32 = 1.5;
-/// Blocks that must be followed for a plane to be fitted: it takes eight numbers of two a block.
-const BLOCKS_MIN: usize = 14;
+/// A motion larger than this, in palm radii, was lost.
+const MOTION_MAX: f32 = 0.5;
+/// Fingers that lean more than this from frame to frame, in radians, were lost.
+const LEAN_MAX: f32 = 0.12;
 
-/// How far, in pixels of an aligned palm, the blocks are from moving as a plane: the greatest over the
-/// pairs of frames. None with fewer than two frames, or too little to follow.
-pub fn depth(frames: &[&[u8]]) -> Option<f32> {
-    let (first, others) = frames.split_first()?;
-    others.iter().filter_map(|other| off_plane(first, other)).reduce(f32::max)
+/// What became of a hand from one frame to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Motion {
+    numbers: [f32; NUMBERS],
 }
 
-/// A block's place and its motion, in pixels.
-type Motion = ([f32; 2], [f32; 2]);
+/// What is kept of a cell that is followed: its place, its brightness, and what each number changes in it.
+const POINT: usize = 3 + NUMBERS;
 
-fn off_plane(first: &[u8], other: &[u8]) -> Option<f32> {
-    let mut motions = Vec::with_capacity(BLOCKS * BLOCKS);
-    let step = (ALIGNED_PX - 2 * REACH - 8) as f32 / (BLOCKS - 1) as f32;
-    for i in 0..BLOCKS * BLOCKS {
-        let place = |k: usize| (REACH + 4) as f32 + step * k as f32;
-        let centre = [place(i % BLOCKS).floor(), place(i / BLOCKS).floor()];
-        if let Some(motion) = follow(first, other, centre) {
-            motions.push((centre, motion));
-        }
-    }
-    let fit = Plane::fit(&motions)?;
-    // Once without the blocks that were followed to a wrong place.
-    let spread = fit.spread(&motions);
-    motions.retain(|motion| fit.rest(motion) <= 2.5 * spread);
-    let fit = Plane::fit(&motions)?;
-    Some(fit.spread(&motions))
+/// The cells of a hand that are followed to other frames.
+pub struct Followed<'a> {
+    first: &'a Coarse,
+    fan: Fan,
+    /// [`POINT`] numbers each.
+    points: Zeroizing<Vec<f32>>,
 }
 
-/// Where a block of `first` went in `other` (Lucas and Kanade 1981); none where it cannot be told.
-fn follow(first: &[u8], other: &[u8], centre: [f32; 2]) -> Option<[f32; 2]> {
-    let (cx, cy) = (centre[0] as usize, centre[1] as usize);
-    let at = |x: usize, y: usize| f32::from(first[y * ALIGNED_PX + x]);
-    let pixels = (2 * REACH + 1) * (2 * REACH + 1);
-    let mut gradients = Zeroizing::new(Vec::with_capacity(pixels));
-    let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-    for y in cy - REACH..=cy + REACH {
-        for x in cx - REACH..=cx + REACH {
-            let gx = (at(x + 1, y) - at(x - 1, y)) / 2.0;
-            let gy = (at(x, y + 1) - at(x, y - 1)) / 2.0;
-            (xx, xy, yy) = (xx + gx * gx, xy + gx * gy, yy + gy * gy);
-            gradients.push((x, y, gx, gy, at(x, y)));
-        }
-    }
-    let count = gradients.len() as f32;
-    let (sum, gap) = (xx + yy, ((xx - yy) * (xx - yy) + 4.0 * xy * xy).sqrt());
-    if (sum - gap) / 2.0 < DETAIL_MIN * count {
-        return None;
-    }
-    let mean = gradients.iter().map(|it| it.4).sum::<f32>() / count;
-    let determinant = xx * yy - xy * xy;
-    let mut motion = [0.0_f32; 2];
-    for _ in 0..STEPS {
-        let seen = gradients
-            .iter()
-            .map(|it| between(other, it.0 as f32 + motion[0], it.1 as f32 + motion[1]));
-        let seen: Zeroizing<Vec<f32>> = Zeroizing::new(seen.collect());
-        // The light may change from frame to frame: only what differs within the block counts.
-        let seen_mean = seen.iter().sum::<f32>() / count;
-        let (mut bx, mut by) = (0.0, 0.0);
-        for (&(_, _, gx, gy, value), seen) in gradients.iter().zip(seen.iter()) {
-            let off = (value - mean) - (seen - seen_mean);
-            (bx, by) = (bx + off * gx, by + off * gy);
-        }
-        motion[0] += (yy * bx - xy * by) / determinant;
-        motion[1] += (xx * by - xy * bx) / determinant;
-        if motion.iter().any(|it| it.is_nan() || it.abs() > MOTION_MAX) {
-            return None;
-        }
-    }
-    Some(motion)
+/// The angles between fingers, seen from where their axes meet.
+#[derive(Clone, Copy)]
+struct Fan {
+    /// From left to right; the outer ones as far out as their neighbours are in.
+    bounds: [f32; FINGERS + 1],
+    /// How far from there the valleys are.
+    reach: f32,
 }
 
-fn between(pixels: &[u8], x: f32, y: f32) -> f32 {
-    let x = x.clamp(0.0, (ALIGNED_PX - 2) as f32);
-    let y = y.clamp(0.0, (ALIGNED_PX - 2) as f32);
-    let (column, row) = (x as usize, y as usize);
-    let (fx, fy) = (x - column as f32, y - row as f32);
-    let at = |x: usize, y: usize| f32::from(pixels[y * ALIGNED_PX + x]);
-    let above = at(column, row) + fx * (at(column + 1, row) - at(column, row));
-    let below = at(column, row + 1) + fx * (at(column + 1, row + 1) - at(column, row + 1));
-    above + fy * (below - above)
+impl Fan {
+    fn of(valleys: &[Place; 3]) -> Option<Self> {
+        let polar = valleys.map(polar);
+        let [a, b, c] = polar.map(|it| it.0);
+        let bounds = [2.0 * a - b - 0.03, a, b, c, 2.0 * c - b + 0.03];
+        let ordered = bounds.windows(2).all(|it| it[1] - it[0] > 0.02);
+        let reach = polar.iter().map(|it| it.1).sum::<f32>() / 3.0;
+        ordered.then_some(Self { bounds, reach })
+    }
+
+    /// How much of each finger's lean a place takes part in, in palm radii across its axis.
+    fn shares(&self, place: Place) -> [f32; FINGERS] {
+        let (angle, far) = polar(place);
+        let beyond = far - self.reach;
+        let mut shares = [0.0; FINGERS];
+        if beyond <= 0.0 {
+            return shares;
+        }
+        for (k, share) in shares.iter_mut().enumerate() {
+            let (from, to) = (self.bounds[k], self.bounds[k + 1]);
+            let fade = FADE * (to - from);
+            let rise = ((angle - from) / fade + 0.5).clamp(0.0, 1.0);
+            let fall = ((to - angle) / fade + 0.5).clamp(0.0, 1.0);
+            *share = beyond * rise.min(fall);
+        }
+        shares
+    }
+
+    /// Whether a place is in the palm or in a finger's sector.
+    fn holds(&self, place: Place) -> bool {
+        let [x, y] = place;
+        let palm = x.abs() < 1.0 && y > -0.9 && y < 1.0;
+        let (angle, far) = polar(place);
+        let sector = angle > self.bounds[0] && angle < self.bounds[FINGERS];
+        palm || (sector && far > self.reach - 0.6 && far < self.reach + LENGTH)
+    }
 }
 
-/// The motion of a plane before a camera, for small motions: eight numbers (Longuet-Higgins 1981).
-struct Plane([f32; 8]);
+/// The angle from straight up and the distance, from where the fingers' axes meet.
+fn polar([x, y]: Place) -> (f32, f32) {
+    let (dx, dy) = (x - FAN[0], FAN[1] - y);
+    // Fingers are within a right angle of straight up: the tangent's half does for the angle.
+    let far = (dx * dx + dy * dy).sqrt();
+    (2.0 * dx / (far + dy.max(0.0)).max(1e-6), far)
+}
 
-impl Plane {
-    /// The least squares fit; none with too few blocks.
-    fn fit(motions: &[Motion]) -> Option<Self> {
-        if motions.len() < BLOCKS_MIN {
-            return None;
-        }
-        let mut normal = [[0.0_f64; 9]; 8];
-        for (place, motion) in motions {
-            for (row, seen) in rows(*place).into_iter().zip(motion) {
-                for i in 0..8 {
-                    for j in 0..8 {
-                        normal[i][j] += row[i] * row[j];
-                    }
-                    normal[i][8] += row[i] * f64::from(*seen);
+impl<'a> Followed<'a> {
+    pub fn of(first: &'a Coarse) -> Option<Self> {
+        let fan = Fan::of(&first.valleys)?;
+        let mut points = Zeroizing::new(Vec::with_capacity(POINT * POINTS_MAX));
+        let [rx, ry] = first.axes.right;
+        for row in 1..first.rows.saturating_sub(1) {
+            for column in 1..first.columns.saturating_sub(1) {
+                let place = first.axes.to_place([column as f32, row as f32]);
+                if !fan.holds(place) {
+                    continue;
+                }
+                let across = (first.at(column + 1, row) - first.at(column - 1, row)) / 2.0;
+                let down = (first.at(column, row + 1) - first.at(column, row - 1)) / 2.0;
+                if across * across + down * down < STEP_MIN * STEP_MIN {
+                    continue;
+                }
+                // By palm radius, along the hand's own axes.
+                let slope = [across * rx + down * ry, down * rx - across * ry];
+                let value = first.at(column, row);
+                if points.len() < POINT * POINTS_MAX {
+                    points.extend([place[0], place[1], value]);
+                    points.extend(slopes(place, slope, value, &fan));
                 }
             }
         }
-        solve(normal).map(|it| Self(it.map(|value| value as f32)))
+        (points.len() >= POINT * POINTS_MIN).then_some(Self { first, fan, points })
     }
 
-    /// How far a block is from moving with the plane.
-    fn rest(&self, (place, motion): &Motion) -> f32 {
-        let off = rows(*place).into_iter().zip(motion).map(|(row, seen)| {
-            let fitted: f64 = row.iter().zip(self.0).map(|(a, b)| a * f64::from(b)).sum();
-            seen - fitted as f32
+    /// How the hand moved to another frame; none where it was lost.
+    pub fn to(&self, other: &Coarse) -> Option<Motion> {
+        let mut motion = Motion { numbers: [0.0; NUMBERS] };
+        for _ in 0..STEPS {
+            let mut normal = [[0.0_f64; NUMBERS + 1]; NUMBERS];
+            for point in self.points.as_chunks::<POINT>().0 {
+                let [x, y, value, slopes @ ..] = point;
+                let cell = other.axes.to_cell(motion.applied([*x, *y], &self.fan));
+                let Some(seen) = other.between(cell) else { continue };
+                let off = value + motion.light(*value) - seen;
+                add(&mut normal, slopes, off, OFF_MAX / off.abs().max(OFF_MAX));
+            }
+            let change = solve(normal)?;
+            for (number, change) in motion.numbers.iter_mut().zip(change) {
+                *number += change as f32;
+            }
+            if !motion.numbers[..PLANE].iter().all(|it| it.abs() < MOTION_MAX) {
+                return None;
+            }
+        }
+        let leans = &motion.numbers[PLANE..PLANE + FINGERS];
+        leans.iter().all(|it| it.abs() < LEAN_MAX).then_some(motion)
+    }
+
+    /// How far the hand moved in the other frame, in cells: the farthest of its valleys and its middle.
+    pub fn moved(&self, other: &Coarse, motion: &Motion) -> f32 {
+        let [a, b, c] = self.first.valleys;
+        let far = [[0.0, 0.0], a, b, c].map(|place| {
+            let from = self.first.axes.to_cell(place);
+            let to = other.axes.to_cell(motion.as_plane(place));
+            (to[0] - from[0]).hypot(to[1] - from[1])
         });
-        off.map(|it| it * it).sum::<f32>().sqrt()
+        far.into_iter().fold(0.0, f32::max)
     }
 
-    /// The root mean square of that, each fitted number taken off.
-    fn spread(&self, motions: &[Motion]) -> f32 {
-        let sum: f32 = motions.iter().map(|it| self.rest(it) * self.rest(it)).sum();
-        (sum / (2 * motions.len() - 8) as f32).sqrt()
+    /// The frame that is followed from.
+    pub fn first(&self) -> &Coarse {
+        self.first
     }
 }
 
-/// What each number adds to a place's motion, across and down.
-fn rows([x, y]: [f32; 2]) -> [[f64; 8]; 2] {
-    let centred = |value: f32| f64::from(value) / (ALIGNED_PX as f64 / 2.0) - 1.0;
-    let (x, y) = (centred(x), centred(y));
+/// What each number of a motion changes where the brightness changes by `slope` a palm radius.
+fn slopes(place: Place, slope: [f32; 2], value: f32, fan: &Fan) -> [f32; NUMBERS] {
+    let mut slopes = [0.0; NUMBERS];
+    let [across, down] = rows(place);
+    for k in 0..PLANE {
+        slopes[k] = slope[0] * across[k] + slope[1] * down[k];
+    }
+    let (dx, dy) = (place[0] - FAN[0], FAN[1] - place[1]);
+    let far = (dx * dx + dy * dy).sqrt();
+    let aside = (slope[0] * dy + slope[1] * dx) / far;
+    for (k, share) in fan.shares(place).into_iter().enumerate() {
+        slopes[PLANE + k] = aside * share;
+    }
+    // What is seen gets lighter where the motion takes away: the signs are those of `off`.
+    slopes[PLANE + FINGERS] = -value / 255.0;
+    slopes[PLANE + FINGERS + 1] = -1.0;
+    slopes
+}
+
+/// What each number of a plane's motion adds to a place's, across and down.
+fn rows([x, y]: Place) -> [[f32; PLANE]; 2] {
     [[1.0, x, y, 0.0, 0.0, 0.0, x * x, x * y], [0.0, 0.0, 0.0, 1.0, x, y, x * y, y * y]]
 }
 
-/// Gauss's elimination with the largest pivot; none where the equations are not independent.
-fn solve(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
-    for column in 0..8 {
-        let pivot =
-            (column..8).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()))?;
-        if rows[pivot][column].abs() < 1e-9 {
+impl Motion {
+    /// Where a place of the hand went.
+    fn applied(&self, place: Place, fan: &Fan) -> Place {
+        let [mut x, mut y] = self.as_plane(place);
+        let (dx, dy) = (place[0] - FAN[0], FAN[1] - place[1]);
+        let far = (dx * dx + dy * dy).sqrt();
+        for (share, lean) in fan.shares(place).into_iter().zip(&self.numbers[PLANE..]) {
+            x += lean * share * dy / far;
+            y += lean * share * dx / far;
+        }
+        [x, y]
+    }
+
+    /// Where a place went that moves with the palm's plane.
+    pub fn as_plane(&self, place: Place) -> Place {
+        let [across, down] = rows(place);
+        let sum =
+            |row: [f32; PLANE]| row.iter().zip(&self.numbers).map(|(a, b)| a * b).sum::<f32>();
+        [place[0] + sum(across), place[1] + sum(down)]
+    }
+
+    /// How much lighter what was this bright is seen.
+    fn light(&self, value: f32) -> f32 {
+        self.numbers[PLANE + FINGERS] * (value / 255.0) + self.numbers[PLANE + FINGERS + 1]
+    }
+
+    /// How far the fingers lean each on its own, in radians: beyond the plane, and beyond turning or fanning
+    /// out together, which paper fingers that bend to the camera seem to do.
+    pub fn leaning(&self) -> f32 {
+        let leans = &self.numbers[PLANE..PLANE + FINGERS];
+        let mean = leans.iter().sum::<f32>() / FINGERS as f32;
+        let along = |k: usize| k as f32 - (FINGERS - 1) as f32 / 2.0;
+        let square: f32 = (0..FINGERS).map(|k| along(k) * along(k)).sum();
+        let fan = leans.iter().enumerate().map(|(k, it)| it * along(k)).sum::<f32>() / square;
+        let own = leans.iter().enumerate().map(|(k, it)| it - mean - fan * along(k));
+        (own.map(|it| it * it).sum::<f32>() / (FINGERS - 2) as f32).sqrt()
+    }
+}
+
+fn add(normal: &mut [[f64; NUMBERS + 1]; NUMBERS], slopes: &[f32; NUMBERS], off: f32, weight: f32) {
+    for (i, row) in normal.iter_mut().enumerate() {
+        let left = f64::from(weight * slopes[i]);
+        for (sum, &slope) in row[i..NUMBERS].iter_mut().zip(&slopes[i..]) {
+            *sum += left * f64::from(slope);
+        }
+        row[NUMBERS] += left * f64::from(off);
+    }
+}
+
+/// Gauss's elimination of symmetric equations with a little weight on 0.
+fn solve(mut rows: [[f64; NUMBERS + 1]; NUMBERS]) -> Option<[f64; NUMBERS]> {
+    for i in 0..NUMBERS {
+        for j in 0..i {
+            rows[i][j] = rows[j][i];
+        }
+        rows[i][i] = rows[i][i] * (1.0 + 1e-6) + 1e-3;
+    }
+    for column in 0..NUMBERS {
+        if rows[column][column].abs() < 1e-9 {
             return None;
         }
-        rows.swap(column, pivot);
         let lead = rows[column];
         for (i, row) in rows.iter_mut().enumerate() {
             if i != column {
@@ -166,47 +269,105 @@ fn solve(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
             }
         }
     }
-    Some(std::array::from_fn(|i| rows[i][8] / rows[i][i]))
+    let solved = std::array::from_fn(|i| rows[i][NUMBERS] / rows[i][i]);
+    solved.iter().all(|it: &f64| it.is_finite()).then_some(solved)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::coarse::Axes;
     use super::*;
 
-    /// A texture looked at through a motion.
-    fn frame(motion: impl Fn(f32, f32) -> (f32, f32)) -> Vec<u8> {
-        let texture = |x: f32, y: f32| {
-            128.0 + 40.0 * (x * 0.35).sin() * (y * 0.28).cos() + 30.0 * (x * 0.11 + y * 0.23).sin()
-        };
-        (0..ALIGNED_PX * ALIGNED_PX)
-            .map(|i| {
-                let (x, y) = ((i % ALIGNED_PX) as f32, (i / ALIGNED_PX) as f32);
-                let (dx, dy) = motion(x, y);
-                texture(x - dx, y - dy) as u8
-            })
-            .collect()
-    }
+    const COLUMNS: usize = 160;
+    const ROWS: usize = 160;
 
-    #[test]
-    fn a_plane_is_flat_and_a_dome_is_not() {
-        let still = frame(|_, _| (0.0, 0.0));
-        let plane = frame(|x, y| (0.8 + 0.01 * x - 0.006 * y, -0.5 + 0.004 * x));
-        let flat = depth(&[&still, &plane]).unwrap();
-        let dome = frame(|x, y| {
-            let (dx, dy) = ((x - 48.0) / 30.0, (y - 48.0) / 30.0);
-            (0.8 + 1.2 * (-(dx * dx + dy * dy)).exp(), -0.5)
+    /// A hand's picture as a texture over its own places, seen after a motion: `from` gives the place of the
+    /// hand at rest that is seen at a place.
+    fn frame(from: impl Fn(Place) -> Place) -> Coarse {
+        let axes = Axes { middle: [80.0, 105.0], right: [24.0, 1.0] };
+        let light = (0..COLUMNS * ROWS).map(|i| {
+            let [x, y] = from(axes.to_place([(i % COLUMNS) as f32, (i / COLUMNS) as f32]));
+            110.0 + 30.0 * (7.0 * x + y).sin() * (5.0 * y - x).cos() + 25.0 * (11.0 * x).sin()
         });
-        let body = depth(&[&still, &dome]).unwrap();
-        assert!(flat < 0.08, "a plane: {flat}");
-        assert!(body > 3.0 * flat, "a body: {body} against {flat}");
+        let valleys = [[-0.45, -1.05], [0.0, -1.15], [0.45, -1.0]];
+        let light = Zeroizing::new(light.collect());
+        Coarse { columns: COLUMNS, rows: ROWS, light, axes, valleys }
+    }
+
+    /// Turns what lies in a finger's sector about where the axes meet; the palm stays.
+    fn leaning(place: Place, leans: [f32; FINGERS]) -> Place {
+        let fan = Fan::of(&frame(|it| it).valleys).unwrap();
+        let (dx, dy) = (place[0] - FAN[0], FAN[1] - place[1]);
+        let far = (dx * dx + dy * dy).sqrt();
+        let aside: f32 =
+            fan.shares(place).iter().zip(leans).map(|(share, lean)| share * lean).sum();
+        [place[0] - aside * dy / far, place[1] - aside * dx / far]
+    }
+
+    fn followed(other: &Coarse) -> Motion {
+        let rest = frame(|it| it);
+        Followed::of(&rest).unwrap().to(other).unwrap()
     }
 
     #[test]
-    fn one_frame_or_nothing_to_follow_says_nothing() {
-        let still = frame(|_, _| (0.0, 0.0));
-        assert_eq!(depth(&[&still]), None);
-        let blank = vec![90; ALIGNED_PX * ALIGNED_PX];
-        assert_eq!(depth(&[&blank, &blank]), None);
-        assert_eq!(depth(&[]), None);
+    fn a_sheet_is_stiff_and_fingers_that_sway_are_not() {
+        let sheet = |[x, y]: Place| {
+            let depth = 1.0 + 0.01 * x - 0.008 * y;
+            [0.06 + (x - 0.02 * y) / depth, (y + 0.02 * x) / depth - 0.05]
+        };
+        let still = followed(&frame(sheet)).leaning();
+        assert!(still < 0.001, "a sheet leans by {still}");
+        let leans = [0.01, -0.012, 0.008, -0.004];
+        let sways = followed(&frame(|it| leaning(sheet(it), leans))).leaning();
+        assert!((0.006..0.02).contains(&sways), "fingers lean by {sways}");
+        let together = followed(&frame(|it| leaning(sheet(it), [0.01; FINGERS]))).leaning();
+        assert!(together < 0.003, "all together by {together}");
+    }
+
+    #[test]
+    fn a_place_is_followed_through_another_light() {
+        let shifted = frame(|[x, y]| [x - 0.05, y + 0.03]);
+        let light = shifted.light.iter().map(|value| 0.95 * value + 4.0).collect();
+        let darker = Coarse { light: Zeroizing::new(light), ..shifted };
+        let [x, y] = followed(&darker).as_plane([0.4, 0.2]);
+        assert!((x - 0.45).abs() < 0.004 && (y - 0.17).abs() < 0.004, "{x} {y}");
+    }
+
+    #[test]
+    fn how_far_a_hand_moved_is_told_in_cells() {
+        let rest = frame(|it| it);
+        let followed = Followed::of(&rest).unwrap();
+        let moved = |other: &Coarse| followed.moved(other, &followed.to(other).unwrap());
+        assert!(moved(&rest) < 0.01);
+        let shifted = moved(&frame(|[x, y]| [x - 0.05, y]));
+        assert!((shifted - 0.05 * 24.0).abs() < 0.1, "{shifted} cells");
+    }
+
+    #[test]
+    fn nothing_to_follow_says_nothing() {
+        let blank = Coarse { light: Zeroizing::new(vec![90.0; COLUMNS * ROWS]), ..frame(|it| it) };
+        assert!(Followed::of(&blank).is_none());
+        let odd = Coarse { valleys: [[0.0, -1.0]; 3], ..frame(|it| it) };
+        assert!(Followed::of(&odd).is_none());
+        let rest = frame(|it| it);
+        assert!(Followed::of(&rest).unwrap().to(&blank).is_none_or(|it| it.leaning() < LEAN_MAX));
+    }
+
+    #[test]
+    fn equations_are_solved_as_written_out() {
+        let mut rows = [[0.0; NUMBERS + 1]; NUMBERS];
+        let wanted: [f64; NUMBERS] = std::array::from_fn(|k| k as f64 - 3.0);
+        for i in 0..NUMBERS {
+            for j in 0..NUMBERS {
+                let both = if i == j { 400.0 + i as f64 } else { 7.0 / (1.0 + (i + j) as f64) };
+                rows[i][NUMBERS] += both * wanted[j];
+                // Only what is on the diagonal and right of it is looked at.
+                rows[i][j] = if j >= i { both } else { f64::NAN };
+            }
+        }
+        let solved = solve(rows).unwrap();
+        for (found, wanted) in solved.iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-3, "{found} instead of {wanted}");
+        }
     }
 }

@@ -1,14 +1,11 @@
-//! What is cut out of a frame for liveness: pixels as the sensor gave them, and the palm aligned.
+//! What is cut out of a frame for liveness: pixels as the sensor gave them.
 
 use zeroize::Zeroizing;
 
 use crate::Picture;
-use crate::picture::luma;
 
 /// Side of the patch whose spectrum is looked at, in pixels of the frame.
 pub const PATCH_PX: usize = 128;
-/// Side of an aligned palm.
-pub const ALIGNED_PX: usize = 96;
 
 /// Patches on a side of the square of them that is looked at.
 const PATCHES: usize = 3;
@@ -78,29 +75,4 @@ pub fn point(corners: [(f32, f32); 4], x: f32, y: f32) -> (f32, f32) {
         first.0 + x * (right.0 - first.0) + y * (down.0 - first.0),
         first.1 + x * (right.1 - first.1) + y * (down.1 - first.1),
     )
-}
-
-/// The region, turned upright and scaled to `side` pixels, in grey.
-pub fn aligned(picture: &Picture, corners: [(f32, f32); 4], side: usize) -> Zeroizing<Vec<u8>> {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let grey = |x: usize, y: usize| {
-        let [r, g, b] = pixel(picture, x, y).map(|value| value as u8);
-        f32::from(if picture.is_grey() { r } else { luma(r, g, b) })
-    };
-    let mut pixels = Zeroizing::new(Vec::with_capacity(side * side));
-    for row in 0..side {
-        for column in 0..side {
-            let share = |k: usize| (k as f32 + 0.5) / side as f32;
-            let (x, y) = point(corners, share(column), share(row));
-            let x = (x - 0.5).clamp(0.0, (width - 1) as f32);
-            let y = (y - 0.5).clamp(0.0, (height - 1) as f32);
-            let (left, top) = (x as usize, y as usize);
-            let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-            let (fx, fy) = (x - left as f32, y - top as f32);
-            let above = grey(left, top) + fx * (grey(right, top) - grey(left, top));
-            let below = grey(left, bottom) + fx * (grey(right, bottom) - grey(left, bottom));
-            pixels.push((above + fy * (below - above) + 0.5) as u8);
-        }
-    }
-    pixels
 }
