@@ -36,7 +36,7 @@ use valleys::Valleys;
 pub use view::Point;
 use view::{Plane, Region, View};
 
-/// A palm whose radius in the view of all of a picture is less than this, in pixels, is looked at from
+/// What has a smaller radius than this in the view of all of a picture, in pixels, is looked at from
 /// nearer: the gaps between fingers that are held loosely are then few pixels wide, and close.
 const SMALL_PX: f32 = 64.0;
 /// How far around its centre, in palm radii: fingertips are 3.1 away, give or take, and some ground.
@@ -139,36 +139,28 @@ struct Candidate {
     valleys: Valleys,
 }
 
-/// Finds the one hand in a picture: in all of it first, and where that shows a small palm, once more
-/// from nearer. What is not seen better from there stays as it was.
+/// Finds the one hand in a picture: in all of it first, and where that shows a small one, from nearer.
 pub fn find(picture: &Picture) -> Result<Hand, Refused> {
-    let far = look(picture, Region::whole(picture), view::SEARCH_PX);
-    match nearer(&far, picture) {
-        Some(region) => look(picture, region, view::NEAR_PX).or(far),
-        None => far,
-    }
+    look(picture, Region::whole(picture), Distance::Far)
 }
 
-/// Around a small palm, as far as its fingers reach; none where the palm is large enough, or what was
-/// refused would be from nearer too.
-fn nearer(far: &Result<Hand, Refused>, picture: &Picture) -> Option<Region> {
-    let (width, height) = (picture.width() as f32, picture.height() as f32);
-    let (centre, radius) = match far {
-        Ok(hand) => (hand.centre, hand.radius),
-        Err(Refused {
-            refusal: Refusal::FingersClosed | Refusal::NotAHand | Refusal::Tilted,
-            placement: Some(Placement { centre: (x, y), radius, .. }),
-        }) => (Point { x: x * width, y: y * height }, radius * width.min(height)),
-        Err(_) => return None,
-    };
-    let seen = radius * view::SEARCH_PX as f32 / width.max(height);
-    (seen < SMALL_PX).then(|| Region::around(centre, NEAR_RADII * radius, picture))
+/// From how far a picture is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Distance {
+    /// All of it is seen.
+    Far,
+    /// Something small in it is seen larger.
+    Near,
 }
 
 /// Finds the one hand in a part of a picture.
-fn look(picture: &Picture, part: Region, longest: usize) -> Result<Hand, Refused> {
+fn look(picture: &Picture, part: Region, distance: Distance) -> Result<Hand, Refused> {
+    let longest = match distance {
+        Distance::Far => view::SEARCH_PX,
+        Distance::Near => view::NEAR_PX,
+    };
     let view = View::of(picture, part, longest);
-    let mut search = Search::of(picture, &view);
+    let mut search = Search::of(picture, &view, distance);
     let mut candidates: Vec<Candidate> = Vec::new();
     for (rank, ground) in Ground::ALL.into_iter().enumerate() {
         let found = search.before(ground, LATER_GROUND_COST * rank as f32);
@@ -187,8 +179,11 @@ fn look(picture: &Picture, part: Region, longest: usize) -> Result<Hand, Refused
         }
     }
     candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
-    let hand = candidates.iter().find_map(|candidate| search.measure(candidate));
-    hand.ok_or_else(|| search.refused.unwrap_or_else(|| refuse(search.guess.as_deref(), &view)))
+    if let Some(hand) = candidates.iter().find_map(|candidate| search.measure(candidate)) {
+        return Ok(hand);
+    }
+    let refused = search.refused.unwrap_or_else(|| refuse(search.guess.as_deref(), &view));
+    search.refused_from_nearer(&refused).unwrap_or(Err(refused))
 }
 
 /// What was looked at on the way, how much may still be, and what the first candidate was refused for.
@@ -197,6 +192,8 @@ struct Search<'a> {
     view: &'a View,
     left: usize,
     anew_left: usize,
+    /// Whether what is small may still be looked at from nearer: once, since it costs a look.
+    may_go_nearer: bool,
     /// Palms of hands whose valleys one ground or another does not show.
     closed: Vec<Circle>,
     /// What is no hand, and may be one held badly.
@@ -211,9 +208,17 @@ struct Circle {
 }
 
 impl<'a> Search<'a> {
-    fn of(picture: &'a Picture, view: &'a View) -> Self {
-        let (closed, guess, refused) = (Vec::new(), None, None);
-        Self { picture, view, left: MEASURED_MAX, anew_left: ANEW_MAX, closed, guess, refused }
+    fn of(picture: &'a Picture, view: &'a View, distance: Distance) -> Self {
+        Self {
+            picture,
+            view,
+            left: MEASURED_MAX,
+            anew_left: ANEW_MAX,
+            may_go_nearer: distance == Distance::Far,
+            closed: Vec::new(),
+            guess: None,
+            refused: None,
+        }
     }
 
     /// What may be a hand before a ground, likeliest first, each so much more unusual.
@@ -263,8 +268,41 @@ impl<'a> Search<'a> {
             .min_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost))
     }
 
+    /// What is seen from nearer around a small palm, centre and radius in pixels of the picture; none where
+    /// it is large enough, or no hand is seen from there.
+    fn from_nearer(&mut self, centre: Point, radius: f32) -> Option<Result<Hand, Refused>> {
+        if radius / self.view.scale() >= SMALL_PX || !std::mem::take(&mut self.may_go_nearer) {
+            return None;
+        }
+        let around = Region::around(centre, NEAR_RADII * radius, self.picture);
+        match look(self.picture, around, Distance::Near) {
+            // Only a hand can show its back.
+            Err(Refused { refusal, .. }) if refusal != Refusal::BackOfHand => None,
+            seen => Some(seen),
+        }
+    }
+
+    /// The same around what was refused for what may look otherwise from nearer.
+    fn refused_from_nearer(&mut self, refused: &Refused) -> Option<Result<Hand, Refused>> {
+        let unclear = [Refusal::FingersClosed, Refusal::NotAHand, Refusal::Tilted];
+        let place = refused.placement.filter(|_| unclear.contains(&refused.refusal))?;
+        let (width, height) = (self.picture.width() as f32, self.picture.height() as f32);
+        let centre = Point { x: place.centre.0 * width, y: place.centre.1 * height };
+        self.from_nearer(centre, place.radius * width.min(height))
+    }
+
     fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
         self.left = self.left.checked_sub(1)?;
+        let centre = self.view.to_picture(candidate.valleys.centre);
+        match self.from_nearer(centre, candidate.valleys.radius * self.view.scale()) {
+            Some(Ok(hand)) => return Some(hand),
+            Some(Err(refused)) => {
+                self.left = 0;
+                self.refused = Some(refused);
+                return None;
+            }
+            None => {}
+        }
         let measured = if self.closed.iter().any(|palm| candidate.valleys.is_within(palm)) {
             Err(candidate.refused(Refusal::FingersClosed, self.view))
         } else {
@@ -396,12 +434,13 @@ impl Candidate {
     }
 }
 
-/// Where a palm is, for guidance.
+/// Where a palm is in its picture, for guidance.
 fn placement(centre: Point, radius: f32, up: Option<Point>, view: &View) -> Placement {
     let up = up.unwrap_or(Point { x: 0.0, y: -1.0 });
+    let (centre, whole) = (view.to_picture(centre), view.picture_size());
     Placement {
-        centre: (centre.x / view.width() as f32, centre.y / view.height() as f32),
-        radius: radius / view.shorter(),
+        centre: (centre.x / whole.x, centre.y / whole.y),
+        radius: radius * view.scale() / whole.x.min(whole.y),
         angle: up.x.atan2(-up.y),
     }
 }

@@ -196,6 +196,11 @@ impl View {
         self.rgb.as_ref().map(|rgb| rgb.as_slice())
     }
 
+    /// Width and height of the whole picture, in its pixels.
+    pub fn picture_size(&self) -> Point {
+        Point { x: self.whole.0 as f32, y: self.whole.1 as f32 }
+    }
+
     /// How many pixels of the picture one pixel of the view is wide.
     pub fn scale(&self) -> f32 {
         (self.scale.x + self.scale.y) / 2.0
