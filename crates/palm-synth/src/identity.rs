@@ -154,7 +154,7 @@ pub struct Hand {
     relief: Arc<OnceLock<Relief>>,
     pub(crate) surface: Surface,
     ring: Option<usize>,
-    pub(crate) digits: Digits,
+    pub(crate) digits: Box<Digits>,
 }
 
 /// What a hand's surface is made of.
@@ -189,7 +189,7 @@ impl Hand {
         let own = side_seed(identity.seed, side);
         let skin = Arc::new(Atlas::build(own, &anatomy, traits.wrinkling, region));
         let relief = Arc::new(OnceLock::new());
-        let (surface, digits) = (Surface::Palm, Digits::of(&anatomy));
+        let (surface, digits) = (Surface::Palm, Box::new(Digits::of(&anatomy)));
         Self { identity, side, fingers, traits, skin, relief, surface, ring: None, digits }
     }
 
@@ -220,7 +220,7 @@ impl Hand {
 
     /// The same hand with its digits leaning sideways by these radians, index finger to thumb.
     pub(crate) fn with_digits(&self, leans: [f32; DIGITS]) -> Self {
-        Self { digits: self.digits.leaning(leans), ..self.clone() }
+        Self { digits: Box::new(self.digits.leaning(leans)), ..self.clone() }
     }
 
     /// How the hand stands out towards the camera; made at the first call.

@@ -183,8 +183,7 @@ fn is_washed(patches: &[[f32; 3]]) -> bool {
 fn spread(patches: &[[f32; 3]], hue: impl Fn([f32; 3]) -> Option<f32>) -> Option<Channel> {
     let mut hues = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
     let mut seen = Vec::with_capacity(SIDE * SIDE);
-    for patch in 0..SIDE * SIDE {
-        let [r, g, b] = patches[patch];
+    for (patch, &[r, g, b]) in patches.iter().enumerate() {
         let centred = |k: usize| k as f32 - (SIDE - 1) as f32 / 2.0;
         let (x, y) = (centred(patch % SIDE), centred(patch / SIDE));
         let is_palm = x * x + y * y < REACH * REACH;

@@ -249,11 +249,12 @@ fn add(normal: &mut [[f64; NUMBERS + 1]; NUMBERS], slopes: &[f32; NUMBERS], off:
 
 /// Gauss's elimination of symmetric equations with a little weight on 0.
 fn solve(mut rows: [[f64; NUMBERS + 1]; NUMBERS]) -> Option<[f64; NUMBERS]> {
-    for i in 0..NUMBERS {
-        for j in 0..i {
-            rows[i][j] = rows[j][i];
+    let upper = rows;
+    for (i, row) in rows.iter_mut().enumerate() {
+        for (value, above) in row.iter_mut().zip(&upper).take(i) {
+            *value = above[i];
         }
-        rows[i][i] = rows[i][i] * (1.0 + 1e-6) + 1e-3;
+        row[i] = row[i] * (1.0 + 1e-6) + 1e-3;
     }
     for column in 0..NUMBERS {
         if rows[column][column].abs() < 1e-9 {
@@ -357,12 +358,12 @@ mod tests {
     fn equations_are_solved_as_written_out() {
         let mut rows = [[0.0; NUMBERS + 1]; NUMBERS];
         let wanted: [f64; NUMBERS] = std::array::from_fn(|k| k as f64 - 3.0);
-        for i in 0..NUMBERS {
-            for j in 0..NUMBERS {
+        for (i, row) in rows.iter_mut().enumerate() {
+            for (j, wanted) in wanted.iter().enumerate() {
                 let both = if i == j { 400.0 + i as f64 } else { 7.0 / (1.0 + (i + j) as f64) };
-                rows[i][NUMBERS] += both * wanted[j];
+                row[NUMBERS] += both * wanted;
                 // Only what is on the diagonal and right of it is looked at.
-                rows[i][j] = if j >= i { both } else { f64::NAN };
+                row[j] = if j >= i { both } else { f64::NAN };
             }
         }
         let solved = solve(rows).unwrap();
