@@ -103,7 +103,8 @@ fn a_left_hand_is_its_mirror_image_in_the_frame_of_reference() {
 fn a_small_hand_with_narrow_gaps_is_seen_from_nearer() {
     // In the view of the whole picture the gaps between the fingers are less than two pixels wide.
     for radius in [70.0, 80.0, 90.0, 100.0] {
-        let small = Drawing { width: 1_280, height: 960, radius, spread: 0.6, ..Drawing::default() };
+        let small =
+            Drawing { width: 1_280, height: 960, radius, spread: 0.6, ..Drawing::default() };
         for (side, centre) in [(Side::Left, (640.0, 560.0)), (Side::Right, (330.0, 400.0))] {
             let picture = Drawing { side, centre, ..small }.draw();
             let capture = captured(&picture, &format!("{side:?} of radius {radius}"));
