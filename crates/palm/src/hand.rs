@@ -168,6 +168,11 @@ fn look(picture: &Picture, part: Region, distance: Distance) -> Result<Hand, Ref
             return Err(Refused { refusal: Refusal::TwoHands, placement: Some(placement) });
         }
         let Some(best) = found.into_iter().next() else { continue };
+        if best.valleys.cost <= COST_GOOD
+            && let Some(seen) = search.candidate_from_nearer(&best)
+        {
+            return seen;
+        }
         let best = search.anew(&best).unwrap_or(best);
         if best.valleys.cost > COST_GOOD {
             candidates.push(best);
@@ -179,6 +184,9 @@ fn look(picture: &Picture, part: Region, distance: Distance) -> Result<Hand, Ref
         }
     }
     candidates.sort_by(|a, b| a.valleys.cost.total_cmp(&b.valleys.cost));
+    if let Some(seen) = candidates.first().and_then(|best| search.candidate_from_nearer(best)) {
+        return seen;
+    }
     if let Some(hand) = candidates.iter().find_map(|candidate| search.measure(candidate)) {
         return Ok(hand);
     }
@@ -282,6 +290,12 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// The same around the palm of a candidate.
+    fn candidate_from_nearer(&mut self, candidate: &Candidate) -> Option<Result<Hand, Refused>> {
+        let Valleys { centre, radius, .. } = candidate.valleys;
+        self.from_nearer(self.view.to_picture(centre), radius * self.view.scale())
+    }
+
     /// The same around what was refused for what may look otherwise from nearer.
     fn refused_from_nearer(&mut self, refused: &Refused) -> Option<Result<Hand, Refused>> {
         let unclear = [Refusal::FingersClosed, Refusal::NotAHand, Refusal::Tilted];
@@ -293,16 +307,6 @@ impl<'a> Search<'a> {
 
     fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
         self.left = self.left.checked_sub(1)?;
-        let centre = self.view.to_picture(candidate.valleys.centre);
-        match self.from_nearer(centre, candidate.valleys.radius * self.view.scale()) {
-            Some(Ok(hand)) => return Some(hand),
-            Some(Err(refused)) => {
-                self.left = 0;
-                self.refused = Some(refused);
-                return None;
-            }
-            None => {}
-        }
         let measured = if self.closed.iter().any(|palm| candidate.valleys.is_within(palm)) {
             Err(candidate.refused(Refusal::FingersClosed, self.view))
         } else {
