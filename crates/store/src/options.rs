@@ -182,10 +182,20 @@ fn postgres(address: &str) -> Result<PgConnectOptions, StoreError> {
     })?;
     // The brackets of an IPv6 address are the URL's; who looks the host up takes none.
     let bare = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    Ok(match bare.map(str::to_owned) {
+    Ok(by_socket(match bare.map(str::to_owned) {
         Some(host) => options.host(&host),
         None => options,
-    })
+    }))
+}
+
+/// A host that is a folder is one of unix sockets: the driver takes such a one from PGHOST, or from
+/// where servers keep theirs, without calling it a socket.
+fn by_socket(options: PgConnectOptions) -> PgConnectOptions {
+    if options.get_socket().is_some() || !options.get_host().starts_with('/') {
+        return options;
+    }
+    let folder = options.get_host().to_owned();
+    options.socket(folder)
 }
 
 /// SQLite's code for a file of another kind.
@@ -226,13 +236,15 @@ fn create_private_file(path: &Path) -> Result<(), StoreError> {
 /// `postgres://user:secret@host/db?password=secret` as `postgres://user@host/db`; of what is written
 /// otherwise nothing that may be a secret.
 fn without_password(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else {
-        return match address.rsplit_once('@') {
-            Some((_, host)) => format!("...@{host}"),
-            None => address.to_owned(),
-        };
+    let may_hide = |text: &str| text.contains(['@', '=', '?']);
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) if !may_hide(scheme) => (scheme, rest),
+        _ if may_hide(address) => return "...".to_owned(),
+        _ => return address.to_owned(),
     };
     let (user, host) = match rest.rsplit_once('@') {
+        // What follows an `@` within the query is no host.
+        Some((user, _)) if user.contains('?') => return format!("{scheme}://..."),
         Some((user, host)) => (user.split(':').next().map(|user| format!("{user}@")), host),
         None => (None, rest),
     };
@@ -256,6 +268,15 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_is_a_folder_is_one_of_sockets() {
+        let options: PgConnectOptions = "postgres://h/hub".parse().unwrap();
+        let named = by_socket(options.clone());
+        assert_eq!((named.get_socket(), named.get_host()), (None, "h"));
+        let folder = by_socket(options.host("/run/pg"));
+        assert_eq!(folder.get_socket().map(PathBuf::as_path), Some(Path::new("/run/pg")));
+    }
+
+    #[test]
     fn debug_shows_no_password() {
         let options: StoreOptions = "postgres://u:pw@db:5433/hub".parse().unwrap();
         assert_eq!(
@@ -274,6 +295,10 @@ mod tests {
             "u:pw@h/d",
             "postgres:/u:pw@h/d",
             "mysql://h/d?password=pw",
+            "host=db user=hub password=pw",
+            "postgres:/h/d?password=pw",
+            "u:pw@h/d?password=pw",
+            "u:pw@h/d?x=://",
         ] {
             let error = address.parse::<StoreOptions>().unwrap_err().to_string();
             assert!(error.contains("sqlite:PATH") && !error.contains("pw"), "{error}");
@@ -282,6 +307,7 @@ mod tests {
             ("postgres://u:pw@h:port/d", "postgres://u@h:port/d"),
             ("postgres://u:p#w@h/d", "postgres://u@h/d"),
             ("postgres://u:pw@h/d?sslmode=always", "postgres://u@h/d"),
+            ("postgres://h/d?password=p@w&sslmode=always", "postgres://..."),
         ] {
             let error = address.parse::<StoreOptions>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{shown}` cannot be read")), "{error}");

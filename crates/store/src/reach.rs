@@ -119,24 +119,29 @@ impl Unreached {
     fn of(options: &PgConnectOptions, source: sqlx::Error) -> Self {
         Self { obstacle: obstacle(options, &source), source }
     }
+
+    fn silence() -> Self {
+        let source = sqlx::Error::Io(ErrorKind::TimedOut.into());
+        Self { obstacle: Obstacle::Silence, source }
+    }
 }
 
 /// Opens one connection and closes it, within `patience`: a pool would go on trying for much longer,
 /// and would not say what it met.
 pub(crate) async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Unreached> {
     let deadline = Instant::now() + patience;
+    let mut met = None;
     loop {
         let unreached = match tokio::time::timeout_at(deadline, enter(options)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(unreached)) => unreached,
-            Err(_) => {
-                let source = sqlx::Error::Io(ErrorKind::TimedOut.into());
-                return Err(Unreached { obstacle: Obstacle::Silence, source });
-            }
+            // The last attempt may have had no time: what was met before tells more than silence.
+            Err(_) => return Err(met.unwrap_or_else(Unreached::silence)),
         };
         if !passes(unreached.obstacle) || Instant::now() + AGAIN_EVERY > deadline {
             return Err(unreached);
         }
+        met = Some(unreached);
         tokio::time::sleep(AGAIN_EVERY).await;
     }
 }
@@ -294,7 +299,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = format!("host={}", folder.path().display());
         assert_eq!(met_at(nobody, &socket).await, Obstacle::NoSocket);
-        assert_eq!(met_at(nobody, "host=no-such-host.invalid").await, Obstacle::UnknownHost);
+        // Longer than a label may be: no name server is asked.
+        let nowhere = format!("host={}.invalid", "x".repeat(64));
+        assert_eq!(met_at(nobody, &nowhere).await, Obstacle::UnknownHost);
     }
 
     #[tokio::test]
@@ -302,5 +309,7 @@ mod tests {
         let connections: [&'static [&'static [u8]]; 2] =
             [&[NO_TLS, refusal!("57P03")], &[NO_TLS, refusal!("28P01")]];
         assert_eq!(met("", &connections).await, Obstacle::Password);
+        let connections: [&'static [&'static [u8]]; 2] = [&[NO_TLS, refusal!("57P03")], &[b""]];
+        assert_eq!(met("", &connections).await, Obstacle::NotReady);
     }
 }
