@@ -1065,7 +1065,7 @@ export const de: Messages = {
       capture_timeout: 'Kein gutes Bild in der Zeit',
       suspect_pattern: 'Abgelehnt: Muster eines Bildschirms oder Drucks',
       suspect_colour: 'Abgelehnt: nicht die Farben von Haut',
-      suspect_flat: 'Abgelehnt: bewegt sich wie ein flaches Blatt',
+      suspect_flat: 'Abgelehnt: was um die Hand ist, bewegt sich mit, oder die Kamera hat gewackelt',
       vault_unavailable: 'Tresor nicht erreichbar',
       no_hand: 'Keine Hand im Bild',
       two_hands: 'Zwei Hände',

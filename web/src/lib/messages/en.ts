@@ -1059,7 +1059,7 @@ export const en = {
       capture_timeout: 'No good picture in time',
       suspect_pattern: 'Refused: pattern of a screen or print',
       suspect_colour: 'Refused: not the colours of skin',
-      suspect_flat: 'Refused: moves like a flat sheet',
+      suspect_flat: 'Refused: what is around the hand moves with it, or the camera shook',
       vault_unavailable: 'Vault not reachable',
       no_hand: 'No hand in the picture',
       two_hands: 'Two hands',

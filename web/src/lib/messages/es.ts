@@ -1065,7 +1065,7 @@ export const es: Messages = {
       capture_timeout: 'Sin buena imagen a tiempo',
       suspect_pattern: 'Rechazada: trama de pantalla o impresión',
       suspect_colour: 'Rechazada: colores que no son de piel',
-      suspect_flat: 'Rechazada: se mueve como una hoja plana',
+      suspect_flat: 'Rechazada: lo que rodea la mano se mueve con ella, o la cámara se movió',
       vault_unavailable: 'No se llega a la bóveda',
       no_hand: 'Ninguna mano en la imagen',
       two_hands: 'Dos manos',
