@@ -43,7 +43,7 @@ pub fn quality(sample: &Sample) -> Quality {
     let core = core(sample);
     let mean = core.iter().map(|&value| f32::from(value)).sum::<f32>() / core.len() as f32;
     // A black sample has no lines, and divides by nothing.
-    let sharpness = sharpness(&core, mean.max(1.0));
+    let sharpness = sharpness(&averaged(&core), mean.max(1.0));
     Quality { sharpness, coherence: coherence(sample), clarity: clarity(&core) }
 }
 
@@ -101,8 +101,9 @@ pub fn check(sample: &Sample) -> Result<f32, Refusal> {
     if bright as f32 > GLARE_PART_MAX * core.len() as f32 {
         return Err(Refusal::Glare);
     }
-    let sharpness = sharpness(&core, mean);
-    let is_blurred = sharpness < SHARPNESS_MIN || fineness(&core) < FINENESS_MIN;
+    let cells = averaged(&core);
+    let sharpness = sharpness(&cells, mean);
+    let is_blurred = sharpness < SHARPNESS_MIN || fineness(&cells) < FINENESS_MIN;
     if is_blurred { Err(Refusal::Blurred) } else { Ok(sharpness) }
 }
 
@@ -126,21 +127,20 @@ const HALF_COARSE: usize = 5;
 /// How strongly the palm's lines stand out: the mean second difference over the distance at which
 /// they alternate, as a part of the mean brightness, on a scale that ends at 1. Blur that spares the
 /// lines spares it, and what takes them takes it.
-fn sharpness(core: &[u8], mean: f32) -> f32 {
-    (second_difference(&averaged(core), HALF_WAVE) / mean * 10.0).min(1.0)
+fn sharpness(cells: &[f32], mean: f32) -> f32 {
+    (mean_second_difference(cells, HALF_WAVE) / mean * 10.0).min(1.0)
 }
 
 /// How much fine detail there is against coarse: what a palm has much or little of blur takes from the
 /// fine first, however strong its lines and whatever the light.
-fn fineness(core: &[u8]) -> f32 {
-    let cells = averaged(core);
-    let coarse = second_difference(&cells, HALF_COARSE);
+fn fineness(cells: &[f32]) -> f32 {
+    let coarse = mean_second_difference(cells, HALF_COARSE);
     // Where nothing is seen nothing is blurred.
-    if coarse > 0.0 { second_difference(&cells, HALF_FINE) / coarse } else { 1.0 }
+    if coarse > 0.0 { mean_second_difference(cells, HALF_FINE) / coarse } else { 1.0 }
 }
 
 /// The mean of how far a cell is from those so far left and right, above and below, twice.
-fn second_difference(cells: &[f32], reach: usize) -> f32 {
+fn mean_second_difference(cells: &[f32], reach: usize) -> f32 {
     let edge = reach + AVERAGED_REACH;
     let (mut sum, mut count) = (0.0, 0.0_f32);
     for y in edge..CELLS - edge {
@@ -227,11 +227,11 @@ mod tests {
         };
         for depth in [30.0, 90.0] {
             let [sharp, soft, lost] =
-                [0.6, 3.0, 9.0].map(|sigma| fineness(&core(&blurred(depth, sigma))));
+                [0.6, 3.0, 9.0].map(|sigma| fineness(&averaged(&core(&blurred(depth, sigma)))));
             assert!(sharp > soft && soft > lost + 0.05, "{depth}: {sharp} {soft} {lost}");
             assert!(lost < FINENESS_MIN && sharp > FINENESS_MIN, "{depth}: {sharp} {lost}");
         }
-        assert!(fineness(&core(&sample(|_, _| 128.0))) > FINENESS_MIN);
+        assert!(fineness(&averaged(&core(&sample(|_, _| 128.0)))) > FINENESS_MIN);
     }
 
     #[test]

@@ -72,7 +72,7 @@ Scenes (MS is how long, in milliseconds):
   empty:MS               nobody
   ticket:CODE:MS         a phone that shows the code
   hand:SEED:SIDE:MS      a hand that comes, hovers and leaves; SIDE is left or right
-  picture:FILE:MS        a PNG or JPEG picture, fitted into the frame";
+  picture:FILE:MS        a PNG, JPEG or BMP picture, fitted into the frame";
 
 /// One scene of a film, as it is written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

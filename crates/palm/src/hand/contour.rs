@@ -42,3 +42,9 @@ pub fn trace(blob: &Blob) -> Zeroizing<Vec<Point>> {
     }
     contour
 }
+
+/// Which place of an outline is nearest to a point; none where there is no outline.
+pub fn nearest(contour: &[Point], point: Point) -> Option<usize> {
+    let off = |at: &usize| (contour[*at] - point).length();
+    (0..contour.len()).min_by(|a, b| off(a).total_cmp(&off(b)))
+}

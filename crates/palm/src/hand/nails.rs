@@ -6,8 +6,8 @@
 //! are outside the picture nothing is said, and without colour neither: under infrared light nails are
 //! as bright as skin.
 
-use super::Candidate;
 use super::view::{Point, View};
+use super::{Candidate, contour};
 use crate::Picture;
 use crate::picture::luma;
 
@@ -44,7 +44,7 @@ struct Tip {
 
 /// Whether what was found shows the nails of a hand's back.
 pub fn are_seen(hand: &Candidate, picture: &Picture, view: &View) -> bool {
-    if picture.is_grey() || !view.has_colour() {
+    if !view.has_colour() {
         return false;
     }
     let is_nail = |tip: &Tip| {
@@ -59,10 +59,7 @@ fn tips(hand: &Candidate) -> Vec<Tip> {
     let (contour, valleys) = (&hand.shape.contour, &hand.valleys);
     let (count, up) = (contour.len(), valleys.up());
     let [first, middle, last] = valleys.points;
-    let nearest = |valley: Point| {
-        let off = |at: &usize| (contour[*at] - valley).length();
-        (0..count).min_by(|a, b| off(a).total_cmp(&off(b)))
-    };
+    let nearest = |valley: Point| contour::nearest(contour, valley);
     let (Some(a), Some(b), Some(c)) = (nearest(first), nearest(middle), nearest(last)) else {
         return Vec::new();
     };

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::contour;
 use super::view::Point;
 use super::{FINGER_REACH, Shape};
 use crate::maths;
@@ -253,8 +254,8 @@ pub fn descend(contour: &[Point], point: Point, up: Point, most: f32) -> Point {
     /// An outline is uneven: it falls where it does within this many places.
     const AHEAD: usize = 5;
     let count = contour.len();
-    let off = |at: &usize| (contour[*at] - point).length();
-    let Some(start) = (0..count).min_by(|a, b| off(a).total_cmp(&off(b))) else { return point };
+    let off = |at: usize| (contour[at] - point).length();
+    let Some(start) = contour::nearest(contour, point) else { return point };
     let height = |at: usize| contour[at].dot(up);
     let mut at = start;
     loop {
@@ -263,7 +264,7 @@ pub fn descend(contour: &[Point], point: Point, up: Point, most: f32) -> Point {
         match lowest.filter(|&it| height(it) < height(at)) {
             Some(it) if height(start) - height(it) > most => return point,
             Some(it) => at = it,
-            None => return if off(&start) > most { point } else { lowest_around(contour, at, up) },
+            None => return if off(start) > most { point } else { lowest_around(contour, at, up) },
         }
     }
 }

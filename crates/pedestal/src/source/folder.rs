@@ -65,7 +65,7 @@ fn pictures_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        if ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+        if ["bmp", "jpg", "jpeg", "png"].iter().any(|known| ending.eq_ignore_ascii_case(known)) {
             files.push(path);
         }
     }
