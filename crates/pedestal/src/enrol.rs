@@ -40,6 +40,8 @@ pub(crate) enum Enrol<E: Engine> {
     ShowTicket(ShowTicket),
     LookingUp {
         code: TicketCode,
+        /// As in [`Reading`].
+        anew: bool,
         pending: Pending,
     },
     Consent(Reading),
@@ -183,7 +185,7 @@ impl<E: Engine> Enrol<E> {
     fn frame(self, frame: &E::Frame, turn: &mut Turn<'_, E>) -> Self {
         match self {
             Self::ShowTicket(step) => match turn.engine.read_code(frame) {
-                Some(code) if step.may_look_up(&code, turn.now) => Self::look_up(code, turn),
+                Some(code) if step.may_look_up(&code, turn.now) => Self::look_up(code, false, turn),
                 _ => Self::ShowTicket(step),
             },
             Self::Palm(step) => step.frame(frame, turn),
@@ -215,9 +217,9 @@ impl<E: Engine> Enrol<E> {
             }
             // The consent is given to a text in the language that is read.
             (
-                Self::Consent(Reading { code, .. }) | Self::LookingUp { code, .. },
+                Self::Consent(Reading { code, anew, .. }) | Self::LookingUp { code, anew, .. },
                 Touch::Language { .. },
-            ) => Self::look_up(code, turn),
+            ) => Self::look_up(code, anew, turn),
             (Self::ChooseHands { accepted, .. }, Touch::Hands { choice }) => {
                 Self::ask_first_palm(accepted, choice, turn)
             }
@@ -227,8 +229,8 @@ impl<E: Engine> Enrol<E> {
 
     fn answer(self, id: RequestId, answer: Answer, turn: &Turn<'_, E>) -> Self {
         match self {
-            Self::LookingUp { code, pending } if pending.awaits(id) => match answer {
-                Answer::ConsentOffer(offer) => Self::offered(code, offer, false, turn),
+            Self::LookingUp { code, anew, pending } if pending.awaits(id) => match answer {
+                Answer::ConsentOffer(offer) => Self::offered(code, offer, anew, turn),
                 Answer::TicketProblem(problem) => Self::unfit(code, problem, turn),
                 Answer::Refused(reason) => Self::turned_away(reason, turn),
                 _ => Self::turned_away(Reason::Internal, turn),
@@ -262,7 +264,7 @@ impl<E: Engine> Enrol<E> {
 
     fn touch_code(self, code: Option<TicketCode>, turn: &mut Turn<'_, E>) -> Self {
         match (self, code) {
-            (Self::ShowTicket(_), Some(code)) => Self::look_up(code, turn),
+            (Self::ShowTicket(_), Some(code)) => Self::look_up(code, false, turn),
             (Self::ShowTicket(step), None) => {
                 let problem = Some(TicketProblem::UnknownCode);
                 Self::ShowTicket(ShowTicket { problem, ..step })
@@ -286,9 +288,9 @@ impl<E: Engine> Enrol<E> {
         })
     }
 
-    fn look_up(code: TicketCode, turn: &mut Turn<'_, E>) -> Self {
+    fn look_up(code: TicketCode, anew: bool, turn: &mut Turn<'_, E>) -> Self {
         let request = Request::LookUpTicket { code: code.clone(), language: turn.language };
-        Self::LookingUp { code, pending: turn.ask(request, LOOKUP_ANSWER_MAX) }
+        Self::LookingUp { code, anew, pending: turn.ask(request, LOOKUP_ANSWER_MAX) }
     }
 
     fn accept(reading: Reading, scope: Scope, turn: &Turn<'_, E>) -> Self {

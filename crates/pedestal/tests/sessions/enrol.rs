@@ -104,6 +104,13 @@ fn whoever_agreed_to_words_that_do_not_hold_reads_the_present_ones_and_agrees_an
     let looks = booth.looks();
     booth.show(RIGHT, 20);
     assert_eq!(booth.looks(), looks, "nothing biometric before the new consent");
+    // Why it is asked anew is told in every language.
+    booth.touch(Touch::Language { language: Language::De });
+    let lookup = booth.only_sent();
+    present.text.version = "3".into();
+    booth.answer(lookup.id, Answer::ConsentOffer(present.clone()));
+    let View::Consent { text, anew: true, .. } = booth.view() else { panic!("the consent, anew") };
+    assert_eq!(text, present.text);
     // Nothing else is asked again: neither the ticket nor who stands there.
     booth.touch(Touch::Accept { scope: Scope::Venue });
     booth.touch(Touch::Hands { choice: HandsChoice::One });
@@ -111,7 +118,7 @@ fn whoever_agreed_to_words_that_do_not_hold_reads_the_present_ones_and_agrees_an
     booth.show(LEFT, 20);
     let again = booth.only_sent();
     let Request::Enrol { code, consent, .. } = again.request else { panic!("an enrolment") };
-    assert_eq!((code.expose(), consent.text_version.as_str()), ("TICKET-1", "2"));
+    assert_eq!((code.expose(), consent.text_version.as_str()), ("TICKET-1", "3"));
     booth.answer(again.id, enrolled());
     assert_eq!(booth.screen(), "linked");
 }
