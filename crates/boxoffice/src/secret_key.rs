@@ -18,7 +18,8 @@ pub(crate) type KeyHash = [u8; 32];
 pub(crate) fn fresh(random: &dyn Random, prefix: &str) -> (SecretText, KeyHash) {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     random.fill(&mut *bytes);
-    let key = format!("{prefix}{}", base32::encode(&*bytes));
+    let body = Zeroizing::new(base32::encode(&*bytes));
+    let key = format!("{prefix}{}", body.as_str());
     let hash = Sha256::digest(key.as_bytes()).into();
     (SecretText::new(key), hash)
 }
