@@ -6,8 +6,8 @@
 //!
 //! Every cue is a number that physics gives a direction: a grid of pixels or printer's dots makes
 //! sharp peaks in the spectrum; a print's or a cast's lines differ from skin's in how much more green
-//! than red they swallow; a sheet moves as a plane where a hand, whose cushions are nearer than its
-//! hollow, does not. The cues are weighed by a model fitted to drawn hands and drawn attacks
+//! than red they swallow, and its patches differ less in hue; a sheet's own ground and edge move with it,
+//! where what is around a living hand stays. The cues are weighed by a model fitted to drawn hands and drawn attacks
 //! (`handfast liveness --fit` prints it); no real hand and no real attack took part.
 //!
 //! What this cannot know: pulse, warmth, and how it does against re-photographed prints and made
@@ -124,10 +124,13 @@ pub fn liveness(glimpses: &[Glimpse]) -> Liveness {
 /// How stiff a hand is, and how much of what is around it moves with it. None with fewer than two frames,
 /// or where the hand was lost from one to the other.
 fn moved(glimpses: &[Glimpse]) -> (Option<f32>, Option<f32>) {
+    let Some((_, firsts)) = glimpses.split_last().filter(|it| !it.1.is_empty()) else {
+        return (None, None);
+    };
     let details: Vec<_> = glimpses.iter().map(|it| around::detail(&it.coarse)).collect();
     let (mut leaning, mut pairs) = (0.0, 0.0_f32);
     let mut carried: Option<f32> = None;
-    for (i, first) in glimpses.iter().enumerate() {
+    for (i, first) in firsts.iter().enumerate() {
         let Some(followed) = motion::Followed::of(&first.coarse) else { continue };
         for (j, other) in glimpses.iter().enumerate().skip(i + 1) {
             let Some(motion) = followed.to(&other.coarse) else { continue };

@@ -42,7 +42,8 @@ pub struct Colour {
     /// How deep the lines are in red beside green: 1 is shadow alone; none where there are too few.
     pub lines: Option<f32>,
     /// How far each patch's hue is from what is usual, as a part of it; not a number where none is seen.
-    hues: Channel,
+    /// None of a washed frame: the palm is as bright as the camera sees.
+    hues: Option<Channel>,
     /// The same of what a white gloss leaves as it is.
     dyes: Option<Channel>,
 }
@@ -57,10 +58,8 @@ impl Colour {
         let channels: [&[f32]; 3] = [&red, &green, &blue];
         let whole = patches(&channels, f32::INFINITY);
         let hues = match spread(&whole, |[r, g, _]| Some(r / g)) {
-            Some(hues) => hues,
-            // Where a palm is as bright as the camera sees, it shows no blood.
-            None if is_washed(&whole) => Zeroizing::new(vec![0.0; SIDE * SIDE]),
-            None => return None,
+            None if !is_washed(&whole) => return None,
+            hues => hues,
         };
         // White light adds as much to each: neither difference of two changes.
         let dye = |[r, g, b]: [f32; 3]| (r - b >= TINT_MIN).then(|| (r - g) / (r - b));
@@ -78,9 +77,16 @@ impl Colour {
 
     /// How much the hue differs from patch to patch, over the frames of a capture: what they have in
     /// common. Blood stays where it is, while a sensor's noise and a gloss come and go. Of one frame it
-    /// is all that differs. None without frames.
+    /// is all that differs. Washed frames are left out, since a living hand's may be for a moment; where
+    /// every one is, no blood is seen. None without frames, and where one of several is left.
     pub fn bloom(frames: &[&Self]) -> Option<f32> {
-        shared(&frames.iter().map(|it| &it.hues).collect::<Vec<_>>())
+        let hues: Vec<&Channel> = frames.iter().filter_map(|it| it.hues.as_ref()).collect();
+        match (hues.len(), frames.len()) {
+            (_, 0) => None,
+            (0, _) => Some(0.0),
+            (1, 2..) => None,
+            _ => shared(&hues),
+        }
     }
 }
 
@@ -173,9 +179,20 @@ fn patches(channels: &[&[f32]; 3], most: f32) -> Zeroizing<Vec<[f32; 3]>> {
     Zeroizing::new((0..SIDE * SIDE).map(patch).collect())
 }
 
-/// Whether most patches are too bright to have a colour.
+/// Whether most patches of the palm are too bright to have a colour.
 fn is_washed(patches: &[[f32; 3]]) -> bool {
-    2 * patches.iter().filter(|[r, g, _]| r.max(*g) > VALUE_MAX).count() > patches.len()
+    let palm = || patches.iter().enumerate().filter(|(patch, _)| is_palm(centred(*patch)));
+    2 * palm().filter(|(_, [r, g, _])| r.max(*g) > VALUE_MAX).count() > palm().count()
+}
+
+/// Where a patch is, from the region's middle, in patches.
+fn centred(patch: usize) -> (f32, f32) {
+    let centred = |k: usize| k as f32 - (SIDE - 1) as f32 / 2.0;
+    (centred(patch % SIDE), centred(patch / SIDE))
+}
+
+fn is_palm((x, y): (f32, f32)) -> bool {
+    x * x + y * y < REACH * REACH
 }
 
 /// How far each patch's hue is from the mean, as a part of it, beyond an even slope and beyond what follows
@@ -184,10 +201,8 @@ fn spread(patches: &[[f32; 3]], hue: impl Fn([f32; 3]) -> Option<f32>) -> Option
     let mut hues = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
     let mut seen = Vec::with_capacity(SIDE * SIDE);
     for (patch, &[r, g, b]) in patches.iter().enumerate() {
-        let centred = |k: usize| k as f32 - (SIDE - 1) as f32 / 2.0;
-        let (x, y) = (centred(patch % SIDE), centred(patch / SIDE));
-        let is_palm = x * x + y * y < REACH * REACH;
-        let hue = hue([r, g, b]).filter(|_| is_palm && usable(r) && usable(g));
+        let (x, y) = centred(patch);
+        let hue = hue([r, g, b]).filter(|_| is_palm((x, y)) && usable(r) && usable(g));
         seen.push(hue.is_some());
         if let Some(hue) = hue {
             hues.push(([x, y, r + g], hue));
@@ -298,6 +313,38 @@ mod tests {
         assert!((noisy - skin).abs() < 0.4 * skin, "skin {skin}, in noise {noisy}");
         assert!(dye < 0.5 * skin, "skin {skin}, one dye in noise {dye}");
         assert_eq!(Colour::bloom(&[]), None);
+    }
+
+    /// Cut off at white within so many pixels of the region's middle, or beyond them.
+    fn washed(within: bool, reach: u32) -> Picture {
+        let off = |k: u32| k.abs_diff(EDGE_PX / 2).pow(2);
+        let pixels = (0..EDGE_PX * EDGE_PX).flat_map(|i| {
+            let is_near = off(i % EDGE_PX) + off(i / EDGE_PX) < reach * reach;
+            if is_near == within { [255, 255, 240] } else { [180, 160, 120] }
+        });
+        Picture::from_rgb(EDGE_PX, EDGE_PX, pixels.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_washed_frame_takes_no_part_unless_all_are() {
+        let washed = Colour::of(&washed(true, EDGE_PX), WHOLE).unwrap();
+        let [one, two] = [0, 1].map(|k| blotched(0.05, 0.01, k));
+        assert_eq!(Colour::bloom(&[&washed, &washed, &washed]), Some(0.0));
+        assert_eq!(Colour::bloom(&[&washed]), Some(0.0));
+        assert_eq!(Colour::bloom(&[&washed, &one, &washed]), None);
+        assert!(Colour::bloom(&[&one]).is_some_and(|it| it > 0.0));
+        let both = Colour::bloom(&[&one, &two]);
+        assert!(both.is_some_and(|it| it > 0.01), "{both:?}");
+        assert_eq!(Colour::bloom(&[&one, &washed, &two]), both);
+    }
+
+    #[test]
+    fn only_the_palm_is_washed() {
+        // Its patches' middles are within 3.2 patches of 32 pixels: half of the region, and not half of it.
+        let palm = Colour::of(&washed(true, 100), WHOLE).unwrap();
+        assert!(palm.hues.is_none(), "the palm is white, and what is around it is not");
+        let around = Colour::of(&washed(false, 90), WHOLE).unwrap();
+        assert!(around.hues.is_some(), "what is around the palm is white");
     }
 
     #[test]

@@ -204,9 +204,11 @@ mod tests {
         assert_eq!(model().judge(&cues), Liveness::Live);
         cues.0[Cue::Grid as usize] = Some(2.0);
         cues.0[Cue::Stiff as usize] = Some(0.9);
-        assert!(model().judge(&cues).is_live(), "less of a grid and more depth is no suspicion");
+        assert!(model().judge(&cues).is_live(), "less of a grid and more sway is no suspicion");
         cues.0[Cue::Stiff as usize] = Some(0.3);
-        let Liveness::Suspect { cue, excess } = model().judge(&cues) else { panic!("flat") };
+        let Liveness::Suspect { cue, excess } = model().judge(&cues) else {
+            panic!("stiff fingers are a suspicion")
+        };
         assert_eq!(cue, Cue::Stiff);
         assert!((excess - 1.0).abs() < 1e-4);
     }
