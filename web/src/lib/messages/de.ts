@@ -106,7 +106,7 @@ export const de: Messages = {
     copy: 'Kopieren',
     copied: 'Kopiert',
     overTitle: 'Der Abend ist vorbei',
-    over: 'Die Veranstaltungen der Demo sind zu Ende. Mit `handfast demo --fresh` beginnt der Abend von vorn.',
+    over: 'Die Veranstaltungen der Demo sind zu Ende. Das Terminal, in dem die Demo läuft, sagt, wie sie von vorn beginnt.',
     demoTitle: 'Was diese Demo simuliert',
     demoNotice: [
       'Firmen, Veranstaltungen, Menschen und Geld sind erfunden. Das Gateway ist ein eingebautes Test-Gateway; Karten gibt es nicht.',

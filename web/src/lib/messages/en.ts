@@ -106,7 +106,7 @@ export const en = {
     copy: 'Copy',
     copied: 'Copied',
     overTitle: 'The evening is over',
-    over: 'The demo’s events have ended. Start it anew with `handfast demo --fresh` to live the evening again.',
+    over: 'The demo’s events have ended. The terminal that runs the demo says how to begin it anew.',
     demoTitle: 'What this demo simulates',
     demoNotice: [
       'Companies, events, people and money are invented. The gateway is an embedded test gateway; no card exists.',

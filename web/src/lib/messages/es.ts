@@ -106,7 +106,7 @@ export const es: Messages = {
     copy: 'Copiar',
     copied: 'Copiado',
     overTitle: 'La noche terminó',
-    over: 'Los eventos de la demo ya pasaron. Empieza de nuevo con `handfast demo --fresh` para vivir la noche otra vez.',
+    over: 'Los eventos de la demo ya pasaron. La terminal en la que se ejecuta la demo dice cómo empezarla de nuevo.',
     demoTitle: 'Lo que esta demo simula',
     demoNotice: [
       'Empresas, eventos, personas y dinero son inventados. La pasarela es una de prueba incluida; no existe ninguna tarjeta.',
