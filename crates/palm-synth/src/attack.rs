@@ -147,7 +147,7 @@ impl Attack {
         Self { camera, ..self }
     }
 
-    /// A frame, 0 to [`crate::CAPTURE_FRAMES`] and on.
+    /// A frame, counted from 0.
     ///
     /// # Panics
     /// Where the picture engine cannot hold a picture of this size.

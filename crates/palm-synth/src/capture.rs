@@ -9,8 +9,6 @@ use crate::identity::Hand;
 use crate::scene::{HandPose, Scene};
 use crate::stream::{Noise, Purpose, Stream, scramble};
 
-/// Frames of a capture.
-pub const CAPTURE_FRAMES: u64 = 5;
 /// Time from one frame of a capture to the next, in milliseconds.
 pub const CAPTURE_STEP_MS: u64 = 150;
 
@@ -119,7 +117,7 @@ impl Held {
         Self { camera, ..self }
     }
 
-    /// A frame, 0 to [`CAPTURE_FRAMES`] and on.
+    /// A frame, counted from 0.
     ///
     /// # Panics
     /// Where the picture engine cannot hold a picture of this size.

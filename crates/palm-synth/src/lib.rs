@@ -39,7 +39,7 @@ pub use anatomy::Fingers;
 pub use approach::{ARRIVE_MS, Approach, HOVER_MS, LEAVE_MS};
 pub use attack::{Attack, Species};
 pub use camera::{Camera, Spectrum, render};
-pub use capture::{CAPTURE_FRAMES, CAPTURE_STEP_MS, Held};
+pub use capture::{CAPTURE_STEP_MS, Held};
 pub use ground::Ground;
 pub use identity::{Hand, Identity, ROI_PX_MAX, ROI_PX_MIN, ROI_SIDE};
 pub use scene::{HandPose, QrModules, QrModulesError, Scene};
