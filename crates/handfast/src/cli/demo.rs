@@ -82,9 +82,12 @@ impl DemoCommand {
 
     async fn seed(&self, hub: &Hub, out: &mut dyn Write) -> anyhow::Result<Demo> {
         if !hub.boxoffice.companies().await?.is_empty() {
+            let elsewhere = match self.place.database {
+                None => ", or name an empty folder with --data",
+                Some(_) => "",
+            };
             bail!(
-                "{} holds a demo that was begun and not finished, or is no demo; {}, or name an empty \
-                 folder with --data",
+                "{} holds a demo that was begun and not finished, or is no demo; {}{elsewhere}",
                 self.place.data.display(),
                 self.anew()
             );
