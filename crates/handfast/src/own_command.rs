@@ -16,7 +16,8 @@ pub(crate) fn own_command(words: &[&str], folder: &Path) -> String {
     words.collect::<Vec<String>>().join(" ")
 }
 
-fn shell_word(word: &OsStr) -> String {
+/// A word as a shell reads it back.
+pub(crate) fn shell_word(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || PLAIN.contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

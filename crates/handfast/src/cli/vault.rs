@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::runtime::block_on;
 use super::{Answer, print_json};
+use crate::own_command::shell_word;
 
 mod device;
 mod drill;
@@ -172,10 +173,10 @@ impl Init {
         writeln!(out, "Deployment {} is in {}:", deployment.id(), self.dir.display())?;
         for word in ["a", "b", "c"] {
             let folder = self.dir.join(word);
-            writeln!(out, "  node {word}: handfast vault node {}", folder.display())?;
+            writeln!(out, "  node {word}: handfast vault node {}", shell_word(folder.as_os_str()))?;
         }
         let front = self.dir.join("front");
-        writeln!(out, "  front:  handfast serve --vault-front {}", front.display())?;
+        writeln!(out, "  front:  handfast serve --vault-front {}", shell_word(front.as_os_str()))?;
         writeln!(
             out,
             "Give each folder to the organisation that runs that part, and keep none of them here: \
