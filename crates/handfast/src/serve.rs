@@ -144,7 +144,7 @@ impl Settings {
     ) -> anyhow::Result<Hub> {
         let Checked { retention, roots, smtp, cosigners, front } = self.check()?;
         make_private_dir(&self.data)?;
-        let public_url = self.public_url.trim_end_matches('/');
+        let public_url = self.public_url.as_str();
         let boxoffice = BoxOffice::open(
             self.store("boxoffice").await?,
             clock.clone(),

@@ -129,8 +129,7 @@ impl CompanyCommand {
         };
         let store = Store::connect(&database).await.context("the database cannot be opened")?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let address = self.public_url.trim_end_matches('/');
-        Ok(BoxOffice::open(store, clock, random, address).await?)
+        Ok(BoxOffice::open(store, clock, random, &self.public_url).await?)
     }
 }
 
