@@ -132,6 +132,7 @@ pub fn refusal_name(refusal: Refusal) -> &'static str {
         Refusal::NoHand => "no_hand",
         Refusal::TwoHands => "two_hands",
         Refusal::NotAHand => "not_a_hand",
+        Refusal::BackOfHand => "back_of_hand",
         Refusal::TooFar => "too_far",
         Refusal::TooClose => "too_close",
         Refusal::CutOff => "cut_off",
