@@ -9,7 +9,7 @@ use handfast_palm::{Cue, CueModel, Side, decode};
 use handfast_palm_eval::{
     AttackRate, AttackReport, PACES, PresentedCues, SampleSet, Way, fit, model_source,
 };
-use handfast_palm_synth::{Attack, Held, Identity, Species};
+use handfast_palm_synth::{Attack, CAPTURE_STEP_MS, Held, Identity, Species};
 use rayon::prelude::*;
 
 /// Visits of each person: people differ more from each other than from visit to visit, so that many
@@ -67,8 +67,10 @@ fn print_table(report: &AttackReport, by_way: &[AttackReport], by_pace: &[Attack
     let short = |rate: Option<AttackRate>| {
         rate.map_or("–".to_owned(), |it| format!("{:.1}", it.rate * 100.0))
     };
+    let paces = PACES.map(|pace| format!("{} ms", pace[pace.len() - 1] * CAPTURE_STEP_MS));
     println!(
-        "| species (drawn) | APCER, all ways | as a species never seen | kiosk | 640x480 | page | 450 ms | 600 ms |"
+        "| species (drawn) | APCER, all ways | as a species never seen | kiosk | 640x480 | page | {} |",
+        paces.join(" | ")
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (i, it) in report.species.iter().enumerate() {
@@ -78,7 +80,7 @@ fn print_table(report: &AttackReport, by_way: &[AttackReport], by_pace: &[Attack
         println!("| {} | {all} | {unseen} | {} |", it.species, ways.join(" | "));
     }
     println!("\n| living hands | BPCER |\n|---|---|");
-    for (pace, it) in ["450 ms", "600 ms"].into_iter().zip(by_pace) {
+    for (pace, it) in paces.iter().zip(by_pace) {
         println!("| drawn, frames over {pace} | {} |", words(it.genuine[0].bpcer));
     }
     for it in &report.genuine {

@@ -38,8 +38,9 @@ const WEIGHS: [(bool, bool); CUES] = [
 /// often something does around a real one.
 const STRAY_MIN: [f32; CUES] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
 
-/// The frames that a capture takes, 150 ms from one to the next: three in 450 and in 600 ms, which is about
-/// the shortest and the longest that a pedestal takes. What moves has moved less within the shorter.
+/// The frames that a capture takes, 150 ms from one to the next: three in 450 and in 600 ms, around the half
+/// second of an enrolment. What moves has moved less within the shorter, and less still within the 130 ms or
+/// so of an entry, which no pace here measures.
 pub const PACES: [[u64; 3]; 2] = [[0, 1, 3], [0, 2, 4]];
 
 /// What was held to the camera.
