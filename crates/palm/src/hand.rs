@@ -290,10 +290,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The same around the palm of a candidate.
+    /// The same around the palm of a candidate. Nails that are seen from either distance count: from afar
+    /// their outline is smoother, from nearer they are more than a pixel wide.
     fn candidate_from_nearer(&mut self, candidate: &Candidate) -> Option<Result<Hand, Refused>> {
         let Valleys { centre, radius, .. } = candidate.valleys;
-        self.from_nearer(self.view.to_picture(centre), radius * self.view.scale())
+        let seen = self.from_nearer(self.view.to_picture(centre), radius * self.view.scale())?;
+        let is_back = seen.is_ok() && nails::are_seen(candidate, self.picture, self.view);
+        let back = || candidate.refused(Refusal::BackOfHand, self.view);
+        Some(if is_back { Err(back()) } else { seen })
     }
 
     /// The same around what was refused for what may look otherwise from nearer.
