@@ -278,7 +278,7 @@ impl<'a> Search<'a> {
 
     /// What is seen from nearer around a small palm, centre and radius in pixels of the picture; none where
     /// it is large enough, or no hand is seen from there.
-    fn from_nearer(&mut self, centre: Point, radius: f32) -> Option<Result<Hand, Refused>> {
+    fn look_nearer(&mut self, centre: Point, radius: f32) -> Option<Result<Hand, Refused>> {
         if radius / self.view.scale() >= SMALL_PX || !std::mem::take(&mut self.may_go_nearer) {
             return None;
         }
@@ -294,7 +294,7 @@ impl<'a> Search<'a> {
     /// their outline is smoother, from nearer they are more than a pixel wide.
     fn candidate_from_nearer(&mut self, candidate: &Candidate) -> Option<Result<Hand, Refused>> {
         let Valleys { centre, radius, .. } = candidate.valleys;
-        let seen = self.from_nearer(self.view.to_picture(centre), radius * self.view.scale())?;
+        let seen = self.look_nearer(self.view.to_picture(centre), radius * self.view.scale())?;
         let is_back = seen.is_ok() && nails::are_seen(candidate, self.picture, self.view);
         let back = || candidate.refused(Refusal::BackOfHand, self.view);
         Some(if is_back { Err(back()) } else { seen })
@@ -306,7 +306,7 @@ impl<'a> Search<'a> {
         let place = refused.placement.filter(|_| unclear.contains(&refused.refusal))?;
         let (width, height) = (self.picture.width() as f32, self.picture.height() as f32);
         let centre = Point { x: place.centre.0 * width, y: place.centre.1 * height };
-        self.from_nearer(centre, place.radius * width.min(height))
+        self.look_nearer(centre, place.radius * width.min(height))
     }
 
     fn measure(&mut self, candidate: &Candidate) -> Option<Hand> {
