@@ -609,7 +609,9 @@ fn edge_step(blob: &Blob, contour: &[Point], plane: &Plane) -> f32 {
     let (mut sum, mut number) = (0.0, 0.0);
     for at in (0..count).step_by(STRIDE) {
         let point = contour[at];
-        let along = contour[(at + STRIDE) % count] - contour[(at + count - STRIDE) % count];
+        // An outline may be shorter than the stride.
+        let back = (at + count - STRIDE % count) % count;
+        let along = contour[(at + STRIDE) % count] - contour[back];
         if blob.edge_bounds(point, 1.0 + ASIDE) || along.length() == 0.0 {
             continue;
         }
@@ -619,4 +621,24 @@ fn edge_step(blob: &Blob, contour: &[Point], plane: &Plane) -> f32 {
         number += 1.0_f32;
     }
     sum / number.max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outline_of_few_pixels_has_an_edge_like_any_other() {
+        for pixels in 1..=4 {
+            let (width, height) = (12, 9);
+            let bits = (0..width * height).map(|i| (52..52 + pixels).contains(&i)).collect();
+            let mask = Mask { width, height, bits: Zeroizing::new(bits) };
+            let values = mask.bits.iter().map(|&bit| if bit { 200 } else { 20 }).collect();
+            let plane = Plane { width, height, values: Zeroizing::new(values) };
+            let blobs = blob::largest(&mask, 1);
+            let contour = contour::trace(&blobs[0]);
+            let step = edge_step(&blobs[0], &contour, &plane);
+            assert!(step.is_finite() && step >= 0.0, "{pixels}: {step}");
+        }
+    }
 }
