@@ -14,9 +14,9 @@ use crate::picture::luma;
 /// smallest palm that is taken are then two pixels wide.
 pub const SEARCH_PX: usize = 320;
 /// Longest side of the view in which a hand that was small in the first one is looked for again: its palm's
-/// radius is then fifty pixels, about what a hand that fills the picture has in the first. Sixty took a
-/// millisecond more and measured no better.
-pub const NEAR_PX: usize = 420;
+/// radius is then some fifty-five pixels, about what a hand that fills the picture has in the first. Sixty took a
+/// millisecond more and measured no better; fifty took another's closed fingers for open ones.
+pub const NEAR_PX: usize = 450;
 /// Longest side of the view of a palm that was found, in which its valleys are measured: a radius is
 /// then about eighty pixels.
 pub const MEASURE_PX: usize = 360;
